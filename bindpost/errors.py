@@ -1,0 +1,89 @@
+"""The errors that bindpost raises: one small tree, each naming the object, the cause and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_OK: Final = 0
+EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 69
+"""A listener could not be bound (sysexits.h, EX_UNAVAILABLE)."""
+EXIT_CONFIG: Final = 78
+"""The configuration is bad (sysexits.h, EX_CONFIG)."""
+
+
+class BindpostError(Exception):
+    """Something that bindpost could not do; `str()` is a sentence for a person."""
+
+    exit_code = 1
+
+
+class ConfigError(BindpostError):
+    """
+    A setting that cannot be used.
+
+    `key` is the setting's dotted name (`listener[0].endpoint`), `problem` what is wrong with its
+    value, `origin` the file, variable or flag that the value came from, `hint` what to do.
+    """
+
+    exit_code = EXIT_CONFIG
+
+    def __init__(self, key: str, problem: str, *, origin: str = "", hint: str = "") -> None:
+        self.key = key
+        self.problem = problem
+        self.origin = origin
+        self.hint = hint
+        super().__init__(key, problem)
+
+    def __str__(self) -> str:
+        where = f" (from {self.origin})" if self.origin else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.key}: {self.problem}{where}{hint}"
+
+
+class BindError(BindpostError, OSError):
+    """
+    A listener could not be bound.
+
+    `code` is the Winsock error that event 4007 carries: 10050 whenever the proxy path is
+    misconfigured or unusable (KB Q203116, Q193928), else the local bind's own code (10048, 10013,
+    10049). `endpoint` and `path` name the object, `hop` the step that failed (`resolve`, `connect`,
+    `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying error or reply, `hint`
+    what a person can do. `path` must come with its credentials redacted.
+    """
+
+    exit_code = EXIT_UNAVAILABLE
+
+    def __init__(
+        self, code: int, *, endpoint: str, path: str, hop: str, detail: str, hint: str
+    ) -> None:
+        self.code = code
+        self.endpoint = endpoint
+        self.path = path
+        self.hop = hop
+        self.detail = detail
+        self.hint = hint
+        super().__init__(code, detail)
+
+    def __str__(self) -> str:
+        return f"bind {self.endpoint} through {self.path}: {self.detail} ({self.code})"
+
+
+class StoreError(BindpostError):
+    """The message store could not do what it was asked; a message was not kept."""
+
+
+class StoreFullError(StoreError):
+    """The disk (or the quota) that the store writes to is full."""
+
+
+class StoreInUseError(StoreError):
+    """Another process holds the data folder."""
+
+    exit_code = EXIT_CONFIG
+
+
+class ServerUnreachableError(BindpostError):
+    """A command needed a running bindpost server and got no usable answer from it."""
+
+    exit_code = EXIT_UNAVAILABLE

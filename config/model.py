@@ -1,0 +1,243 @@
+"""The settings: one model, each field with its default and one line of help."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Personality = Annotated[str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")]
+TlsMode = Literal["auto", "off", "starttls", "implicit"]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of settings; an unknown key in it is an error."""
+
+
+class Listener(_Table):
+    """One SMTP listener, `[[listener]]`."""
+
+    endpoint: Annotated[str, Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any.")]
+    via: Annotated[
+        str, Meta(description="Bind path: a URL such as direct: or winsock://HOST:PORT, or a [path.*].")
+    ] = "direct:"
+    personality: Annotated[
+        str, Meta(description="Personality of this listener; empty = the general one.")
+    ] = ""
+    tls: Annotated[
+        TlsMode,
+        Meta(description="auto (STARTTLS if a certificate is set), off, starttls or implicit."),
+    ] = "auto"
+
+
+class WinsockPath(_Table, tag_field="type", tag="winsock"):
+    """A bind path through Microsoft Proxy Server's Winsock Proxy, `[path.NAME] type = "winsock"`."""
+
+    server: Annotated[
+        str, Meta(description="HOST or HOST:PORT of the proxy; overrides mspclnt's server.")
+    ] = ""
+    mspclnt: Annotated[str, Meta(description="MSPCLNT.INI of the Proxy Client.")] = ""
+    wspcfg: Annotated[str, Meta(description="WSPCFG.INI of the application.")] = ""
+    lat: Annotated[
+        tuple[str, ...], Meta(description="Local Address Tables: MSPLAT.TXT, LOCALLAT.TXT.")
+    ] = ()
+    application: Annotated[
+        str, Meta(description="Name of the program's section, without .exe.")
+    ] = "msexcimc"
+    enabled: Annotated[
+        bool, Meta(description="Whether the Proxy Client is enabled (its control panel's box).")
+    ] = True
+    tries: Annotated[
+        int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
+    ] = 3
+    interval: Annotated[
+        float, Meta(gt=0, le=60, description="Seconds between two tries.")
+    ] = 0.5
+
+
+class DirectPath(_Table, tag_field="type", tag="direct"):
+    """A bind on this machine, `[path.NAME] type = "direct"`."""
+
+
+PathTable = WinsockPath | DirectPath
+
+
+class Ims(_Table, rename="pascal"):
+    """
+    The Internet Mail Service's own knobs, under their own names, `[ims]`.
+
+    Names of registry values (KB articles in docs/settings.md), or, where IMS kept a value in its
+    administration window only, that window's words run together.
+    """
+
+    build: Annotated[
+        str, Meta(description="Build in the banner; empty = the personality's own (SP4: 5.5.2653.13).")
+    ] = ""
+    advertise_smtp_extensions: Annotated[
+        bool,
+        Meta(description="Say ESMTP in the banner (KB Q194131)."),
+    ] = msgspec.field(name="AdvertiseSMTPExtensions", default=True)
+    disable_reverse_resolve: Annotated[
+        bool,
+        Meta(description="Look no client's name up (KB Q190026). IMS: off; here on, for speed."),
+    ] = True
+    disable_auth: Annotated[bool, Meta(description="Hide and deny AUTH (KB Q235627).")] = False
+    disable_etrn: Annotated[
+        bool, Meta(description="Hide and deny ETRN (KB Q258292).")
+    ] = msgspec.field(name="DisableETRN", default=False)
+    enable_vrfy: Annotated[
+        bool, Meta(description="Answer VRFY for real (KB 289521).")
+    ] = msgspec.field(name="EnableVRFY", default=False)
+    accept_malformed821_adrs: Annotated[
+        bool, Meta(description="Accept malformed addresses instead of 553 (KB Q191262).")
+    ] = False
+    inbound_size_limit: Annotated[
+        int, Meta(ge=0, description="Largest message in bytes, as in SIZE; 0 = none (KB Q231303).")
+    ] = 0
+    max_inbound_connections: Annotated[
+        int, Meta(ge=0, description="Sessions at once; 0 = not limited. A real IMS: 30 (KB Q166584).")
+    ] = 0
+    transfer_mode: Annotated[
+        Literal["Inbound & Outbound", "Inbound Only", "Outbound Only", "None"],
+        Meta(description="The Connections tab's transfer mode; without Inbound nothing listens."),
+    ] = "Inbound & Outbound"
+    accept_hosts: Annotated[
+        tuple[str, ...], Meta(description="Hosts to accept, NET or NET;MASK (KB Q155920).")
+    ] = ()
+    reject_hosts: Annotated[
+        tuple[str, ...], Meta(description="Hosts to reject with 521, NET or NET;MASK (KB Q155920).")
+    ] = ()
+    relay_flags: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=15,
+            description="Relay rules in force: 1 deny list, 2 allow list, 4 local-IP list, "
+            "8 authenticated (KB Q193922); 0 = accept every recipient.",
+        ),
+    ] = 0
+    relay_deny_list: Annotated[
+        tuple[str, ...], Meta(description="Clients that may not relay, NET or NET;MASK (KB Q193922).")
+    ] = ()
+    relay_allow_list: Annotated[
+        tuple[str, ...], Meta(description="Clients that may relay, NET or NET;MASK (KB Q193922).")
+    ] = ()
+    relay_local_ip_list: Annotated[
+        tuple[str, ...],
+        Meta(description="Own addresses on which all may relay, NET or NET;MASK (KB Q193922)."),
+    ] = msgspec.field(name="RelayLocalIPList", default=())
+    local_domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains that are local, to which relay rules do not apply."),
+    ] = ()
+    relay_override_domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains that anybody may relay to (KB Q195969)."),
+    ] = ()
+    require_authentication: Annotated[
+        bool, Meta(description="Only from hosts that authenticate: 505 otherwise (KB Q181481).")
+    ] = False
+
+
+class Tls(_Table):
+    """TLS of the SMTP listeners, `[tls]`."""
+
+    certificate: Annotated[
+        str, Meta(description="PEM file; `self-signed` makes one on the spot; empty = no TLS.")
+    ] = ""
+    key: Annotated[
+        str, Meta(description="PEM file of the private key; empty = in the certificate's file.")
+    ] = ""
+
+
+class Auth(_Table):
+    """Who may log in, `[auth]`."""
+
+    users: Annotated[
+        str, Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted.")
+    ] = ""
+
+
+class Limits(_Table):
+    """Bounds of the process, `[limits]`; IMS's own limits are in `[ims]`."""
+
+    message_size: Annotated[
+        int,
+        Meta(ge=1, description="Largest message in bytes that is taken at all. Mailpit: 50 MiB."),
+    ] = 64 * 1024 * 1024
+    recipients: Annotated[
+        int,
+        Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),
+    ] = 32766
+    sessions: Annotated[
+        int, Meta(ge=1, description="Sessions at once, all listeners together, before 421.")
+    ] = 10_000
+    command_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds to wait for a command (RFC 5321, 4.5.3.2.7: 5 min).")
+    ] = 300.0
+    data_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds to wait for a block of data (4.5.3.2.5: 3 min).")
+    ] = 180.0
+    drain: Annotated[
+        float, Meta(ge=0, description="Seconds that live sessions are given at shutdown.")
+    ] = 10.0
+    reverse_lookup: Annotated[
+        float, Meta(gt=0, description="Seconds that a reverse lookup may delay the banner.")
+    ] = 2.0
+
+
+class Retention(_Table):
+    """What is kept, `[retention]`; 0 = for ever. Oldest messages go first."""
+
+    messages: Annotated[int, Meta(ge=0, description="Messages kept.")] = 0
+    age: Annotated[float, Meta(ge=0, description="Age in seconds.")] = 0.0
+    size: Annotated[int, Meta(ge=0, description="Bytes of all messages together.")] = 0
+
+
+class ProtocolLog(_Table):
+    """IMS's SMTP protocol log, `[protocol_log]` (KB Q154505)."""
+
+    directory: Annotated[
+        str, Meta(description="Folder for L0000000.LOG and so on; empty = no protocol log.")
+    ] = ""
+    level: Annotated[
+        Literal["None", "Minimum", "Medium", "Maximum"],
+        Meta(description="None, Minimum (connections), Medium (commands), Maximum (raw data too)."),
+    ] = "Medium"
+
+
+class Settings(_Table):
+    """All settings of bindpost."""
+
+    listener: Annotated[
+        tuple[Listener, ...], Meta(description="SMTP listeners, `[[listener]]` or --listen.")
+    ] = (Listener(endpoint="127.0.0.1:1025"),)
+    path: Annotated[
+        dict[str, PathTable], Meta(description="Named bind paths, `[path.NAME]`.")
+    ] = {}
+    web: Annotated[str, Meta(description="HTTP endpoint, or off.")] = "127.0.0.1:8025"
+    data: Annotated[
+        str, Meta(description="Data folder, :memory:, or empty for the platform's state folder.")
+    ] = ""
+    personality: Personality = "ims-5.5"
+    hostname: Annotated[
+        str, Meta(description="The server's name in replies; empty = this machine's.")
+    ] = ""
+    on_bind_failure: Annotated[
+        Literal["stop", "retry", "continue"],
+        Meta(description="After 4007: stop (5.0, 5.5), retry with back-off, continue (4.0)."),
+    ] = "stop"
+    log: Annotated[Literal["console", "json"], Meta(description="Form of the log.")] = "console"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severe log lines shown.")
+    ] = "info"
+    ready_file: Annotated[
+        str, Meta(description="File that tells pid and addresses, written when all is bound.")
+    ] = ""
+    ims: Ims = Ims()
+    tls: Tls = Tls()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+    protocol_log: ProtocolLog = ProtocolLog()

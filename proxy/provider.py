@@ -1,0 +1,106 @@
+"""The seam between proxy and server: what brings connections, in asyncio's own terms."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bindpost.config.endpoint import Endpoint
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+
+class ListenerState(StrEnum):
+    """Where a listener is in its life."""
+
+    STARTING = "starting"
+    LISTENING = "listening"
+    BUSY = "busy"
+    """Bound, but its only slot is taken (SOCKS BIND)."""
+    RETRYING = "retrying"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """
+    One step of a bind path as `diagnose` walked it.
+
+    `ok` is None when the step was not reached. `milliseconds` is how long it took.
+    """
+
+    name: str
+    target: str
+    ok: bool | None
+    detail: str
+    milliseconds: float = 0.0
+
+
+class Listener(Protocol):
+    """
+    A bound endpoint; it has the methods of `asyncio.AbstractServer` that a service needs.
+
+    `addresses` is what peers dial and is stable for the listener's life. `capacity` is how many
+    sessions it can carry at once, None for no limit. `close()` stops accepting and leaves nothing
+    behind, but does not cut sessions that live.
+    """
+
+    @property
+    def addresses(self) -> Sequence[Endpoint]:
+        """Where peers connect, with the port that was really bound."""
+        ...
+
+    @property
+    def capacity(self) -> int | None:
+        """How many sessions at once; None for no limit."""
+        ...
+
+    @property
+    def state(self) -> ListenerState:
+        """Where the listener is in its life."""
+        ...
+
+    def close(self) -> None:
+        """Stop accepting."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Return when nothing of the listener is left; live sessions are not waited for."""
+        ...
+
+
+class BindProvider(Protocol):
+    """
+    Turns an endpoint into a listener.
+
+    The transport handed to each protocol tells the real peer as `peername` (None if unknown, never
+    the proxy) and the provider as extra info `via`.
+    """
+
+    @property
+    def url(self) -> str:
+        """The bind path as a URL, credentials redacted."""
+        ...
+
+    async def create_server(
+        self,
+        protocol_factory: ProtocolFactory,
+        endpoint: Endpoint,
+        *,
+        ssl: ssl.SSLContext | None = None,
+    ) -> Listener:
+        """
+        Bind and listen; returns only when the address is really bound.
+
+        Raises `BindError`. Cancelling it leaves no socket, thread or remote listener behind.
+        """
+        ...
+
+    async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
+        """Walk the path hop by hop and report each; never raises for what it finds, binds nothing."""
+        ...

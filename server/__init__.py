@@ -1,0 +1,1 @@
+"""The server: SMTP, store, event log, web, put together in `app`."""

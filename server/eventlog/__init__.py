@@ -1,0 +1,1 @@
+"""The application log: how the catalogue's events are rendered and where they go."""

@@ -1,0 +1,1 @@
+"""Messages: the value that is kept, and what can be read out of its bytes."""

@@ -1,0 +1,104 @@
+"""The message as it is kept: bytes as received, envelope, session facts, transcript."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ID_LENGTH: Final = 22
+"""Length of a message id, the same as Mailpit's: 22 characters of `0-9A-Za-z`."""
+
+
+def new_id() -> str:
+    """
+    Make an id of 22 characters `0-9A-Za-z` that sorts by the time of its making.
+
+    The upper 48 of its 128 bits are milliseconds since 1970 (as in UUIDv7), the rest is random.
+    """
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    digits = []
+    for _ in range(ID_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(_BASE62[digit])
+    return "".join(reversed(digits))
+
+
+def utc_now() -> datetime:
+    """Give the time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """
+    One accepted RCPT: the forward-path as received, without its angle brackets.
+
+    `parameters` keeps the ESMTP parameters in order, keyword in capitals, None for no value.
+    """
+
+    address: str
+    parameters: Mapping[str, str | None] = {}
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """
+    The SMTP envelope (RFC 5321, 2.3.1), never derived from headers.
+
+    `reverse_path` is as received, without angle brackets; empty for the null reverse-path.
+    """
+
+    reverse_path: str
+    recipients: tuple[Recipient, ...]
+    parameters: Mapping[str, str | None] = {}
+
+
+class SessionFacts(msgspec.Struct, frozen=True):
+    """
+    What was known of the connection when the message was accepted.
+
+    `peer` is the real peer as `host:port`, None if unknown, never a proxy. `listener` is the
+    endpoint that took the connection, `via` the bind path (credentials redacted).
+    """
+
+    session_id: str
+    started: datetime
+    listener: str
+    via: str
+    personality: str
+    peer: str | None = None
+    helo: str | None = None
+    esmtp: bool = False
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    login: str | None = None
+
+
+class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):
+    """
+    One line of a session: milliseconds since its start, who spoke, and what.
+
+    `speaker` is `C` (client), `S` (server) or `-` (a note, such as the size of a body). Secrets of
+    AUTH are replaced before a line gets here.
+    """
+
+    milliseconds: int
+    speaker: Literal["C", "S", "-"]
+    text: str
+
+
+Transcript = tuple[TranscriptLine, ...]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An accepted message. `raw` is what came between DATA and the final dot, unstuffed, unaltered."""
+
+    id: str
+    received: datetime
+    envelope: Envelope
+    session: SessionFacts
+    raw: bytes

@@ -1,0 +1,1 @@
+"""SMTP: personality, policy, conversation, and the aiosmtpd subclass that speaks it on the wire."""

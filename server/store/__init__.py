@@ -1,0 +1,1 @@
+"""Stores: where acknowledged messages live."""

@@ -1,0 +1,1 @@
+"""The HTTP side: Mailpit-compatible API, our own API, health."""
