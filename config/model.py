@@ -7,20 +7,32 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Personality = Annotated[str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")]
+Personality = Annotated[
+    str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
+]
 TlsMode = Literal["auto", "off", "starttls", "implicit"]
+
+FileName = Annotated[str, Meta(extra={"kind": "file"})]
+"""A file or folder; loading makes it absolute (docs/settings.md says relative to what)."""
+FileNames = Annotated[tuple[str, ...], Meta(extra={"kind": "file"})]
+"""Several of them."""
+EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
+"""An endpoint as users write it; loading checks it."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of settings; an unknown key in it is an error."""
 
 
-class Listener(_Table):
+class Listener(_Table, frozen=True):
     """One SMTP listener, `[[listener]]`."""
 
-    endpoint: Annotated[str, Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any.")]
+    endpoint: Annotated[
+        EndpointText, Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any.")
+    ]
     via: Annotated[
-        str, Meta(description="Bind path: a URL such as direct: or winsock://HOST:PORT, or a [path.*].")
+        str,
+        Meta(description="Bind path: a URL such as direct: or winsock://HOST:PORT, or a [path.*]."),
     ] = "direct:"
     personality: Annotated[
         str, Meta(description="Personality of this listener; empty = the general one.")
@@ -31,16 +43,16 @@ class Listener(_Table):
     ] = "auto"
 
 
-class WinsockPath(_Table, tag_field="type", tag="winsock"):
-    """A bind path through Microsoft Proxy Server's Winsock Proxy, `[path.NAME] type = "winsock"`."""
+class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
+    """A bind path through Microsoft Proxy Server's Winsock Proxy, `type = "winsock"`."""
 
     server: Annotated[
         str, Meta(description="HOST or HOST:PORT of the proxy; overrides mspclnt's server.")
     ] = ""
-    mspclnt: Annotated[str, Meta(description="MSPCLNT.INI of the Proxy Client.")] = ""
-    wspcfg: Annotated[str, Meta(description="WSPCFG.INI of the application.")] = ""
+    mspclnt: Annotated[FileName, Meta(description="MSPCLNT.INI of the Proxy Client.")] = ""
+    wspcfg: Annotated[FileName, Meta(description="WSPCFG.INI of the application.")] = ""
     lat: Annotated[
-        tuple[str, ...], Meta(description="Local Address Tables: MSPLAT.TXT, LOCALLAT.TXT.")
+        FileNames, Meta(description="Local Address Tables: MSPLAT.TXT, LOCALLAT.TXT.")
     ] = ()
     application: Annotated[
         str, Meta(description="Name of the program's section, without .exe.")
@@ -51,19 +63,17 @@ class WinsockPath(_Table, tag_field="type", tag="winsock"):
     tries: Annotated[
         int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
     ] = 3
-    interval: Annotated[
-        float, Meta(gt=0, le=60, description="Seconds between two tries.")
-    ] = 0.5
+    interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
 
 
-class DirectPath(_Table, tag_field="type", tag="direct"):
+class DirectPath(_Table, tag_field="type", tag="direct", frozen=True):
     """A bind on this machine, `[path.NAME] type = "direct"`."""
 
 
 PathTable = WinsockPath | DirectPath
 
 
-class Ims(_Table, rename="pascal"):
+class Ims(_Table, rename="pascal", frozen=True):
     """
     The Internet Mail Service's own knobs, under their own names, `[ims]`.
 
@@ -72,7 +82,8 @@ class Ims(_Table, rename="pascal"):
     """
 
     build: Annotated[
-        str, Meta(description="Build in the banner; empty = the personality's own (SP4: 5.5.2653.13).")
+        str,
+        Meta(description="Build in the banner; empty = the personality's own (SP4: 5.5.2653.13)."),
     ] = ""
     advertise_smtp_extensions: Annotated[
         bool,
@@ -83,20 +94,25 @@ class Ims(_Table, rename="pascal"):
         Meta(description="Look no client's name up (KB Q190026). IMS: off; here on, for speed."),
     ] = True
     disable_auth: Annotated[bool, Meta(description="Hide and deny AUTH (KB Q235627).")] = False
-    disable_etrn: Annotated[
-        bool, Meta(description="Hide and deny ETRN (KB Q258292).")
-    ] = msgspec.field(name="DisableETRN", default=False)
-    enable_vrfy: Annotated[
-        bool, Meta(description="Answer VRFY for real (KB 289521).")
-    ] = msgspec.field(name="EnableVRFY", default=False)
+    disable_etrn: Annotated[bool, Meta(description="Hide and deny ETRN (KB Q258292).")] = (
+        msgspec.field(name="DisableETRN", default=False)
+    )
+    enable_vrfy: Annotated[bool, Meta(description="Answer VRFY for real (KB 289521).")] = (
+        msgspec.field(name="EnableVRFY", default=False)
+    )
     accept_malformed821_adrs: Annotated[
         bool, Meta(description="Accept malformed addresses instead of 553 (KB Q191262).")
     ] = False
+    hide_tls_from_loopback: Annotated[
+        bool,
+        Meta(description="Offer no STARTTLS to 127.0.0.1, as a real IMS (KB Q260065); here off."),
+    ] = msgspec.field(name="HideTLSFromLoopback", default=False)
     inbound_size_limit: Annotated[
         int, Meta(ge=0, description="Largest message in bytes, as in SIZE; 0 = none (KB Q231303).")
     ] = 0
     max_inbound_connections: Annotated[
-        int, Meta(ge=0, description="Sessions at once; 0 = not limited. A real IMS: 30 (KB Q166584).")
+        int,
+        Meta(ge=0, description="Sessions at once; 0 = not limited. A real IMS: 30 (KB Q166584)."),
     ] = 0
     transfer_mode: Annotated[
         Literal["Inbound & Outbound", "Inbound Only", "Outbound Only", "None"],
@@ -118,7 +134,8 @@ class Ims(_Table, rename="pascal"):
         ),
     ] = 0
     relay_deny_list: Annotated[
-        tuple[str, ...], Meta(description="Clients that may not relay, NET or NET;MASK (KB Q193922).")
+        tuple[str, ...],
+        Meta(description="Clients that may not relay, NET or NET;MASK (KB Q193922)."),
     ] = ()
     relay_allow_list: Annotated[
         tuple[str, ...], Meta(description="Clients that may relay, NET or NET;MASK (KB Q193922).")
@@ -140,26 +157,31 @@ class Ims(_Table, rename="pascal"):
     ] = False
 
 
-class Tls(_Table):
+class Tls(_Table, frozen=True):
     """TLS of the SMTP listeners, `[tls]`."""
 
     certificate: Annotated[
-        str, Meta(description="PEM file; `self-signed` makes one on the spot; empty = no TLS.")
+        FileName,
+        Meta(
+            description="PEM file; `self-signed` makes one on the spot; empty = no TLS.",
+            extra={"words": ("self-signed",)},
+        ),
     ] = ""
     key: Annotated[
-        str, Meta(description="PEM file of the private key; empty = in the certificate's file.")
+        FileName,
+        Meta(description="PEM file of the private key; empty = in the certificate's file."),
     ] = ""
 
 
-class Auth(_Table):
+class Auth(_Table, frozen=True):
     """Who may log in, `[auth]`."""
 
     users: Annotated[
-        str, Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted.")
+        FileName, Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted.")
     ] = ""
 
 
-class Limits(_Table):
+class Limits(_Table, frozen=True):
     """Bounds of the process, `[limits]`; IMS's own limits are in `[ims]`."""
 
     message_size: Annotated[
@@ -187,7 +209,7 @@ class Limits(_Table):
     ] = 2.0
 
 
-class Retention(_Table):
+class Retention(_Table, frozen=True):
     """What is kept, `[retention]`; 0 = for ever. Oldest messages go first."""
 
     messages: Annotated[int, Meta(ge=0, description="Messages kept.")] = 0
@@ -195,11 +217,11 @@ class Retention(_Table):
     size: Annotated[int, Meta(ge=0, description="Bytes of all messages together.")] = 0
 
 
-class ProtocolLog(_Table):
+class ProtocolLog(_Table, frozen=True):
     """IMS's SMTP protocol log, `[protocol_log]` (KB Q154505)."""
 
     directory: Annotated[
-        str, Meta(description="Folder for L0000000.LOG and so on; empty = no protocol log.")
+        FileName, Meta(description="Folder for L0000000.LOG and so on; empty = no protocol log.")
     ] = ""
     level: Annotated[
         Literal["None", "Minimum", "Medium", "Maximum"],
@@ -207,18 +229,22 @@ class ProtocolLog(_Table):
     ] = "Medium"
 
 
-class Settings(_Table):
+class Settings(_Table, frozen=True):
     """All settings of bindpost."""
 
     listener: Annotated[
         tuple[Listener, ...], Meta(description="SMTP listeners, `[[listener]]` or --listen.")
     ] = (Listener(endpoint="127.0.0.1:1025"),)
-    path: Annotated[
-        dict[str, PathTable], Meta(description="Named bind paths, `[path.NAME]`.")
-    ] = {}
-    web: Annotated[str, Meta(description="HTTP endpoint, or off.")] = "127.0.0.1:8025"
+    path: Annotated[dict[str, PathTable], Meta(description="Named bind paths, `[path.NAME]`.")] = {}
+    web: Annotated[
+        EndpointText, Meta(description="HTTP endpoint, or off.", extra={"words": ("off",)})
+    ] = "127.0.0.1:8025"
     data: Annotated[
-        str, Meta(description="Data folder, :memory:, or empty for the platform's state folder.")
+        FileName,
+        Meta(
+            description="Data folder, :memory:, or empty for the platform's state folder.",
+            extra={"words": (":memory:",)},
+        ),
     ] = ""
     personality: Personality = "ims-5.5"
     hostname: Annotated[
@@ -230,10 +256,11 @@ class Settings(_Table):
     ] = "stop"
     log: Annotated[Literal["console", "json"], Meta(description="Form of the log.")] = "console"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least severe log lines shown.")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least severe log lines shown."),
     ] = "info"
     ready_file: Annotated[
-        str, Meta(description="File that tells pid and addresses, written when all is bound.")
+        FileName, Meta(description="File that tells pid and addresses, written when all is bound.")
     ] = ""
     ims: Ims = Ims()
     tls: Tls = Tls()

@@ -31,7 +31,8 @@ class Hop:
     """
     One step of a bind path as `diagnose` walked it.
 
-    `ok` is None when the step was not reached. `milliseconds` is how long it took.
+    `ok` is None when the step was not reached. `milliseconds` is how long it took. `code` is the
+    Winsock error that event 4007 would carry if `serve` met the same, `hint` what to do about it.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Hop:
     ok: bool | None
     detail: str
     milliseconds: float = 0.0
+    code: int | None = None
+    hint: str = ""
 
 
 class Listener(Protocol):

@@ -1,1 +1,1 @@
-"""The Winsock Proxy of Microsoft Proxy Server 2.0: client files, wire codec, client, stand-in server."""
+"""The Winsock Proxy of Microsoft Proxy Server 2.0: files, codec, client, stand-in server."""

@@ -8,17 +8,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from ..message.headers import HeaderFields as HeaderFields
 from ..message.model import Envelope, Message, SessionFacts, Transcript
-
-
-class HeaderFields(msgspec.Struct, frozen=True):
-    """The few header fields of a list row, decoded for display (RFC 2047); empty when absent."""
-
-    subject: str = ""
-    from_: str = ""
-    to: str = ""
-    cc: str = ""
-    message_id: str = ""
 
 
 class MessageRow(msgspec.Struct, frozen=True):

@@ -1,0 +1,258 @@
+"""
+The events of the Internet Mail Service that a listener has occasion to log, source MSExchangeIMC.
+
+Where an article prints a type or a category, it is in `attested`. The rest follows the numbering of
+those that are known: 2xxx Information, 3xxx Warning, 4xxx Error.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .model import IMS, Category, EventType, Level
+
+SERVICE_STARTED: Final = EventType(
+    id=1000,
+    source=IMS,
+    symbol="MSG_SERVICE_STARTED",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The Microsoft Exchange Internet Mail Service has started. Build: %1.",
+    parameters=("build",),
+    action="service-started",
+    explanation="Every listener is bound and the service takes mail.",
+    remedy="Nothing to do.",
+    attested=frozenset({"type"}),
+    reference="KB Q257618",
+    ecs=("process", "start"),
+)
+SERVICE_STOPPED: Final = EventType(
+    id=1001,
+    source=IMS,
+    symbol="MSG_SERVICE_STOPPED",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The Microsoft Exchange Internet Mail Service shut down successfully",
+    action="service-stopped",
+    explanation="The service was asked to stop and has stopped cleanly.",
+    remedy="Nothing to do.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q325939",
+    ecs=("process", "end"),
+)
+MESSAGE_RECEIVED: Final = EventType(
+    id=2002,
+    source=IMS,
+    symbol="MSG_MESSAGE_RECEIVED",
+    level=Level.INFORMATION,
+    category=Category.MESSAGE_TRANSFER,
+    template=(
+        "A message from <%1> in temporary file %2 was received from %3 with %4 local recipients."
+    ),
+    parameters=("reverse_path", "file", "peer", "recipients"),
+    details=("size", "session_id"),
+    action="message-received",
+    explanation=(
+        "A message was accepted and is kept. The file is the message's id in the store, the "
+        "recipients are counted."
+    ),
+    remedy="Nothing to do.",
+    attested=frozenset({"text", "category"}),
+    reference="KB Q166558",
+    ecs=("email", "info"),
+)
+PROTOCOL_LOG_ON: Final = EventType(
+    id=2004,
+    source=IMS,
+    symbol="MSG_PROTOCOL_LOG_ON",
+    level=Level.INFORMATION,
+    category=Category.PROTOCOL_LOG,
+    template="SMTP protocol logging is on at level %1. The log files are in %2.",
+    parameters=("level", "directory"),
+    action="protocol-log-on",
+    explanation="The service started with its SMTP protocol log switched on.",
+    remedy="Nothing to do. Set protocol_log.directory to nothing to switch it off.",
+    attested=frozenset({"category"}),
+    reference="KB Q154505",
+    ecs=("configuration", "info"),
+)
+DISK_LOW: Final = EventType(
+    id=3018,
+    source=IMS,
+    symbol="MSG_ENTERING_FLUSH_MODE",
+    level=Level.WARNING,
+    category=Category.MESSAGE_TRANSFER,
+    template=(
+        "The available disk space on the spool drive has dropped below (%1)K. The Internet Mail "
+        "Connector will not accept messages for inbound and outbound conversion until the "
+        "available disk space has increased above (%1)K."
+    ),
+    parameters=("kilobytes",),
+    details=("directory", "free"),
+    action="flush-mode-entered",
+    explanation="The disk that the store writes to is nearly full; messages are refused with 421.",
+    remedy="Make room on the disk, or let [retention] delete old messages.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q272506, Q189587",
+    ecs=("host", "info"),
+)
+RECIPIENTS_EXCEEDED: Final = EventType(
+    id=3041,
+    source=IMS,
+    symbol="MSG_RECIPIENTS_EXCEEDED",
+    level=Level.WARNING,
+    category=Category.INTERNAL,
+    template=(
+        "Unable to deliver mail to all recipients. The total number of recipients exceeds %1."
+    ),
+    parameters=("limit",),
+    details=("peer", "session_id"),
+    action="recipients-exceeded",
+    explanation=(
+        "A client gave one message more recipients than limits.recipients, 32766 in the original; "
+        "the ones above it were refused with 452. IMS logged it for a non-delivery report."
+    ),
+    remedy="Send the message in parts, or raise limits.recipients.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q272672",
+    ecs=("email", "info"),
+)
+PROTOCOL_INFORMATION_FAILED: Final = EventType(
+    id=4003,
+    source=IMS,
+    symbol="MSG_PROTOCOL_INFORMATION_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template=(
+        "The following error occurred while trying to retrieve protocol information. Error=%1"
+    ),
+    parameters=("wsa_error",),
+    details=("listener", "via", "hop", "detail", "hint"),
+    action="protocol-information",
+    explanation=(
+        "The service or protocol table, or a name in it, could not be looked up. 11004: the name "
+        "is valid and has no such record."
+    ),
+    remedy="Check the machine's name resolution; the original's cure was to reinstall TCP/IP.",
+    attested=frozenset({"text"}),
+    reference="KB Q268643",
+    ecs=("network", "start"),
+)
+BIND_FAILED: Final = EventType(
+    id=4007,
+    source=IMS,
+    symbol="MSG_BIND_LISTENER_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template="The following error occurred while trying to bind the TCP/IP listener socket (%1)",
+    parameters=("wsa_error",),
+    details=("listener", "via", "rule", "hop", "detail", "hint"),
+    action="bind-listener",
+    explanation=(
+        "The listener socket could not be bound. 10050: the proxy path is misconfigured or "
+        "unusable, as with the Microsoft Proxy Client enabled on a server that does not go out "
+        "through Microsoft Proxy Server. Any other code: the bind itself failed, here or on the "
+        "proxy."
+    ),
+    remedy=(
+        "10050: with Microsoft Proxy Server use its client and give its address; with any other "
+        "proxy disable the Proxy Client. 10048: stop the service that holds the port. Run "
+        "`bindpost check` to see the path hop by hop."
+    ),
+    attested=frozenset({"text"}),
+    reference="KB Q203116, Q193928, Q222553",
+    ecs=("network", "start"),
+)
+WINSOCK_FAILED: Final = EventType(
+    id=4020,
+    source=IMS,
+    symbol="MSG_WINSOCK_INIT_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template="Unable to start the service because WinSock could not be initialized.",
+    action="service-start",
+    explanation="The service gave up its start, because a listener could not be bound.",
+    remedy="See the event 4007 or 4003 before this one.",
+    attested=frozenset({"text"}),
+    reference="KB Q193928, Q222553, Q268643",
+    ecs=("process", "start"),
+)
+BODY_TIMEOUT: Final = EventType(
+    id=4051,
+    source=IMS,
+    symbol="MSG_BODY_TIMEOUT",
+    level=Level.ERROR,
+    category=Category.SMTP_INTERFACE,
+    template=(
+        "A time-out occurred while trying to receive mail from %1 and while waiting for the "
+        "message body."
+    ),
+    parameters=("peer",),
+    details=("seconds", "session_id"),
+    action="body-timeout",
+    explanation="A client fell silent between DATA and the final dot; its message is not kept.",
+    remedy=(
+        "See that the client ends its message with CRLF.CRLF, not LF.LF, and that no firewall "
+        "holds the end back. limits.data_timeout is the time allowed."
+    ),
+    attested=frozenset({"text"}),
+    reference="KB Q152944",
+    ecs=("network", "end"),
+)
+AUTH_FAILED: Final = EventType(
+    id=4183,
+    source=IMS,
+    symbol="MSG_AUTH_FAILED",
+    level=Level.ERROR,
+    category=Category.SMTP_INTERFACE,
+    template=(
+        "Authentication attempt (AUTH %1) from %2 as %3 failed: LogonUser() call failed with "
+        "error: %4"
+    ),
+    parameters=("mechanism", "peer", "login", "error"),
+    details=("session_id",),
+    action="auth-failed",
+    explanation=(
+        "A client's login was refused. The original's text for a wrong name or password: `Logon "
+        "failure: unknown user name or bad password.`"
+    ),
+    remedy="Correct the client's login, or the file that auth.users names.",
+    attested=frozenset({"text"}),
+    reference="KB Q235627",
+    ecs=("authentication", "start"),
+)
+RELAY_REFUSED: Final = EventType(
+    id=4188,
+    source=IMS,
+    symbol="MSG_RELAY_REFUSED",
+    level=Level.ERROR,
+    category=Category.SMTP_INTERFACE,
+    template="Refused to relay <%1> for %2",
+    parameters=("recipient", "peer"),
+    details=("login", "session_id"),
+    action="relay-refused",
+    explanation=(
+        "A recipient was refused with 550, because [ims] RelayFlags and its lists do not let this "
+        "client relay. Second-hand reports show the text as `Refused to relay <address> for "
+        "host(ip)`."
+    ),
+    remedy="Let the client log in, add its network to RelayAllowList, or set RelayFlags to 0.",
+    attested=frozenset({"category"}),
+    reference="KB Q193922; EventTracker knowledge base, 4188",
+    ecs=("network", "denied"),
+)
+
+EVENTS: Final[tuple[EventType, ...]] = (
+    SERVICE_STARTED,
+    SERVICE_STOPPED,
+    MESSAGE_RECEIVED,
+    PROTOCOL_LOG_ON,
+    DISK_LOW,
+    RECIPIENTS_EXCEEDED,
+    PROTOCOL_INFORMATION_FAILED,
+    BIND_FAILED,
+    WINSOCK_FAILED,
+    BODY_TIMEOUT,
+    AUTH_FAILED,
+    RELAY_REFUSED,
+)

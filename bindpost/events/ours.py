@@ -1,0 +1,269 @@
+"""
+The events that the Internet Mail Service never had, source bindpost, numbered from 100.
+
+A number is never given to another event. What a peer sent goes into fields, not into a sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .model import OURS, Category, EventType, Level
+
+READY: Final = EventType(
+    id=100,
+    source=OURS,
+    symbol="MSG_READY",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="bindpost is ready: SMTP at %1, web at %2.",
+    parameters=("smtp", "web"),
+    action="ready",
+    explanation=(
+        "Everything that was to be bound is bound. `smtp` lists each address as host:port, `web` "
+        "is the URL of the pages, left out when they are off."
+    ),
+    remedy="Nothing to do.",
+    ecs=("process", "start"),
+)
+LISTENER_BOUND: Final = EventType(
+    id=101,
+    source=OURS,
+    symbol="MSG_LISTENER_BOUND",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The listener %1 is bound at %2 through %3.",
+    parameters=("endpoint", "address", "via"),
+    details=("capacity",),
+    action="listener-bound",
+    explanation=(
+        "One listener takes connections. `address` is what peers dial, `capacity` how many "
+        "sessions the path carries at once, left out when there is no limit."
+    ),
+    remedy="Nothing to do.",
+    ecs=("network", "start"),
+)
+SESSION_REFUSED: Final = EventType(
+    id=102,
+    source=OURS,
+    symbol="MSG_SESSION_REFUSED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="A session was refused: %1.",
+    parameters=("reason",),
+    details=("peer", "listener", "limit"),
+    action="session-refused",
+    explanation=(
+        "A client got 521 or 421 in place of the banner: it is on the reject list, or there are "
+        "as many sessions as the limit allows."
+    ),
+    remedy="See [ims] RejectHosts and MaxInboundConnections, and limits.sessions.",
+    ecs=("network", "denied"),
+)
+PATH_LOST: Final = EventType(
+    id=103,
+    source=OURS,
+    symbol="MSG_PATH_LOST",
+    level=Level.ERROR,
+    category=Category.SMTP_INTERFACE,
+    template="The bind path %2 of the listener %1 was lost (%3).",
+    parameters=("endpoint", "via", "wsa_error"),
+    details=("hop", "detail", "hint"),
+    action="path-lost",
+    explanation=(
+        "A listener that was bound cannot be reached any more: its proxy closed the path or is "
+        "gone. Sessions that live go on; event 4007 follows."
+    ),
+    remedy="See that the proxy runs. on_bind_failure says whether bindpost binds again.",
+    ecs=("network", "end"),
+)
+PATH_RECOVERED: Final = EventType(
+    id=104,
+    source=OURS,
+    symbol="MSG_PATH_RECOVERED",
+    level=Level.INFORMATION,
+    category=Category.SMTP_INTERFACE,
+    template="The listener %1 is bound again through %2, at attempt %3.",
+    parameters=("endpoint", "via", "attempt"),
+    details=("address", "seconds"),
+    action="path-recovered",
+    explanation="A bind path that was lost or failed works; `seconds` is how long it did not.",
+    remedy="Nothing to do.",
+    ecs=("network", "start"),
+)
+REBIND_ATTEMPT: Final = EventType(
+    id=105,
+    source=OURS,
+    symbol="MSG_REBIND_ATTEMPT",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The listener %1 will be bound again through %2 in %4 seconds, attempt %3.",
+    parameters=("endpoint", "via", "attempt", "delay"),
+    action="rebind-attempt",
+    explanation="With on_bind_failure = retry a failed bind is tried again, each time later.",
+    remedy="See the event 4007 before this one.",
+    ecs=("network", "start"),
+)
+STORE_FAILED: Final = EventType(
+    id=106,
+    source=OURS,
+    symbol="MSG_STORE_FAILED",
+    level=Level.ERROR,
+    category=Category.INTERNAL,
+    template="The message store could not %1.",
+    parameters=("operation",),
+    details=("error", "session_id"),
+    action="store-failed",
+    explanation="The client was told so and keeps its message; what was acknowledged is not lost.",
+    remedy="Look at the error: mostly the disk is full or the data folder not writable.",
+    ecs=("database", "error"),
+)
+WEB_BOUND: Final = EventType(
+    id=107,
+    source=OURS,
+    symbol="MSG_WEB_BOUND",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The web pages are at %1.",
+    parameters=("url",),
+    action="web-bound",
+    explanation="The HTTP endpoint takes requests.",
+    remedy="Nothing to do.",
+    ecs=("network", "start"),
+)
+DRAINING: Final = EventType(
+    id=108,
+    source=OURS,
+    symbol="MSG_DRAINING",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="Shutting down: no new sessions are taken, %1 are given %2 seconds to end.",
+    parameters=("sessions", "seconds"),
+    details=("signal",),
+    action="draining",
+    explanation="A signal asked the service to stop.",
+    remedy="Nothing to do. A second signal cuts what is left; limits.drain is the time given.",
+    ecs=("process", "end"),
+)
+CUT: Final = EventType(
+    id=109,
+    source=OURS,
+    symbol="MSG_CUT",
+    level=Level.WARNING,
+    category=Category.INITIALIZATION,
+    template="Shutting down at once: %1 sessions are cut.",
+    parameters=("sessions",),
+    details=("signal",),
+    action="cut",
+    explanation="A second signal came, or the time for draining was over.",
+    remedy="Nothing to do; no message that was acknowledged is lost.",
+    ecs=("process", "end"),
+)
+CLIENT_DROPPED: Final = EventType(
+    id=110,
+    source=OURS,
+    symbol="MSG_CLIENT_DROPPED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="A client was dropped: %1.",
+    parameters=("reason",),
+    details=("peer", "listener", "session_id"),
+    action="client-dropped",
+    explanation="A client gave too many bad commands, or none within limits.command_timeout.",
+    remedy="Look at the client; the session's transcript shows what it said.",
+    ecs=("network", "end"),
+)
+TLS_FAILED: Final = EventType(
+    id=111,
+    source=OURS,
+    symbol="MSG_TLS_FAILED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="A TLS handshake with a client failed.",
+    details=("peer", "listener", "error", "session_id"),
+    action="tls-failed",
+    explanation="Client and server agreed on no version or cipher, or one distrusted the other.",
+    remedy="See the error; a self-signed certificate must be accepted by the client.",
+    ecs=("network", "protocol"),
+)
+RETENTION_SWEPT: Final = EventType(
+    id=112,
+    source=OURS,
+    symbol="MSG_RETENTION_SWEPT",
+    level=Level.INFORMATION,
+    category=Category.INTERNAL,
+    template="The retention rules deleted %1 messages.",
+    parameters=("messages",),
+    action="retention-swept",
+    explanation="The oldest messages went, until the rules of [retention] held again.",
+    remedy="Nothing to do.",
+    ecs=("database", "change"),
+)
+SERVICE_START_FAILED: Final = EventType(
+    id=113,
+    source=OURS,
+    symbol="MSG_SERVICE_START_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template=(
+        r"Could not start the Microsoft Exchange Internet Mail Service service on \\%1. "
+        "Error 2140: An internal Windows NT error occurred."
+    ),
+    parameters=("computer",),
+    details=("exit_code",),
+    action="service-start-failed",
+    explanation=(
+        "The last line before bindpost exits with code 69. The words are those of the Services "
+        "panel; in the original they were no event."
+    ),
+    remedy="See the event 4007 before this one.",
+    attested=frozenset({"text"}),
+    reference="KB Q193928",
+    ecs=("process", "start"),
+)
+INTERNAL_ERROR: Final = EventType(
+    id=114,
+    source=OURS,
+    symbol="MSG_INTERNAL_ERROR",
+    level=Level.ERROR,
+    category=Category.INTERNAL,
+    template="A session was ended by an unexpected error in bindpost; the service goes on.",
+    details=("peer", "listener", "session_id"),
+    action="internal-error",
+    explanation="An exception that nobody foresaw; the record carries its traceback.",
+    remedy="Report it, with this record.",
+    ecs=("process", "info"),
+)
+PROTOCOL_LOG_FAILED: Final = EventType(
+    id=115,
+    source=OURS,
+    symbol="MSG_PROTOCOL_LOG_FAILED",
+    level=Level.ERROR,
+    category=Category.PROTOCOL_LOG,
+    template="The SMTP protocol log in %1 could not be written; sessions go on without it.",
+    parameters=("directory",),
+    details=("error",),
+    action="protocol-log-failed",
+    explanation="Logged at the first failure only; later ones are silent.",
+    remedy="Make room on the disk, or make the folder writable.",
+    ecs=("process", "info"),
+)
+
+EVENTS: Final[tuple[EventType, ...]] = (
+    READY,
+    LISTENER_BOUND,
+    SESSION_REFUSED,
+    PATH_LOST,
+    PATH_RECOVERED,
+    REBIND_ATTEMPT,
+    STORE_FAILED,
+    WEB_BOUND,
+    DRAINING,
+    CUT,
+    CLIENT_DROPPED,
+    TLS_FAILED,
+    RETENTION_SWEPT,
+    SERVICE_START_FAILED,
+    INTERNAL_ERROR,
+    PROTOCOL_LOG_FAILED,
+)

@@ -1,0 +1,125 @@
+"""The JSON form: one line a record, named as ECS, winlogbeat and Sigma name things."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from structlog.typing import EventDict, WrappedLogger
+
+from bindpost.events import IMS, EventType, Level
+
+from .plain import Plain
+from .record import EventRecord
+
+ECS_VERSION: Final = "8.17.0"
+CHANNEL: Final = "Application"
+
+_WINDOWS_LEVEL: Final = {Level.ERROR: 2, Level.WARNING: 3, Level.INFORMATION: 4}
+"""Level as event XML numbers it; an audit record has 0 and a keyword instead."""
+_LEVEL_NAME: Final = {Level.ERROR: "error", Level.WARNING: "warning"}
+_KEYWORD: Final = {Level.AUDIT_SUCCESS: "Audit Success", Level.AUDIT_FAILURE: "Audit Failure"}
+_OUTCOME: Final = {
+    Level.ERROR: "failure",
+    Level.AUDIT_FAILURE: "failure",
+    Level.INFORMATION: "success",
+    Level.AUDIT_SUCCESS: "success",
+}
+
+Document = dict[str, Plain]
+
+
+def render_json(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> str:
+    """Render the record as one line of JSON."""
+    return msgspec.json.encode(document(event_dict["record"])).decode()
+
+
+def document(record: EventRecord) -> Document:
+    """Give a record's fields by their names in the log; what has no value is left out."""
+    process: Document = {"pid": record.process_id, "thread": {"id": record.thread_id}}
+    out: Document = {
+        "@timestamp": record.timestamp,
+        "message": record.message,
+        "log": {"level": record.level, "logger": record.logger},
+        "ecs": {"version": ECS_VERSION},
+        "error": _error(record),
+        "host": {"hostname": record.host},
+        "process": process,
+        "service": {"name": "bindpost"},
+        "bindpost": dict(record.fields),
+    }
+    if record.definition is not None:
+        out |= {"event": _event(record.definition)}
+        out |= {"winlog": _winlog(record, record.definition) | {"process": process}}
+        out |= _sigma(record, record.definition)
+    return _without_nothing(out)
+
+
+def _error(record: EventRecord) -> Document | None:
+    failure = record.failure
+    if failure is None:
+        return None
+    return {
+        "code": failure.code or None,
+        "type": failure.type or None,
+        "message": failure.message or None,
+        "stack_trace": failure.stack_trace or None,
+    }
+
+
+def _event(definition: EventType) -> Document:
+    category, kind = definition.ecs
+    exchange = definition.source == IMS
+    return {
+        "kind": "event",
+        "code": str(definition.id),
+        "provider": definition.source,
+        "action": definition.action,
+        "category": [category],
+        "type": [kind],
+        "outcome": _OUTCOME.get(definition.level),
+        "severity": _WINDOWS_LEVEL.get(definition.level, 0),
+        "module": "exchange" if exchange else "bindpost",
+        "dataset": "exchange.imc" if exchange else "bindpost.log",
+    }
+
+
+def _winlog(record: EventRecord, definition: EventType) -> Document:
+    keyword = _KEYWORD.get(definition.level)
+    return {
+        "channel": CHANNEL,
+        "provider_name": definition.source,
+        "event_id": definition.id,
+        "computer_name": record.host,
+        "level": _LEVEL_NAME.get(definition.level, "information"),
+        "task": definition.category.title,
+        "opcode": "Info",
+        "keywords": [keyword, "Classic"] if keyword else ["Classic"],
+        "record_id": record.record_id,
+        "event_data": {f"param{n}": text for n, text in enumerate(record.strings, start=1)},
+    }
+
+
+def _sigma(record: EventRecord, definition: EventType) -> Document:
+    """Give the flat names of Windows event fields that Sigma rules and Splunk searches use."""
+    return {
+        "Provider_Name": definition.source,
+        "EventID": definition.id,
+        "EventCode": definition.id,
+        "Qualifiers": definition.qualifiers,
+        "Channel": CHANNEL,
+        "Level": _WINDOWS_LEVEL.get(definition.level, 0),
+        "Task": definition.category.number,
+        "Computer": record.host,
+        "Data": list(record.strings) or None,
+    }
+
+
+def _without_nothing(document: Document) -> Document:
+    """Leave out, at every level, the keys that have no value."""
+    out: Document = {}
+    for key, value in document.items():
+        kept = _without_nothing(value) if isinstance(value, dict) else value
+        if kept is not None and kept != {}:
+            out[key] = kept
+    return out

@@ -1,0 +1,353 @@
+"""
+Conversation: what the server answers to each command, without any I/O.
+
+One object per session. Every verb takes the command's argument and gives the reply; the wire engine
+writes it. Wording comes from the personality, decisions from the policy, so the same verbs serve
+every engine and every personality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bindpost import events
+from bindpost.config.model import Limits
+
+from ..message.model import Envelope, Recipient
+from .grammar import (
+    MalformedAddressError,
+    MalformedParameterError,
+    Parameters,
+    is_parameter_value,
+    parse_parameters,
+    split_path,
+    strip_keyword,
+)
+from .personality import Personality
+from .policy import Policy, address_of
+from .reply import Reply
+
+XEXCH50_LIMIT: Final = 1 << 20
+"""Octets of an XEXCH50 blob that are read away. Its missing check was MS03-046."""
+
+Report = Callable[..., None]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A mail transaction between MAIL and the end of data or RSET (RFC 5321, 3.3)."""
+
+    reverse_path: str
+    parameters: Parameters
+    recipients: list[Recipient] = field(default_factory=list)
+
+    def envelope(self) -> Envelope:
+        """Give the envelope as it is kept."""
+        return Envelope(
+            reverse_path=self.reverse_path,
+            recipients=tuple(self.recipients),
+            parameters=self.parameters,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a listener's conversations have in common."""
+
+    personality: Personality
+    policy: Policy
+    limits: Limits
+    hostname: str
+    tls_available: bool = False
+    users: frozenset[str] | None = None
+    """Names that VRFY knows; None = it knows everybody."""
+
+    @property
+    def build(self) -> str:
+        """The build that the banner tells."""
+        return self.policy.ims.build or self.personality.build
+
+    @property
+    def size_limit(self) -> int:
+        """The largest message that is taken, in bytes."""
+        announced = self.policy.ims.inbound_size_limit
+        return min(announced or self.limits.message_size, self.limits.message_size)
+
+    @property
+    def auth_offered(self) -> bool:
+        """Whether AUTH exists at all."""
+        return bool(self.personality.auth_mechanisms) and not self.policy.ims.disable_auth
+
+    def extends(self, keyword: str) -> bool:
+        """Tell whether the personality has an extension."""
+        return any(line.split()[0] == keyword for line in self.personality.extensions)
+
+
+class Conversation:
+    """
+    The state of one session and its answers.
+
+    `peer_host` is the client's address (None for a Unix socket), `local_host` the address that it
+    dialled, `client_name` its reverse name where one was looked up. `report` logs an event of the
+    catalogue with its fields.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        peer_host: str | None,
+        local_host: str | None,
+        report: Report,
+        client_name: str | None = None,
+    ) -> None:
+        self.rules = rules
+        self.peer_host = peer_host
+        self.client_name = client_name
+        self.helo_name: str | None = None
+        self.esmtp = False
+        self.tls = False
+        self.login: str | None = None
+        self.transaction: Transaction | None = None
+        self._peer = address_of(peer_host)
+        self._local = address_of(local_host)
+        self._report = report
+
+    def say(self, occasion: str, **fields: object) -> Reply:
+        """Give the personality's reply for an occasion."""
+        rules = self.rules
+        return rules.personality.say(
+            occasion,
+            **{
+                "hostname": rules.hostname,
+                "build": rules.build,
+                "client": self.client_name or self.peer_host or "localhost",
+                "limit": rules.size_limit,
+                **fields,
+            },
+        )
+
+    # Connection
+
+    def admission(self) -> Reply | None:
+        """Give the reply that refuses the connection, None when the host may connect."""
+        return None if self.rules.policy.admits(self._peer) else self.say("access_denied")
+
+    def greeting(self) -> Reply:
+        """Give the banner."""
+        extended = self.rules.policy.ims.advertise_smtp_extensions
+        return self.say("greeting" if extended else "greeting_plain")
+
+    def tls_started(self) -> None:
+        """Forget what was learned before TLS (RFC 3207, 4.2)."""
+        self.tls = True
+        self.helo_name = self.login = self.transaction = None
+        self.esmtp = False
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether STARTTLS is offered to this client now."""
+        hidden = self.rules.policy.ims.hide_tls_from_loopback and (
+            self._peer is None or self._peer.is_loopback
+        )
+        return self.rules.tls_available and not self.tls and not hidden
+
+    # HELO, EHLO
+
+    def helo(self, argument: str) -> Reply:
+        """Answer HELO; it resets the transaction."""
+        if not argument and self.rules.personality.helo_required:
+            return self.say("helo_missing")
+        self._greet(argument, esmtp=False)
+        return self.say("helo" if argument else "helo_missing")
+
+    def ehlo(self, argument: str) -> Reply:
+        """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan)."""
+        if not self.rules.personality.extensions:
+            return self.say("ehlo_refused")
+        if not argument and self.rules.personality.helo_required:
+            return self.say("helo_missing")
+        self._greet(argument, esmtp=True)
+        hello = self.say("ehlo")
+        return Reply(hello.code, (*hello.lines, *self._keywords()))
+
+    def _greet(self, name: str, *, esmtp: bool) -> None:
+        self.helo_name = name
+        self.esmtp = esmtp
+        self.transaction = None
+
+    def _keywords(self) -> list[str]:
+        """List EHLO's keywords: the personality's, without what is switched off."""
+        ims = self.rules.policy.ims
+        hidden = set()
+        if ims.disable_etrn:
+            hidden.add("ETRN")
+        if not self.rules.auth_offered:
+            hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
+        if not self.offers_tls:
+            hidden |= {"STARTTLS", "TLS"}
+        size = ims.inbound_size_limit
+        if self.rules.personality.announces_process_limit:
+            size = self.rules.size_limit
+        return [
+            line.format(size=size)
+            for line in self.rules.personality.extensions
+            if line.split()[0] not in hidden
+        ]
+
+    # The mail transaction
+
+    def mail(self, argument: str) -> Reply:
+        """Answer MAIL (RFC 5321, 4.1.1.2); opens a transaction."""
+        if refusal := self._not_yet():
+            return refusal
+        if self.transaction is not None:
+            return self.say("mail_nested")
+        text = strip_keyword("FROM:", argument)
+        if not text:
+            return self.say("mail_syntax")
+        parsed = self._path_and_parameters(text, self.rules.personality.mail_parameters)
+        if isinstance(parsed, Reply):
+            return parsed
+        address, parameters = parsed
+        size = parameters.get("SIZE")
+        if size is not None and int(size) > self.rules.size_limit:
+            return self.say("mail_too_big")
+        self.transaction = Transaction(address, parameters)
+        return self.say("mail_ok" if size is None else "mail_ok_size", address=address, size=size)
+
+    def rcpt(self, argument: str) -> Reply:
+        """Answer RCPT (RFC 5321, 4.1.1.3); adds a recipient to the transaction."""
+        if refusal := self._not_yet():
+            return refusal
+        if self.transaction is None:
+            return self.say("need_mail")
+        text = strip_keyword("TO:", argument)
+        if not text:
+            return self.say("rcpt_syntax")
+        parsed = self._path_and_parameters(text, self.rules.personality.rcpt_parameters)
+        if isinstance(parsed, Reply):
+            return parsed
+        address, parameters = parsed
+        if not address:
+            return self.say("malformed_address", argument=text)
+        if len(self.transaction.recipients) >= self.rules.limits.recipients:
+            self._report(events.RECIPIENTS_EXCEEDED, limit=self.rules.limits.recipients)
+            return self.say("rcpt_too_many")
+        if not self._may_relay(address):
+            self._report(events.RELAY_REFUSED, recipient=address, peer=self.peer_host)
+            return self.say("relay_denied")
+        self.transaction.recipients.append(Recipient(address, parameters))
+        return self.say("rcpt_ok", address=address)
+
+    def _may_relay(self, address: str) -> bool:
+        return self.rules.policy.may_relay(
+            address, peer=self._peer, local=self._local, authenticated=self.login is not None
+        )
+
+    def _path_and_parameters(
+        self, text: str, known: tuple[str, ...]
+    ) -> tuple[str, Parameters] | Reply:
+        """Read a path and its parameters, or give the reply that says what is wrong with them."""
+        try:
+            address, rest = split_path(
+                text, lenient=self.rules.policy.ims.accept_malformed821_adrs
+            )
+            parameters = parse_parameters(rest) if rest else {}
+        except MalformedAddressError:
+            return self.say("malformed_address", argument=text)
+        except MalformedParameterError as error:
+            return self.say("parameter_bad", argument=error)
+        for keyword, value in parameters.items():
+            if keyword not in known:
+                return self.say("parameter_unknown", argument=keyword)
+            if not is_parameter_value(keyword, value):
+                return self.say("parameter_bad", argument=keyword)
+        return address, parameters
+
+    def data(self, argument: str) -> Reply:
+        """Answer DATA: 354, or why not."""
+        if refusal := self._not_yet():
+            return refusal
+        if self.transaction is None:
+            return self.say("need_mail")
+        if not self.transaction.recipients:
+            return self.say("need_rcpt")
+        return self.say("data_syntax" if argument else "data_start")
+
+    def end_transaction(self) -> Envelope:
+        """Close the transaction that DATA ended and give its envelope."""
+        assert self.transaction is not None
+        envelope = self.transaction.envelope()
+        self.transaction = None
+        return envelope
+
+    def _not_yet(self) -> Reply | None:
+        """Give the reply for a command that needs HELO or a login first, None if it may run."""
+        if self.rules.personality.helo_required and self.helo_name is None:
+            return self.say("send_helo")
+        if self.rules.policy.ims.require_authentication and self.login is None:
+            return self.say("auth_required")
+        return None
+
+    # The other commands
+
+    def rset(self, _argument: str) -> Reply:
+        """Answer RSET; drops the transaction."""
+        self.transaction = None
+        return self.say("rset")
+
+    def noop(self, _argument: str) -> Reply:
+        """Answer NOOP."""
+        return self.say("noop")
+
+    def help(self, _argument: str) -> Reply:
+        """Answer HELP."""
+        return self.say("help")
+
+    def quit(self, _argument: str) -> Reply:
+        """Answer QUIT."""
+        return self.say("quit")
+
+    def vrfy(self, argument: str) -> Reply:
+        """Answer VRFY: 252 by default, for real with EnableVRFY (KB 289521)."""
+        if not argument:
+            return self.say("vrfy_syntax")
+        if not self.rules.policy.ims.enable_vrfy:
+            return self.say("vrfy", argument=argument)
+        user, _, domain = argument.strip("<>").partition("@")
+        if self.rules.users is not None and user.lower() not in self.rules.users:
+            return self.say("vrfy_unknown")
+        return self.say("vrfy_ok", user=user, address=f"{user}@{domain or self.rules.hostname}")
+
+    def expn(self, _argument: str) -> Reply:
+        """Answer EXPN."""
+        return self.say("expn")
+
+    def not_implemented(self, _argument: str) -> Reply:
+        """Answer SOML and SAML (RFC 821)."""
+        return self.say("auth_required" if self._not_yet() else "not_implemented")
+
+    def turn(self, _argument: str) -> Reply:
+        """Answer TURN, which IMS speaks as a client only (KB Q257979)."""
+        return self.say("turn")
+
+    def etrn(self, argument: str) -> Reply:
+        """Answer ETRN (RFC 1985); there is no queue to start here."""
+        if not self.rules.extends("ETRN") or self.rules.policy.ims.disable_etrn:
+            return self.say("unknown_command", argument="ETRN")
+        return self.say("etrn" if argument else "etrn_syntax", argument=argument)
+
+    def xexch50(self, argument: str) -> tuple[Reply, int]:
+        """Answer XEXCH50 SIZE VERSION; gives the reply and how many octets follow (0: none)."""
+        if not self.rules.extends("XEXCH50"):
+            return self.say("unknown_command", argument="XEXCH50"), 0
+        words = argument.split()
+        if not words or not (words[0].isascii() and words[0].isdigit()):
+            return self.say("xexch50_syntax"), 0
+        if len(words[0]) > 9 or not 0 < int(words[0]) <= XEXCH50_LIMIT:
+            return self.say("xexch50_syntax"), 0
+        return self.say("xexch50_start"), int(words[0])
+

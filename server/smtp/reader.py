@@ -1,0 +1,85 @@
+"""The wire's reading side: command lines with a tap on them, and the body of DATA."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiosmtpd.smtp import sanitize
+
+LINE_LIMIT: Final = 2048
+"""
+Octets of a command line, CRLF included. RFC 5321, 4.5.3.1.4 asks for 512 and more with each
+extension; Postfix's line_length_limit is 2048.
+"""
+_SECRET: Final = b"********"
+_TIMER_STEP: Final = 64 * 1024
+
+
+class CommandReader(asyncio.StreamReader):
+    """
+    A stream reader that shows each command line to `heard` as it is read, secrets replaced.
+
+    aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a body
+    are read with another separator, and not shown.
+    """
+
+    def __init__(self, heard: Callable[[bytes], None], *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=LINE_LIMIT, loop=loop)
+        self._heard = heard
+
+    async def readuntil(self, separator: bytes = b"\n") -> bytes:  # type: ignore[override]
+        """Read up to and including the separator (one; typeshed's tuples of them are 3.13's)."""
+        line = await super().readuntil(separator)
+        if separator == b"\n":
+            self._heard(sanitize(line.rstrip(b"\r\n")))
+        return line
+
+    async def readline(self) -> bytes:
+        """Read AUTH's response, showing only that it came; one that is too long counts as `*`."""
+        overlong = False
+        while True:
+            try:
+                line = await super().readuntil(b"\n")
+            except asyncio.LimitOverrunError as overrun:
+                await self.readexactly(overrun.consumed)
+                overlong = True
+            else:
+                self._heard(_SECRET)
+                return b"*" if overlong else line
+
+
+async def read_body(
+    reader: asyncio.StreamReader, *, limit: int, progress: Callable[[], None]
+) -> bytes | None:
+    """
+    Read a message up to CRLF.CRLF, dots unstuffed (RFC 5321, 4.5.2), all else as it came.
+
+    Only CRLF ends a line: a bare CR or LF is content, so no `LF.LF`, `LF.CRLF` or `CR.CR` ends the
+    data (the smuggling of CVE-2023-51764). Lines may be of any length. Gives None when the message
+    is larger than `limit` bytes; it is then read to its end, and forgotten. `progress` is called for
+    each 64 KiB. Raises `asyncio.IncompleteReadError` when the client goes away.
+    """
+    body = bytearray()
+    size = unreported = 0
+    at_line_start = True
+    while True:
+        try:
+            piece = await reader.readuntil(b"\r\n")
+        except asyncio.LimitOverrunError as overrun:
+            piece = await reader.readexactly(overrun.consumed)
+        if at_line_start and piece.startswith(b"."):
+            if piece == b".\r\n":
+                return bytes(body) if size <= limit else None
+            piece = piece[1:]
+        at_line_start = piece.endswith(b"\r\n")
+        size += len(piece)
+        if size <= limit:
+            body += piece
+        else:
+            body.clear()
+        unreported += len(piece)
+        if unreported >= _TIMER_STEP:
+            unreported = 0
+            progress()

@@ -1,0 +1,102 @@
+"""The SMTP service of one listener: what its settings make of it, and the factory of its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bindpost.config.model import Listener, Settings
+
+from ..store.store import MessageStore
+from . import personality
+from .auth import Users, read_users
+from .conversation import Rules
+from .policy import Policy
+from .protocol import SmtpProtocol, Surroundings
+from .protocol_log import ProtocolLog
+from .reverse import Lookup, reverse_name
+from .sessions import Sessions
+from .tls import SELF_SIGNED, make_context
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What all listeners of an app share, made from the settings once."""
+
+    settings: Settings
+    hostname: str
+    policy: Policy
+    users: Users | None
+    tls_context: ssl.SSLContext | None
+    protocol_log: ProtocolLog | None
+
+    @classmethod
+    def load(cls, settings: Settings, *, hostname: str, folder: Path) -> Self:
+        """
+        Read certificate, users and rules; touches no network.
+
+        `folder` is what relative file names are relative to. Raises `ConfigError`.
+        """
+        tls = settings.tls
+        if not tls.certificate and any(
+            listener.tls in ("starttls", "implicit") for listener in settings.listener
+        ):
+            tls = type(tls)(certificate=SELF_SIGNED)
+        log = settings.protocol_log
+        return cls(
+            settings=settings,
+            hostname=hostname,
+            policy=Policy.from_settings(settings.ims),
+            users=read_users(folder / settings.auth.users) if settings.auth.users else None,
+            tls_context=make_context(tls, hostname=hostname, folder=folder),
+            protocol_log=ProtocolLog(folder / log.directory, log.level) if log.directory else None,
+        )
+
+    def rules_of(self, listener: Listener) -> Rules:
+        """Give the rules of a listener's conversations. Raises `ConfigError`."""
+        return Rules(
+            personality=personality.load(listener.personality or self.settings.personality),
+            policy=self.policy,
+            limits=self.settings.limits,
+            hostname=self.hostname,
+            tls_available=self.starttls_context(listener) is not None,
+            users=frozenset(self.users) if self.users is not None else None,
+        )
+
+    def starttls_context(self, listener: Listener) -> ssl.SSLContext | None:
+        """Give the context for STARTTLS, None where it isn't offered."""
+        return self.tls_context if listener.tls in ("auto", "starttls") else None
+
+    def implicit_context(self, listener: Listener) -> ssl.SSLContext | None:
+        """Give the context for TLS from the first byte, None where it isn't wanted."""
+        return self.tls_context if listener.tls == "implicit" else None
+
+
+def session_factory(
+    resources: Resources,
+    listener: Listener,
+    *,
+    via: str,
+    store: MessageStore,
+    sessions: Sessions,
+    lookup: Lookup = reverse_name,
+) -> Callable[[], SmtpProtocol]:
+    """Give the factory that makes a listener's sessions in the running loop."""
+    surroundings = Surroundings(
+        listener=listener.endpoint,
+        via=via,
+        rules=resources.rules_of(listener),
+        store=store,
+        sessions=sessions,
+        tls_context=resources.starttls_context(listener),
+        users=resources.users,
+        protocol_log=resources.protocol_log,
+        lookup=lookup,
+        max_sessions=resources.settings.ims.max_inbound_connections,
+    )
+    loop = asyncio.get_running_loop()
+    return lambda: SmtpProtocol(surroundings, loop=loop)

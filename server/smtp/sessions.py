@@ -1,0 +1,72 @@
+"""The sessions that live: how many there are, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Protocol
+
+
+class LiveSession(Protocol):
+    """What the registry asks of a session."""
+
+    def drain(self) -> None:
+        """End as soon as no transaction is open."""
+        ...
+
+    def cut(self) -> None:
+        """End now."""
+        ...
+
+
+class Sessions:
+    """
+    All live sessions of one app, whichever listener took them.
+
+    `limit` bounds them together; what a session leaves to be done after its end (its last transcript
+    lines) runs here too.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._live: set[LiveSession] = set()
+        self._afterwards: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def enter(self, session: LiveSession) -> bool:
+        """Count a session in; False when there is no room, but it is counted until it leaves."""
+        self._live.add(session)
+        self._empty.clear()
+        return len(self._live) <= self._limit
+
+    def leave(self, session: LiveSession) -> None:
+        """Count a session out."""
+        self._live.discard(session)
+        if not self._live:
+            self._empty.set()
+
+    def afterwards(self, work: Coroutine[None, None, None]) -> None:
+        """Run what a session leaves to be done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._afterwards.add(task)
+        task.add_done_callback(self._afterwards.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Let every session finish its transaction within this time, then cut what is left."""
+        for session in tuple(self._live):
+            session.drain()
+        try:
+            await asyncio.wait_for(self._empty.wait(), seconds)
+        except TimeoutError:
+            self.cut()
+            await self._empty.wait()
+        await asyncio.gather(*self._afterwards)
+
+    def cut(self) -> None:
+        """End every session now."""
+        for session in tuple(self._live):
+            session.cut()

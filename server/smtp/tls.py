@@ -1,0 +1,94 @@
+"""TLS contexts of the listeners: from a certificate of the user's, or one made on the spot."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bindpost.config.model import Tls
+from bindpost.errors import ConfigError
+
+SELF_SIGNED: Final = "self-signed"
+_LIFETIME: Final = datetime.timedelta(days=397)
+
+
+def make_context(tls: Tls, *, hostname: str, folder: Path) -> ssl.SSLContext | None:
+    """
+    Give the server's TLS context, None when no certificate is set.
+
+    `folder` is what relative file names are relative to. Raises `ConfigError`.
+    """
+    if not tls.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if tls.certificate == SELF_SIGNED:
+        _load_self_signed(context, hostname)
+        return context
+    certificate = folder / tls.certificate
+    key = folder / tls.key if tls.key else None
+    for name, path in (("tls.certificate", certificate), ("tls.key", key)):
+        if path is not None and not path.is_file():
+            raise ConfigError(name, f"there is no file {path}")
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(
+            "tls.certificate",
+            f"cannot use {certificate}: {error}",
+            hint="give a PEM certificate and, in tls.key, its unencrypted PEM key",
+        ) from error
+    return context
+
+
+def _load_self_signed(context: ssl.SSLContext, hostname: str) -> None:
+    """Load a fresh certificate; the ssl module reads files only, so it passes through a private one."""
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(self_signed_pem(hostname))
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def self_signed_pem(hostname: str) -> bytes:
+    """
+    Make a key and a certificate for a host name, localhost and the loopback addresses, as PEM.
+
+    Raises `ConfigError` when the extra `tls` isn't installed.
+    """
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ImportError as error:
+        raise ConfigError(
+            "tls.certificate",
+            "a self-signed certificate needs the package cryptography",
+            hint="install bindpost[tls], or give a certificate of your own",
+        ) from error
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hostname[:64])])
+    now = datetime.datetime.now(datetime.UTC)
+    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    if hostname.isascii():
+        names.insert(0, x509.DNSName(hostname))
+    names += [x509.IPAddress(ipaddress.ip_address(host)) for host in ("127.0.0.1", "::1")]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + certificate.public_bytes(serialization.Encoding.PEM)

@@ -1,0 +1,47 @@
+"""What all stores decide alike: how addresses compare, and what retention lets go."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from .store import Counts, Retention
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def fold(text: str) -> str:
+    """Give the form of a text in which two that differ in case only are equal, fit for UTF-8."""
+    folded = text.casefold()
+    return folded if folded.isascii() else folded.encode("utf-8", "replace").decode("utf-8")
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Give the microseconds from 1970 (UTC) to an aware moment, exactly."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Give the moment that `to_microseconds` took, in UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def too_old_before(retention: Retention, now: datetime) -> int | None:
+    """Give the moment, in microseconds since 1970, before which messages are too old."""
+    if retention.max_age is None:
+        return None
+    return to_microseconds(now) - round(retention.max_age * 1_000_000)
+
+
+def too_many(retention: Retention, counts: Counts) -> int:
+    """Give how many of the oldest messages are too many."""
+    if retention.max_messages is None:
+        return 0
+    return max(0, counts.total - retention.max_messages)
+
+
+def too_large(retention: Retention, counts: Counts) -> int:
+    """Give how many bytes of the oldest messages are too many."""
+    if retention.max_bytes is None:
+        return 0
+    return max(0, counts.size - retention.max_bytes)
