@@ -8,7 +8,7 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import platformdirs
 
@@ -25,10 +25,11 @@ from .smtp import personality
 from .smtp.policy import LISTENING_MODES
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
-from .store import MEMORY, open_store
+from .store import open_store
 from .store.store import MessageStore, Retention
-from .web.app import create_app
-from .web.server import WebServer
+
+if TYPE_CHECKING:
+    from .web.server import WebServer
 
 _LOG: Final = get_logger("bindpost")
 SWEEP_INTERVAL: Final = 60.0
@@ -80,6 +81,7 @@ class Bindpost:
 
     async def __aexit__(self, *_: object) -> None:
         self.ready.clear()
+        _LOG.info(events.DRAINING, sessions=len(self.sessions))
         await self._stack.aclose()
         _LOG.info(events.SERVICE_STOPPED)
 
@@ -90,13 +92,17 @@ class Bindpost:
 
     def _data(self) -> str | Path:
         data = self.settings.data
-        if data == MEMORY:
+        if data == ":memory:":
             return data
         return self._folder / data if data else platformdirs.user_state_path("bindpost")
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
         if self.settings.web == "off":
             return
+        # Imported only here: who wants no web waits for none of it at start.
+        from .web.app import create_app
+        from .web.server import WebServer
+
         app = create_app(self.store, ready=self.ready.is_set, version=__version__)
         self.web = WebServer(app, Endpoint.parse(self.settings.web))
         try:
@@ -158,7 +164,6 @@ class Bindpost:
         _LOG.info(events.READY, smtp=smtp, web=web)
 
     async def _stop_listening(self) -> None:
-        _LOG.info(events.DRAINING, sessions=len(self.sessions))
         for post in self.posts:
             await post.close()
         await self.sessions.drain(self.settings.limits.drain)

@@ -76,7 +76,9 @@ def _print(verdict: Verdict) -> None:
     click.echo(f"{verdict.listener} via {verdict.via}")
     for hop in verdict.hops:
         mark = {True: "ok", False: "FAILED", None: "-"}[hop.ok]
-        click.echo(f"  {mark:6} {hop.name:9} {hop.target}: {hop.detail} ({hop.milliseconds:.1f} ms)")
+        click.echo(
+            f"  {mark:6} {hop.name:9} {hop.target}: {hop.detail} ({hop.milliseconds:.1f} ms)"
+        )
         if hop.hint:
             click.echo(f"         {hop.hint}")
     click.echo(f"  {verdict.sentence}")

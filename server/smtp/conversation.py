@@ -237,7 +237,7 @@ class Conversation:
             self._report(events.RECIPIENTS_EXCEEDED, limit=self.rules.limits.recipients)
             return self.say("rcpt_too_many")
         if not self._may_relay(address):
-            self._report(events.RELAY_REFUSED, recipient=address, peer=self.peer_host)
+            self._report(events.RELAY_REFUSED, recipient=address)
             return self.say("relay_denied")
         self.transaction.recipients.append(Recipient(address, parameters))
         return self.say("rcpt_ok", address=address)

@@ -53,7 +53,7 @@ def split_path(text: str, *, lenient: bool = False) -> tuple[str, str]:
     """
     plain = _PLAIN.match(text)
     if plain:
-        return plain[1], plain[2] or ""
+        return plain[1], (plain[2] or "").strip(" ")
     if text.startswith("<"):
         end = _end_of_path(text)
         inner, rest = (text[1:end], text[end + 1 :]) if end else ("", "")
@@ -61,9 +61,9 @@ def split_path(text: str, *, lenient: bool = False) -> tuple[str, str]:
     else:
         inner, _, rest = text.partition(" ")
         valid = True
-    inner = _SOURCE_ROUTE.sub("", inner, count=1) if inner.startswith("@") else inner
-    if valid and (not inner or is_mailbox(inner)):
-        return inner, rest.strip(" ")
+    mailbox = _SOURCE_ROUTE.sub("", inner, count=1) if inner.startswith("@") else inner
+    if valid and (not inner or is_mailbox(mailbox)):
+        return mailbox, rest.strip(" ")
     if lenient:
         address, _, rest = text.partition(" ")
         return address.strip("<>"), rest.strip(" ")

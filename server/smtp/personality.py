@@ -72,10 +72,11 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
 
     def say(self, occasion: str, **fields: object) -> Reply:
-        """Give the reply for an occasion, with its fields filled in."""
+        """Give the reply for an occasion, with its fields filled in; no field makes a line."""
         words = self.reply[occasion]
-        text = words.text.format_map(fields) if "{" in words.text else words.text
-        return Reply(words.code, tuple(text.split("\n")))
+        if "{" not in words.text:
+            return Reply(words.code, tuple(words.text.split("\n")))
+        return Reply(words.code, tuple(line.format_map(fields) for line in words.text.split("\n")))
 
 
 def names() -> list[str]:

@@ -38,12 +38,11 @@ class Net:
         """Read a row; the default mask is all ones. Raises `ValueError`."""
         net_text, _, mask_text = row.partition(";")
         net = ipaddress.ip_address(net_text.strip())
-        mask = (
-            int(ipaddress.ip_address(mask_text.strip()))
-            if mask_text
-            else (1 << net.max_prefixlen) - 1
-        )
-        return cls(net.version, int(net), mask)
+        all_ones = type(net)((1 << net.max_prefixlen) - 1)
+        mask = ipaddress.ip_address(mask_text.strip()) if mask_text else all_ones
+        if mask.version != net.version:
+            raise ValueError("its net and its mask are of two address families")
+        return cls(net.version, int(net), int(mask))
 
     def matches(self, address: Address) -> bool:
         """Tell whether an address is in the row."""

@@ -296,7 +296,7 @@ class SmtpProtocol(SMTP):
         return reply
 
     def _report(self, event: events.EventType, **fields: object) -> None:
-        _LOG.info(event, **self._fields(), **fields)
+        _LOG.info(event, **{**self._fields(), **fields})
 
     def _fields(self) -> dict[str, object]:
         return {
@@ -354,12 +354,12 @@ class SmtpProtocol(SMTP):
         try:
             await self._around.store.add(message, self._recorder.lines)
         except StoreFullError as error:
-            self._report(events.DISK_LOW, error=str(error))
+            needed = len(body) // 1024 + 1
+            self._report(events.DISK_LOW, kilobytes=needed, error=str(error))
             return self.conversation.say("message_full")
         except StoreError as error:
             self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
-        self._recorder.forget()
         self._kept_messages = True
         self._report(
             events.MESSAGE_RECEIVED,

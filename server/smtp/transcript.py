@@ -8,14 +8,16 @@ from typing import Final, Literal
 from ..message.model import Transcript, TranscriptLine
 
 MAX_LINES: Final = 100_000
-"""Lines kept of one session; 10,000 recipients make 20,000."""
+"""Lines kept of one session; 32,766 recipients make 65,532."""
 MAX_TEXT: Final = 1024
 """Characters kept of one line."""
+MAX_SIZE: Final = 8 * 1024 * 1024
+"""Characters kept of one session."""
 
 
 class Recorder:
     """
-    Collects lines until they are kept with a message.
+    Collects what is said in a session.
 
     Whoever records must have replaced the secrets of AUTH before.
     """
@@ -23,23 +25,25 @@ class Recorder:
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._lines: list[TranscriptLine] = []
-        self._room = MAX_LINES
+        self._size = 0
+        self._full = False
 
     def add(self, speaker: Literal["C", "S", "-"], text: str) -> None:
-        """Record a line; after `MAX_LINES` one last note says that the rest is left out."""
-        if self._room < 0:
+        """Record a line; at a limit one last note says that the rest is left out."""
+        if self._full:
             return
-        if self._room == 0:
-            speaker, text = "-", f"the rest of the session is left out ({MAX_LINES} lines kept)"
-        self._room -= 1
+        text = text[:MAX_TEXT]
+        self._size += len(text)
+        if len(self._lines) == MAX_LINES or self._size > MAX_SIZE:
+            self._full = True
+            speaker, text = (
+                "-",
+                f"the rest of the session is left out after {len(self._lines)} lines",
+            )
         milliseconds = int((time.monotonic() - self._start) * 1000)
-        self._lines.append(TranscriptLine(milliseconds, speaker, text[:MAX_TEXT]))
+        self._lines.append(TranscriptLine(milliseconds, speaker, text))
 
     @property
     def lines(self) -> Transcript:
-        """The lines recorded since they were last forgotten."""
+        """All lines recorded so far."""
         return tuple(self._lines)
-
-    def forget(self) -> None:
-        """Let go of the lines that are kept elsewhere now."""
-        self._lines.clear()

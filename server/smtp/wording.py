@@ -28,7 +28,9 @@ STOCK_SENTENCES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"421 4\.7\.0 \S+ sent too many times", "too_many_times"),
         (r"502 5\.5\.1 Too many unrecognized commands, goodbye\.", "too_many_bad"),
         (r"500 Error: command .* not recognized", "unknown_command"),
-        (r"503 Error: send \S+ first", "send_helo"),
+        # Only if handling an exception fails too; the exception is no client's business.
+        (r"500 Error: \(\w+\) (?s:.*)", "internal_error"),
+        (r"500 Error: Cannot describe error", "internal_error"),
         # AUTH
         (r"538 5\.7\.11 Encryption required for requested authentication mechanism", "auth_needs_tls"),
         (r"503 Already authenticated", "auth_already"),

@@ -1,0 +1,117 @@
+"""What was acknowledged is kept: under kill -9, and when the disk is full."""
+
+import os
+import random
+import shutil
+import smtplib
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROUNDS = 20
+SENDERS = 4
+
+
+class Load:
+    """Sends numbered messages over several sessions at once; knows which were acknowledged."""
+
+    def __init__(self, address: tuple[str, int], first: int) -> None:
+        self.acknowledged: dict[str, bytes] = {}
+        self._address = address
+        self._numbers = iter(range(first, first + 1_000_000))
+        self._lock = threading.Condition()
+        self._threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self) -> None:
+        try:
+            with smtplib.SMTP(*self._address, timeout=30) as smtp:
+                while True:
+                    self._send_one(smtp)
+        except (OSError, smtplib.SMTPException):
+            return  # the server was killed
+
+    def _send_one(self, smtp: smtplib.SMTP) -> None:
+        with self._lock:
+            number = next(self._numbers)
+        body = f"Subject: {number}\r\n\r\n{'x' * (number % 5000)}\r\n".encode()
+        smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
+        with self._lock:
+            self.acknowledged[str(number)] = body
+            self._lock.notify_all()
+
+    def wait_for_acknowledged(self, count: int) -> None:
+        """Return when so many messages are acknowledged."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: len(self.acknowledged) >= count, 30)
+
+    def wait_end(self) -> None:
+        """Return when every sender has met the end."""
+        for thread in self._threads:
+            thread.join(60)
+
+
+def test_kill_9_under_load(serve) -> None:
+    """20 times killed under load: every acknowledged message is there, whole, and none twice."""
+    chance = random.Random(203116)
+    acknowledged: dict[str, bytes] = {}
+    for turn in range(ROUNDS):
+        serving = serve().wait_ready()
+        load = Load(serving.smtp, first=turn * 1_000_000)
+        load.wait_for_acknowledged(chance.randint(1, 60))
+        serving.process.kill()
+        load.wait_end()
+        serving.process.wait(30)
+        acknowledged |= load.acknowledged
+
+    client = serve().wait_ready().client
+    rows = client.messages(limit=0)
+    kept = Counter(row.subject for row in rows)
+    assert set(acknowledged) <= set(kept)
+    assert set(kept.values()) == {1}
+    for row in rows:
+        if row.subject in acknowledged:
+            assert client.raw(row.id) == acknowledged[row.subject]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a file system of 24 MiB, of which the store keeps 16 free."""
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("mount, as root, is needed for a small disk")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip("mount of a tmpfs is not permitted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk(serve, small_disk: Path) -> None:
+    """A full disk gives 452; nothing acknowledged is lost, and with room again mail is taken again."""
+    serving = serve("--data", str(small_disk / "data")).wait_ready()
+    acknowledged = []
+    with smtplib.SMTP(*serving.smtp) as smtp:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            for number in range(1000):
+                smtp.sendmail("a@b.test", ["c@d.test"], f"Subject: {number}\r\n\r\n{'x' * 50_000}\r\n")
+                acknowledged.append(str(number))
+        assert refused.value.smtp_code == 452
+        assert serving.wait_for(lambda record: record.get("EventID") == 3018)
+
+        client = serving.client
+        assert sorted(row.subject for row in client.messages(limit=0)) == sorted(acknowledged)
+        client.delete([row.id for row in client.messages(limit=0)])
+        smtp.sendmail("a@b.test", ["c@d.test"], "Subject: again\r\n\r\n")
+
+    assert [row.subject for row in serving.client.messages()] == ["again"]
+    assert serving.stop() == 0
