@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.errors import BindError
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -42,6 +43,16 @@ class Hop:
     milliseconds: float = 0.0
     code: int | None = None
     hint: str = ""
+
+
+Report = Callable[[ListenerState, BindError | None], None]
+"""
+Told of each change of a bound listener's state, with the error that caused it.
+
+RETRYING: the path was lost and the provider binds again by itself; LISTENING: it is back; BUSY: its
+only slot is taken; FAILED: it was lost and the provider has given up. Never called before
+`create_server` has returned.
+"""
 
 
 class Listener(Protocol):
@@ -96,6 +107,7 @@ class BindProvider(Protocol):
         endpoint: Endpoint,
         *,
         ssl: ssl.SSLContext | None = None,
+        report: Report | None = None,
     ) -> Listener:
         """
         Bind and listen; returns only when the address is really bound.

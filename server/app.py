@@ -62,6 +62,7 @@ class Bindpost:
         async with contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
+            self._start_protocol_log(stack)
             await self._start_web(stack)
             stack.push_async_callback(self._stop_listening)
             self._make_posts()
@@ -95,6 +96,14 @@ class Bindpost:
         if data == ":memory:":
             return data
         return self._folder / data if data else platformdirs.user_state_path("bindpost")
+
+    def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> None:
+        log = self._resources.protocol_log
+        if log is None:
+            return
+        stack.push_async_callback(asyncio.to_thread, log.close)
+        settings = self.settings.protocol_log
+        _LOG.info(events.PROTOCOL_LOG_ON, level=settings.level, directory=settings.directory)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
         if self.settings.web == "off":

@@ -15,7 +15,7 @@ from .ims import (
     SERVICE_STOPPED,
     WINSOCK_FAILED,
 )
-from .model import IMS, OURS, Category, EventLogger, EventType, Level
+from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
     CLIENT_DROPPED,
     CUT,
@@ -33,6 +33,7 @@ from .ours import (
     STORE_FAILED,
     TLS_FAILED,
     WEB_BOUND,
+    WEB_FAILED,
 )
 
 __all__ = [
@@ -66,9 +67,9 @@ __all__ = [
     "STORE_FAILED",
     "TLS_FAILED",
     "WEB_BOUND",
+    "WEB_FAILED",
     "WINSOCK_FAILED",
     "Category",
-    "EventLogger",
     "EventType",
     "Level",
 ]

@@ -49,12 +49,12 @@ MESSAGE_RECEIVED: Final = EventType(
     template=(
         "A message from <%1> in temporary file %2 was received from %3 with %4 local recipients."
     ),
-    parameters=("reverse_path", "file", "peer", "recipients"),
-    details=("size", "session_id"),
+    parameters=("sender", "file", "host", "recipients"),
+    details=("session", "listener", "peer"),
     action="message-received",
     explanation=(
-        "A message was accepted and is kept. The file is the message's id in the store, the "
-        "recipients are counted."
+        "A message was accepted and is kept. `sender` is its reverse-path, `file` its id in the "
+        "store, `recipients` their number."
     ),
     remedy="Nothing to do.",
     attested=frozenset({"text", "category"}),
@@ -88,9 +88,9 @@ DISK_LOW: Final = EventType(
         "available disk space has increased above (%1)K."
     ),
     parameters=("kilobytes",),
-    details=("directory", "free"),
+    details=("error", "session", "listener", "peer"),
     action="flush-mode-entered",
-    explanation="The disk that the store writes to is nearly full; messages are refused with 421.",
+    explanation="There is no more room where the messages are kept; new ones are refused.",
     remedy="Make room on the disk, or let [retention] delete old messages.",
     attested=frozenset({"text", "type", "category"}),
     reference="KB Q272506, Q189587",
@@ -106,7 +106,7 @@ RECIPIENTS_EXCEEDED: Final = EventType(
         "Unable to deliver mail to all recipients. The total number of recipients exceeds %1."
     ),
     parameters=("limit",),
-    details=("peer", "session_id"),
+    details=("session", "listener", "peer"),
     action="recipients-exceeded",
     explanation=(
         "A client gave one message more recipients than limits.recipients, 32766 in the original; "
@@ -127,7 +127,7 @@ PROTOCOL_INFORMATION_FAILED: Final = EventType(
         "The following error occurred while trying to retrieve protocol information. Error=%1"
     ),
     parameters=("wsa_error",),
-    details=("listener", "via", "hop", "detail", "hint"),
+    details=("listener", "endpoint", "via", "hop", "reason", "hint"),
     action="protocol-information",
     explanation=(
         "The service or protocol table, or a name in it, could not be looked up. 11004: the name "
@@ -146,7 +146,7 @@ BIND_FAILED: Final = EventType(
     category=Category.INITIALIZATION,
     template="The following error occurred while trying to bind the TCP/IP listener socket (%1)",
     parameters=("wsa_error",),
-    details=("listener", "via", "rule", "hop", "detail", "hint"),
+    details=("listener", "endpoint", "via", "hop", "reason", "hint"),
     action="bind-listener",
     explanation=(
         "The listener socket could not be bound. 10050: the proxy path is misconfigured or "
@@ -170,6 +170,7 @@ WINSOCK_FAILED: Final = EventType(
     level=Level.ERROR,
     category=Category.INITIALIZATION,
     template="Unable to start the service because WinSock could not be initialized.",
+    details=("wsa_error", "endpoint", "via", "hop", "reason", "hint"),
     action="service-start",
     explanation="The service gave up its start, because a listener could not be bound.",
     remedy="See the event 4007 or 4003 before this one.",
@@ -187,8 +188,8 @@ BODY_TIMEOUT: Final = EventType(
         "A time-out occurred while trying to receive mail from %1 and while waiting for the "
         "message body."
     ),
-    parameters=("peer",),
-    details=("seconds", "session_id"),
+    parameters=("host",),
+    details=("session", "listener", "peer"),
     action="body-timeout",
     explanation="A client fell silent between DATA and the final dot; its message is not kept.",
     remedy=(
@@ -209,11 +210,11 @@ AUTH_FAILED: Final = EventType(
         "Authentication attempt (AUTH %1) from %2 as %3 failed: LogonUser() call failed with "
         "error: %4"
     ),
-    parameters=("mechanism", "peer", "login", "error"),
-    details=("session_id",),
+    parameters=("mechanism", "host", "user", "error"),
+    details=("session", "listener", "peer"),
     action="auth-failed",
     explanation=(
-        "A client's login was refused. The original's text for a wrong name or password: `Logon "
+        "A client's login was refused. The article has AUTH LOGIN and, as the error, `Logon "
         "failure: unknown user name or bad password.`"
     ),
     remedy="Correct the client's login, or the file that auth.users names.",
@@ -229,11 +230,11 @@ RELAY_REFUSED: Final = EventType(
     category=Category.SMTP_INTERFACE,
     template="Refused to relay <%1> for %2",
     parameters=("recipient", "peer"),
-    details=("login", "session_id"),
+    details=("session", "listener"),
     action="relay-refused",
     explanation=(
         "A recipient was refused with 550, because [ims] RelayFlags and its lists do not let this "
-        "client relay. Second-hand reports show the text as `Refused to relay <address> for "
+        "client relay. Number and text are second-hand: `Refused to relay <address> for "
         "host(ip)`."
     ),
     remedy="Let the client log in, add its network to RelayAllowList, or set RelayFlags to 0.",

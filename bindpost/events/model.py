@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Final, Protocol, Self
+from typing import Final
 
 IMS: Final = "MSExchangeIMC"
 """Source of the events that the Internet Mail Service had (KB Q203116)."""
@@ -122,38 +122,6 @@ class EventType:
 
     def __str__(self) -> str:
         return self.template
-
-
-class EventLogger(Protocol):
-    """
-    The logger that call sites have: an event of the catalogue, or plain text, and its fields.
-
-    `structlog.get_logger("bindpost.smtp")` gives one. An event's own level overrides the method's.
-    """
-
-    def bind(self, **fields: object) -> Self:
-        """Give a logger that adds these fields to every record."""
-        ...
-
-    def debug(self, event: EventType | str, **fields: object) -> None:
-        """Log at level debug."""
-        ...
-
-    def info(self, event: EventType | str, **fields: object) -> None:
-        """Log at level info."""
-        ...
-
-    def warning(self, event: EventType | str, **fields: object) -> None:
-        """Log at level warning."""
-        ...
-
-    def error(self, event: EventType | str, **fields: object) -> None:
-        """Log at level error."""
-        ...
-
-    def exception(self, event: EventType | str, **fields: object) -> None:
-        """Log at level error, with the exception that is being handled."""
-        ...
 
 
 def _insertion(value: object) -> str:

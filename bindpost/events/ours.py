@@ -33,11 +33,11 @@ LISTENER_BOUND: Final = EventType(
     level=Level.INFORMATION,
     category=Category.INITIALIZATION,
     template="The listener %1 is bound at %2 through %3.",
-    parameters=("endpoint", "address", "via"),
+    parameters=("listener", "addresses", "via"),
     details=("capacity",),
     action="listener-bound",
     explanation=(
-        "One listener takes connections. `address` is what peers dial, `capacity` how many "
+        "One listener takes connections. `addresses` are what peers dial, `capacity` is how many "
         "sessions the path carries at once, left out when there is no limit."
     ),
     remedy="Nothing to do.",
@@ -51,7 +51,7 @@ SESSION_REFUSED: Final = EventType(
     category=Category.SMTP_INTERFACE,
     template="A session was refused: %1.",
     parameters=("reason",),
-    details=("peer", "listener", "limit"),
+    details=("session", "listener", "peer"),
     action="session-refused",
     explanation=(
         "A client got 521 or 421 in place of the banner: it is on the reject list, or there are "
@@ -67,8 +67,8 @@ PATH_LOST: Final = EventType(
     level=Level.ERROR,
     category=Category.SMTP_INTERFACE,
     template="The bind path %2 of the listener %1 was lost (%3).",
-    parameters=("endpoint", "via", "wsa_error"),
-    details=("hop", "detail", "hint"),
+    parameters=("listener", "via", "wsa_error"),
+    details=("endpoint", "hop", "reason", "hint"),
     action="path-lost",
     explanation=(
         "A listener that was bound cannot be reached any more: its proxy closed the path or is "
@@ -84,8 +84,8 @@ PATH_RECOVERED: Final = EventType(
     level=Level.INFORMATION,
     category=Category.SMTP_INTERFACE,
     template="The listener %1 is bound again through %2, at attempt %3.",
-    parameters=("endpoint", "via", "attempt"),
-    details=("address", "seconds"),
+    parameters=("listener", "via", "attempt"),
+    details=("addresses", "seconds"),
     action="path-recovered",
     explanation="A bind path that was lost or failed works; `seconds` is how long it did not.",
     remedy="Nothing to do.",
@@ -98,7 +98,7 @@ REBIND_ATTEMPT: Final = EventType(
     level=Level.INFORMATION,
     category=Category.INITIALIZATION,
     template="The listener %1 will be bound again through %2 in %4 seconds, attempt %3.",
-    parameters=("endpoint", "via", "attempt", "delay"),
+    parameters=("listener", "via", "attempt", "delay"),
     action="rebind-attempt",
     explanation="With on_bind_failure = retry a failed bind is tried again, each time later.",
     remedy="See the event 4007 before this one.",
@@ -110,9 +110,8 @@ STORE_FAILED: Final = EventType(
     symbol="MSG_STORE_FAILED",
     level=Level.ERROR,
     category=Category.INTERNAL,
-    template="The message store could not %1.",
-    parameters=("operation",),
-    details=("error", "session_id"),
+    template="The message store could not do what it was asked.",
+    details=("error", "session", "listener", "peer"),
     action="store-failed",
     explanation="The client was told so and keeps its message; what was acknowledged is not lost.",
     remedy="Look at the error: mostly the disk is full or the data folder not writable.",
@@ -137,9 +136,8 @@ DRAINING: Final = EventType(
     symbol="MSG_DRAINING",
     level=Level.INFORMATION,
     category=Category.INITIALIZATION,
-    template="Shutting down: no new sessions are taken, %1 are given %2 seconds to end.",
-    parameters=("sessions", "seconds"),
-    details=("signal",),
+    template="Shutting down: no new sessions are taken, %1 may come to their end.",
+    parameters=("sessions",),
     action="draining",
     explanation="A signal asked the service to stop.",
     remedy="Nothing to do. A second signal cuts what is left; limits.drain is the time given.",
@@ -151,11 +149,9 @@ CUT: Final = EventType(
     symbol="MSG_CUT",
     level=Level.WARNING,
     category=Category.INITIALIZATION,
-    template="Shutting down at once: %1 sessions are cut.",
-    parameters=("sessions",),
-    details=("signal",),
+    template="Shutting down at once: the sessions that are left are cut.",
     action="cut",
-    explanation="A second signal came, or the time for draining was over.",
+    explanation="A second signal came while sessions were still given time to end.",
     remedy="Nothing to do; no message that was acknowledged is lost.",
     ecs=("process", "end"),
 )
@@ -167,7 +163,7 @@ CLIENT_DROPPED: Final = EventType(
     category=Category.SMTP_INTERFACE,
     template="A client was dropped: %1.",
     parameters=("reason",),
-    details=("peer", "listener", "session_id"),
+    details=("session", "listener", "peer"),
     action="client-dropped",
     explanation="A client gave too many bad commands, or none within limits.command_timeout.",
     remedy="Look at the client; the session's transcript shows what it said.",
@@ -180,7 +176,7 @@ TLS_FAILED: Final = EventType(
     level=Level.WARNING,
     category=Category.SMTP_INTERFACE,
     template="A TLS handshake with a client failed.",
-    details=("peer", "listener", "error", "session_id"),
+    details=("error", "session", "listener", "peer"),
     action="tls-failed",
     explanation="Client and server agreed on no version or cipher, or one distrusted the other.",
     remedy="See the error; a self-signed certificate must be accepted by the client.",
@@ -193,7 +189,7 @@ RETENTION_SWEPT: Final = EventType(
     level=Level.INFORMATION,
     category=Category.INTERNAL,
     template="The retention rules deleted %1 messages.",
-    parameters=("messages",),
+    parameters=("deleted",),
     action="retention-swept",
     explanation="The oldest messages went, until the rules of [retention] held again.",
     remedy="Nothing to do.",
@@ -209,8 +205,7 @@ SERVICE_START_FAILED: Final = EventType(
         r"Could not start the Microsoft Exchange Internet Mail Service service on \\%1. "
         "Error 2140: An internal Windows NT error occurred."
     ),
-    parameters=("computer",),
-    details=("exit_code",),
+    parameters=("host",),
     action="service-start-failed",
     explanation=(
         "The last line before bindpost exits with code 69. The words are those of the Services "
@@ -228,7 +223,7 @@ INTERNAL_ERROR: Final = EventType(
     level=Level.ERROR,
     category=Category.INTERNAL,
     template="A session was ended by an unexpected error in bindpost; the service goes on.",
-    details=("peer", "listener", "session_id"),
+    details=("error", "session", "listener", "peer"),
     action="internal-error",
     explanation="An exception that nobody foresaw; the record carries its traceback.",
     remedy="Report it, with this record.",
@@ -248,6 +243,20 @@ PROTOCOL_LOG_FAILED: Final = EventType(
     remedy="Make room on the disk, or make the folder writable.",
     ecs=("process", "info"),
 )
+WEB_FAILED: Final = EventType(
+    id=116,
+    source=OURS,
+    symbol="MSG_WEB_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template="The web pages could not be bound (%1).",
+    parameters=("wsa_error",),
+    details=("endpoint", "via", "hop", "reason", "hint"),
+    action="bind-web",
+    explanation="The HTTP endpoint could not be bound; the service does not start.",
+    remedy="Stop what holds the port, give another endpoint to --web, or say --web off.",
+    ecs=("network", "start"),
+)
 
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
@@ -266,4 +275,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     SERVICE_START_FAILED,
     INTERNAL_ERROR,
     PROTOCOL_LOG_FAILED,
+    WEB_FAILED,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from structlog.typing import EventDict, WrappedLogger
 from bindpost.events import IMS, EventType, Level
 
 from .plain import Plain
-from .record import EventRecord
+from .record import EventRecord, Failure
 
 ECS_VERSION: Final = "8.17.0"
 CHANNEL: Final = "Application"
@@ -36,68 +37,71 @@ def render_json(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> st
 
 def document(record: EventRecord) -> Document:
     """Give a record's fields by their names in the log; what has no value is left out."""
+    definition = record.definition
     process: Document = {"pid": record.process_id, "thread": {"id": record.thread_id}}
     out: Document = {
         "@timestamp": record.timestamp,
         "message": record.message,
         "log": {"level": record.level, "logger": record.logger},
         "ecs": {"version": ECS_VERSION},
-        "error": _error(record),
+        "event": _event(definition) if definition else None,
+        "error": _error(record.failure) if record.failure else None,
+        "winlog": _winlog(record, definition) | {"process": process} if definition else None,
         "host": {"hostname": record.host},
         "process": process,
         "service": {"name": "bindpost"},
-        "bindpost": dict(record.fields),
+        **(_sigma(record, definition) if definition else {}),
+        "bindpost": _fields(record.fields),
     }
-    if record.definition is not None:
-        out |= {"event": _event(record.definition)}
-        out |= {"winlog": _winlog(record, record.definition) | {"process": process}}
-        out |= _sigma(record, record.definition)
-    return _without_nothing(out)
+    return _kept(out)
 
 
-def _error(record: EventRecord) -> Document | None:
-    failure = record.failure
-    if failure is None:
-        return None
-    return {
-        "code": failure.code or None,
-        "type": failure.type or None,
-        "message": failure.message or None,
-        "stack_trace": failure.stack_trace or None,
-    }
+def _error(failure: Failure) -> Document:
+    return _kept(
+        {
+            "code": failure.code or None,
+            "type": failure.type or None,
+            "message": failure.message or None,
+            "stack_trace": failure.stack_trace or None,
+        }
+    )
 
 
 def _event(definition: EventType) -> Document:
     category, kind = definition.ecs
     exchange = definition.source == IMS
-    return {
-        "kind": "event",
-        "code": str(definition.id),
-        "provider": definition.source,
-        "action": definition.action,
-        "category": [category],
-        "type": [kind],
-        "outcome": _OUTCOME.get(definition.level),
-        "severity": _WINDOWS_LEVEL.get(definition.level, 0),
-        "module": "exchange" if exchange else "bindpost",
-        "dataset": "exchange.imc" if exchange else "bindpost.log",
-    }
+    return _kept(
+        {
+            "kind": "event",
+            "code": str(definition.id),
+            "provider": definition.source,
+            "action": definition.action,
+            "category": [category],
+            "type": [kind],
+            "outcome": _OUTCOME.get(definition.level),
+            "severity": _WINDOWS_LEVEL.get(definition.level, 0),
+            "module": "exchange" if exchange else "bindpost",
+            "dataset": "exchange.imc" if exchange else "bindpost.log",
+        }
+    )
 
 
 def _winlog(record: EventRecord, definition: EventType) -> Document:
     keyword = _KEYWORD.get(definition.level)
-    return {
-        "channel": CHANNEL,
-        "provider_name": definition.source,
-        "event_id": definition.id,
-        "computer_name": record.host,
-        "level": _LEVEL_NAME.get(definition.level, "information"),
-        "task": definition.category.title,
-        "opcode": "Info",
-        "keywords": [keyword, "Classic"] if keyword else ["Classic"],
-        "record_id": record.record_id,
-        "event_data": {f"param{n}": text for n, text in enumerate(record.strings, start=1)},
-    }
+    return _kept(
+        {
+            "channel": CHANNEL,
+            "provider_name": definition.source,
+            "event_id": definition.id,
+            "computer_name": record.host,
+            "level": _LEVEL_NAME.get(definition.level, "information"),
+            "task": definition.category.title,
+            "opcode": "Info",
+            "keywords": [keyword, "Classic"] if keyword else ["Classic"],
+            "record_id": record.record_id,
+            "event_data": {f"param{n}": text for n, text in enumerate(record.strings, start=1)},
+        }
+    )
 
 
 def _sigma(record: EventRecord, definition: EventType) -> Document:
@@ -115,11 +119,10 @@ def _sigma(record: EventRecord, definition: EventType) -> Document:
     }
 
 
-def _without_nothing(document: Document) -> Document:
-    """Leave out, at every level, the keys that have no value."""
-    out: Document = {}
-    for key, value in document.items():
-        kept = _without_nothing(value) if isinstance(value, dict) else value
-        if kept is not None and kept != {}:
-            out[key] = kept
-    return out
+def _fields(fields: Mapping[str, Plain]) -> Document:
+    return _kept({k: _fields(v) if isinstance(v, dict) else v for k, v in fields.items()})
+
+
+def _kept(document: Document) -> Document:
+    """Leave out the keys that have no value."""
+    return {key: value for key, value in document.items() if value is not None and value != {}}

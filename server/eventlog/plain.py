@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from itertools import islice
 from typing import Final
+
+from bindpost.config.redact import HIDDEN
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
@@ -17,11 +19,10 @@ MAX_ITEMS: Final = 64
 """Items kept of one collection."""
 MAX_DEPTH: Final = 3
 """Levels of collections kept."""
-MASK: Final = "***"
 
 _MARGIN: Final = 1024
-# Bounded, so that a hostile text costs time in proportion to its length. A password may hold `@` and
-# `/`, so everything up to the last `@` of the word is taken; a port is not a password.
+# Bounded, so that a hostile text costs time in proportion to its length. A password may hold `@`,
+# so everything up to the last `@` of the word is taken; a port is not a password.
 _CREDENTIALS: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s:/@?#]{0,255}):(?![0-9]{1,5}[/?#\s])\S{0,512}@"
 )
@@ -39,6 +40,8 @@ def plain_text(text: str) -> str:
     Passwords in URLs become `***`, control characters and line breaks become escapes such as
     `\x1b`, lone surrogates U+FFFD, and of a text above `MAX_TEXT` characters the middle is cut out.
     """
+    if len(text) <= MAX_TEXT and text.isprintable() and "://" not in text:
+        return text  # the quick way for nearly every text
     return _UNSAFE.sub(_escape, _cut(text))
 
 
@@ -47,13 +50,13 @@ def plain_lines(text: str) -> str:
     return "\n".join(_UNSAFE.sub(_escape, line) for line in _cut(text).split("\n"))
 
 
-def plain_fields(fields: Mapping[object, object], depth: int = 0) -> dict[str, Plain]:
-    """Give fields as plain data; those named password, secret or token are masked."""
+def plain_fields(fields: Collection[tuple[object, object]], depth: int = 0) -> dict[str, Plain]:
+    """Give a mapping's items as plain data; what is named password, secret or token is masked."""
     out: dict[str, Plain] = {}
-    for key, value in islice(fields.items(), MAX_ITEMS):
+    for key, value in islice(fields, MAX_ITEMS):
         name = _shown(key)
         masked = value is not None and _SECRET_KEY.search(name)
-        out[name[:MAX_KEY]] = MASK if masked else plain(value, depth)
+        out[name[:MAX_KEY]] = HIDDEN if masked else plain(value, depth)
     if len(fields) > MAX_ITEMS:
         out["..."] = f"{len(fields) - MAX_ITEMS} more"
     return out
@@ -74,6 +77,8 @@ def plain(value: object, depth: int = 0) -> Plain:
 
 
 def _convert(value: object, depth: int) -> Plain:
+    if isinstance(value, str):  # nearly every value
+        return _shown(value)
     match value:
         case None | bool():
             return value
@@ -83,20 +88,20 @@ def _convert(value: object, depth: int) -> Plain:
         case float():
             return float(value) if math.isfinite(value) else str(float(value))
         case Mapping() if depth < MAX_DEPTH:
-            return plain_fields(value, depth + 1)
+            return plain_fields(value.items(), depth + 1)
         case list() | tuple() if depth < MAX_DEPTH:
-            return _items(value, len(value), depth)
+            return _items(value, depth)
         case Set() if depth < MAX_DEPTH:
-            return _items(sorted(value, key=_shown), len(value), depth)
+            return _items(sorted(value, key=_shown), depth)
         case Mapping() | list() | tuple() | Set():
             return f"<{len(value)} items>"
     return _shown(value)
 
 
-def _items(values: Iterable[object], count: int, depth: int) -> list[Plain]:
+def _items(values: Collection[object], depth: int) -> list[Plain]:
     out = [plain(value, depth + 1) for value in islice(values, MAX_ITEMS)]
-    if count > MAX_ITEMS:
-        out.append(f"... {count - MAX_ITEMS} more")
+    if len(values) > MAX_ITEMS:
+        out.append(f"... {len(values) - MAX_ITEMS} more")
     return out
 
 
@@ -125,7 +130,7 @@ def _cut(text: str) -> str:
 
 
 def _redact(text: str) -> str:
-    return _CREDENTIALS.sub(rf"\1:{MASK}@", text) if "://" in text else text
+    return _CREDENTIALS.sub(rf"\1:{HIDDEN}@", text) if "://" in text else text
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -13,12 +13,12 @@ from typing import Final
 from structlog.typing import EventDict, WrappedLogger
 
 from bindpost.events import EventType
-from bindpost.proxy import wsa
+from bindpost.proxy.wsa import name_of, text_of
 
 from .plain import Plain, plain, plain_fields, plain_lines, plain_text
 
-# uvicorn's second copy of its message, with colours.
-_UNWANTED: Final = frozenset({"color_message"})
+# What other handlers' formatters leave on a record, and uvicorn's second copy of its message.
+_NO_FIELDS: Final = frozenset({"message", "asctime", "color_message"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class EventRecord:
     @property
     def timestamp(self) -> str:
         """The time in UTC, as RFC 3339 has it, with microseconds."""
-        return self.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return self.time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 class RecordMaker:
@@ -78,14 +78,14 @@ class RecordMaker:
     def __call__(self, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
         """Make the record of one event dictionary, ours or another library's."""
         source: logging.LogRecord = event_dict.pop("_record")
-        event_dict.pop("_from_structlog")
+        if not event_dict.pop("_from_structlog"):
+            for name in _NO_FIELDS & event_dict.keys():
+                del event_dict[name]
         event = event_dict.pop("event", "")
         arguments = event_dict.pop("positional_args", ())
         stack = event_dict.pop("stack_info", None)
         error = _exception(event_dict.pop("exc_info", None))
-        for name in _UNWANTED & event_dict.keys():
-            del event_dict[name]
-        fields = plain_fields(event_dict)
+        fields = plain_fields(event_dict.items())
 
         definition = event if isinstance(event, EventType) else None
         strings = _strings(definition, fields)
@@ -109,11 +109,9 @@ class RecordMaker:
 def _strings(definition: EventType | None, fields: Mapping[str, Plain]) -> tuple[str, ...]:
     if definition is None:
         return ()
-    try:
-        return definition.strings(fields)
-    except KeyError:
-        # A call site forgot a field. The event matters more: it shows its `%1`, as Event Viewer does.
-        return ()
+    # A field that a call site forgot must not cost the event: its place shows `%1`.
+    forgotten = {name: f"%{n}" for n, name in enumerate(definition.parameters, start=1)}
+    return definition.strings({**forgotten, **fields})
 
 
 def _message(event: object, arguments: object) -> str:
@@ -152,7 +150,7 @@ def _failure(code: Plain, error: BaseException | None, stack: object) -> Failure
     elif isinstance(stack, str):
         known["stack_trace"] = plain_lines(stack)
     if isinstance(code, int):
-        known |= {"code": str(code), "type": wsa.name_of(code), "message": wsa.text_of(code)}
+        known |= {"code": str(code), "type": name_of(code), "message": text_of(code)}
     return Failure(**known) if known else None
 
 

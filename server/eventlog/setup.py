@@ -105,13 +105,22 @@ class _StreamHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = self.format(record)
-            if self._ascii_only:
-                line = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], line)
-            self._stream.write(f"{line}\n")
+            self._stream.write(f"{self._line(record)}\n")
             self._stream.flush()
         except Exception:  # noqa: S110 - the log's reader is gone; there is nobody left to tell
             pass
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            line = self.format(record)
+        except Exception as error:
+            cause = type(error).__name__
+            text = f"a record of {record.filename}:{record.lineno} could not be rendered: {cause}"
+            stand_in = {"name": record.name, "levelno": record.levelno, "msg": text}
+            line = self.format(logging.makeLogRecord(stand_in | {"levelname": record.levelname}))
+        if self._ascii_only:
+            line = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], line)
+        return line
 
 
 def _is_terminal(stream: TextIO) -> bool:

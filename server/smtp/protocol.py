@@ -446,7 +446,7 @@ class SmtpProtocol(SMTP):
             mechanism=mechanism,
             host=self.conversation.peer_host or "localhost",
             user=name,
-            error="unknown user name or bad password",
+            error="Logon failure: unknown user name or bad password.",
         )
         said = self.conversation.say("auth_failed")
         return AuthResult(success=False, handled=False, message=said.text_lines[0])

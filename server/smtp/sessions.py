@@ -33,6 +33,7 @@ class Sessions:
         self._afterwards: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._draining = False
 
     def __len__(self) -> int:
         return len(self._live)
@@ -41,6 +42,8 @@ class Sessions:
         """Count a session in; False when there is no room, but it is counted until it leaves."""
         self._live.add(session)
         self._empty.clear()
+        if self._draining:  # it was accepted just before the listener closed
+            session.drain()
         return len(self._live) <= self._limit
 
     def leave(self, session: LiveSession) -> None:
@@ -57,6 +60,7 @@ class Sessions:
 
     async def drain(self, seconds: float) -> None:
         """Let every session finish its transaction within this time, then cut what is left."""
+        self._draining = True
         for session in tuple(self._live):
             session.drain()
         try:
@@ -64,7 +68,8 @@ class Sessions:
         except TimeoutError:
             self.cut()
             await self._empty.wait()
-        await asyncio.gather(*self._afterwards)
+        if self._afterwards:
+            await asyncio.wait(self._afterwards)
 
     def cut(self) -> None:
         """End every session now."""
