@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal, final
 
 import msgspec
@@ -34,8 +33,8 @@ class MemoryStore:
     """
     A `MessageStore` in memory; "durable" means as long as the process.
 
-    Retention is applied by every `add`, so the limits hold whenever one returns. `remembered` is how
-    many changes `changes(since)` can go back. Queries look at every message: meant for tests.
+    Retention is applied by every `add`, so the limits hold whenever one returns. `remembered` is
+    how many changes `changes(since)` can go back. Queries look at every message: made for tests.
     """
 
     def __init__(self, retention: Retention = Retention(), *, remembered: int = REMEMBERED) -> None:  # noqa: B008 - frozen
@@ -102,11 +101,15 @@ class MemoryStore:
         return self._transcripts[kept.row.session.session_id] if kept else None
 
     async def find(
-        self, query: Query = Query(), *, limit: int = 50, offset: int = 0  # noqa: B008 - frozen
+        self,
+        query: Query = Query(),  # noqa: B008 - frozen
+        *,
+        limit: int = 50,
+        offset: int = 0,
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        return list(islice(self._matching(query), offset, offset + limit if limit else None))
+        return list(self._matching(query))[offset : offset + limit if limit else None]
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""

@@ -16,6 +16,15 @@ def fold(text: str) -> str:
     return folded if folded.isascii() else folded.encode("utf-8", "replace").decode("utf-8")
 
 
+def is_unicode(text: str) -> bool:
+    """Say whether a text is free of lone surrogates, which no database takes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def to_microseconds(moment: datetime) -> int:
     """Give the microseconds from 1970 (UTC) to an aware moment, exactly."""
     return (moment - EPOCH) // timedelta(microseconds=1)
@@ -45,3 +54,8 @@ def too_large(retention: Retention, counts: Counts) -> int:
     if retention.max_bytes is None:
         return 0
     return max(0, counts.size - retention.max_bytes)
+
+
+def exceeds(retention: Retention, counts: Counts) -> bool:
+    """Say whether there are too many messages or bytes."""
+    return too_many(retention, counts) > 0 or too_large(retention, counts) > 0

@@ -136,7 +136,9 @@ class MessageStore(Protocol):
         Yield every change after `since` (None = from now on), then live ones, without a gap.
 
         A change is seen once; "now" is the moment of this call, not of the first step. Raises
-        `StoreError` when the changes after `since` are no longer remembered.
+        `StoreError` when the changes after `since` are no longer remembered, when `since` lies in
+        the future (a cursor of another store), and, after delivering what is left, when the store
+        is closed.
         """
         ...
 
@@ -146,5 +148,6 @@ class MessageStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is queued and let go of everything. Further calls raise `StoreError`."""
+        """Finish what is queued and let go of everything. Further calls raise `StoreError`, but for
+        `close` itself."""
         ...

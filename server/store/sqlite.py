@@ -1,0 +1,258 @@
+"""The message store in an SQLite database: the default, durable against power failure."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar, final
+
+import msgspec
+
+from bindpost.errors import StoreError
+
+from ..message.model import Message, Transcript, utc_now
+from . import rules, sqlite_queries
+from .feed import REMEMBERED, ChangeFeed
+from .lock import FolderLock, make_folder
+from .sqlite_connection import DATABASE_FILE, open_writer, translated
+from .sqlite_inbox import SLICE, Inbox
+from .sqlite_reader import Reader
+from .sqlite_schema import migrate
+from .sqlite_writer import Work, Writer
+from .store import Change, Counts, MessageRow, Query, Retention
+
+KEEP_FREE: Final = 16 * 1024 * 1024
+"""Bytes of the disk that adding leaves free, so that there is room to delete in."""
+_AGE_CHECK: Final = 1.0
+"""Least seconds between two looks for messages that are too old."""
+_RECALLED: Final = 100
+
+_T = TypeVar("_T")
+
+
+@final
+class SqliteStore:
+    """
+    A `MessageStore` in the file `mail.db` of a folder, which it holds alone.
+
+    `add` returns after the fsync of its transaction; transactions are shared by all that wait (see
+    `sqlite_writer`). Retention is applied soon after an `add`, by the same queue. Deleting and
+    marking many goes in slices, each a change of its own, so other work gets in between.
+    Belongs to the event loop that opened it.
+    """
+
+    def __init__(
+        self, lock: FolderLock, inbox: Inbox, *, retention: Retention, remembered: int
+    ) -> None:
+        self._lock = lock
+        self._inbox = inbox
+        self._retention = retention
+        self._counts = inbox.counts
+        self._feed = ChangeFeed(sequence=inbox.sequence, remembered=remembered, recall=self._recall)
+        self._reader = Reader(inbox.path)
+        self._writer = Writer(inbox, committed=self._committed)
+        self._sweeping: asyncio.Task[None] | None = None
+        self._next_age_check = 0.0
+        self._closing: asyncio.Task[None] | None = None
+        self._sweep_if_due()
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+        *,
+        keep_free: int = KEEP_FREE,
+        remembered: int = REMEMBERED,
+    ) -> SqliteStore:
+        """
+        Open the store in a folder, making what is missing.
+
+        `add` raises `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
+        `remembered` is how many changes `changes(since)` can go back in memory (those that added
+        messages still kept are told from the database). Raises `StoreInUseError` when another
+        process holds the folder, `StoreError` when it cannot be used.
+        """
+        lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free)
+        return cls(lock, inbox, retention=retention, remembered=remembered)
+
+    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
+        """Keep a message; see `MessageStore`. If it is cancelled, the message may yet be kept."""
+        self._check_open()
+        return await self._writer.do(
+            lambda inbox: inbox.add(message, transcript), size=len(message.raw)
+        )
+
+    async def end_session(self, session_id: str, transcript: Transcript) -> None:
+        """Replace a session's transcript; see `MessageStore`."""
+        self._check_open()
+        await self._writer.do(lambda inbox: inbox.end_session(session_id, transcript))
+
+    async def get(self, message_id: str) -> MessageRow | None:
+        """Give a row; see `MessageStore`."""
+        return await self._look_up(message_id, sqlite_queries.get)
+
+    async def raw(self, message_id: str) -> bytes | None:
+        """Give the bytes; see `MessageStore`."""
+        return await self._look_up(message_id, sqlite_queries.raw)
+
+    async def transcript(self, message_id: str) -> Transcript | None:
+        """Give the transcript; see `MessageStore`."""
+        return await self._look_up(message_id, sqlite_queries.transcript)
+
+    async def find(
+        self,
+        query: Query = Query(),  # noqa: B008 - frozen
+        *,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[MessageRow]:
+        """Give matching rows, newest first; see `MessageStore`."""
+        self._check_open()
+        return await self._reader.ask(
+            lambda database: sqlite_queries.find(database, query, limit=limit, offset=offset)
+        )
+
+    async def count(self, query: Query | None = None) -> Counts:
+        """Count; see `MessageStore`."""
+        self._check_open()
+        if query is None or query == Query():
+            return self._counts
+        return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
+
+    async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
+        """Set or clear read flags; see `MessageStore`."""
+        self._check_open()
+        if ids is not None:
+            return await self._in_slices(ids, lambda some: partial(Inbox.mark, ids=some, read=read))
+        changed, last, upto = 0, 0, self.sequence
+        while last < upto:
+            work = partial(Inbox.mark_slice, after=last, upto=upto, read=read)
+            some, last = await self._writer.do(work)
+            changed += some
+        return changed
+
+    async def delete(self, ids: Sequence[str] | None) -> int:
+        """Delete; see `MessageStore`."""
+        self._check_open()
+        if ids is not None:
+            return await self._in_slices(ids, lambda some: partial(Inbox.delete, ids=some))
+        upto = self.sequence  # what is added while this runs stays
+        return await self._until_none(lambda inbox: inbox.delete_slice(upto))
+
+    async def sweep(self) -> int:
+        """Apply retention; see `MessageStore`."""
+        self._check_open()
+        return await self._until_none(lambda inbox: inbox.expire_slice(self._retention, utc_now()))
+
+    def changes(self, since: int | None = None) -> AsyncIterator[Change]:
+        """Yield changes; see `MessageStore` and `ChangeFeed.follow`."""
+        self._check_open()
+        return self._feed.follow(since)
+
+    @property
+    def sequence(self) -> int:
+        """The number of the latest change; it goes on after a restart."""
+        return self._feed.sequence
+
+    @property
+    def commits(self) -> int:
+        """How many transactions have been committed since the store was opened."""
+        return self._inbox.commits
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the folder; closing again is harmless."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            await self._reader.close()
+            await self._writer.close()
+            self._feed.close()
+            if self._sweeping is not None:
+                await self._sweeping
+        finally:
+            self._lock.release()
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise StoreError("the message store is closed")
+
+    async def _look_up(
+        self, message_id: str, question: Callable[[sqlite3.Connection, str], _T | None]
+    ) -> _T | None:
+        self._check_open()
+        if not rules.is_unicode(message_id):
+            return None
+        return await self._reader.ask(lambda database: question(database, message_id))
+
+    async def _in_slices(
+        self, ids: Sequence[str], work: Callable[[Sequence[str]], Work[int]]
+    ) -> int:
+        known = [name for name in dict.fromkeys(ids) if rules.is_unicode(name)]
+        slices = [known[start : start + SLICE] for start in range(0, len(known), SLICE)]
+        return sum([await self._writer.do(work(some)) for some in slices])
+
+    async def _until_none(self, work: Work[int]) -> int:
+        total = 0
+        while some := await self._writer.do(work):
+            total += some
+        return total
+
+    async def _recall(self, after: int, upto: int) -> Sequence[Change]:
+        """Tell `added` changes again of the messages that they added: the cursor is the number."""
+        rows = await self._reader.ask(
+            lambda database: sqlite_queries.added(database, after, upto, limit=_RECALLED)
+        )
+        return [
+            Change(row.cursor, "added", (row.id,), msgspec.structs.replace(row, read=False))
+            for row in rows
+        ]
+
+    def _committed(self, changes: Sequence[Change], counts: Counts) -> None:
+        self._counts = counts
+        self._feed.publish(changes)
+        self._sweep_if_due()
+
+    def _sweep_if_due(self) -> None:
+        if self._sweeping is None and self._closing is None and self._is_sweep_due():
+            self._sweeping = asyncio.create_task(self._sweep_until_kept())
+
+    def _is_sweep_due(self) -> bool:
+        if rules.exceeds(self._retention, self._counts):
+            return True
+        return self._retention.max_age is not None and time.monotonic() >= self._next_age_check
+
+    async def _sweep_until_kept(self) -> None:
+        """Apply retention; again when messages came while its last transaction ran."""
+        with suppress(StoreError):  # told to those who add; tried again with the next message
+            while self._is_sweep_due():
+                self._next_age_check = time.monotonic() + _AGE_CHECK
+                await self.sweep()
+        self._sweeping = None
+
+
+def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:
+    """Lock a folder and open its database."""
+    make_folder(folder)
+    lock = FolderLock(folder)
+    path = folder / DATABASE_FILE
+    try:
+        connection = open_writer(path)
+        try:
+            migrate(connection, path)
+            with translated(path):
+                return lock, Inbox(connection, path, keep_free=keep_free)
+        except BaseException:
+            connection.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise

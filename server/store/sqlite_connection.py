@@ -1,0 +1,102 @@
+"""Connections to `mail.db`, how they are set up, and what their errors mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bindpost.errors import StoreError, StoreFullError
+
+DATABASE_FILE: Final = "mail.db"
+PAGE_SIZE: Final = 8192
+WAL_PAGES: Final = 16_000
+"""Length of the write-ahead log at which it is copied into the database."""
+_WAL_BYTES: Final = WAL_PAGES * (PAGE_SIZE + 24) + 32
+
+# In this order: page size and vacuum mode can be chosen only before the first page is written.
+_WRITER_PRAGMAS: Final = (
+    f"page_size = {PAGE_SIZE}",
+    "auto_vacuum = INCREMENTAL",  # space goes back to the disk in slices, see sqlite_space
+    "synchronous = FULL",  # COMMIT returns after the fsync
+    "cache_size = -16384",  # KiB
+    f"wal_autocheckpoint = {WAL_PAGES}",
+    # The log file is overwritten, not truncated: an fsync without a new length is 3 times cheaper.
+    f"journal_size_limit = {2 * _WAL_BYTES}",
+    "secure_delete = OFF",  # some systems zero freed pages, which writes deleted mail once more
+)
+_NO_ROOM: Final = 64 * 1024
+"""Free bytes below which a failed write is blamed on the full disk."""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """
+    Open the connection that writes, making the database if it is missing.
+
+    It commits nothing by itself, may be used by one thread after another, and is durable: WAL with
+    `synchronous=FULL`. Raises `StoreError`.
+    """
+    with translated(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own files take its mode
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in _WRITER_PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise StoreError(
+                    f"{path}: its file system has no shared memory, which a write-ahead log needs; "
+                    "give a folder on a local disk with --data"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads, for one thread after another. Raises `StoreError`."""
+    with translated(path):
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what fails inside into `StoreError` and its kin."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        raise translate(error, path) from error
+
+
+def translate(error: Exception, path: Path) -> StoreError:
+    """Say what an error of SQLite or the system means for the database at `path`."""
+    if isinstance(error, StoreError):
+        return error
+    if _is_full(error, path):
+        return StoreFullError(f"{path}: the disk is full ({error}); delete messages or free space")
+    return StoreError(f"{path}: {str(error) or type(error).__name__}")
+
+
+def _is_full(error: Exception, path: Path) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extension; absent in misuse
+    # A full disk that is met by an fsync, or while shared memory grows, is a mere I/O error.
+    return code == sqlite3.SQLITE_FULL or (
+        code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _NO_ROOM
+    )

@@ -1,0 +1,263 @@
+"""The write side of `mail.db`: what can be done to the inbox in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal, final
+
+from bindpost.errors import StoreError, StoreFullError
+
+from ..message.headers import read_fields
+from ..message.model import Message, Transcript
+from . import rules
+from .codec import encode
+from .sqlite_space import Space
+from .sqlite_transcripts import Transcripts
+from .store import Change, Counts, MessageRow, Retention
+
+SLICE: Final = 500
+"""Messages that one transaction deletes or marks, so that added ones need not wait long."""
+_OVERHEAD: Final = 8 * 1024
+"""Bytes that a message takes on the disk beside its own."""
+_LAST_CURSOR: Final = 2**63 - 1
+
+_Entry = tuple[int, str, int, int, str]
+"""What must be known of a message to mark or delete it: the columns of `_ENTRIES`."""
+_ENTRIES: Final = "SELECT cursor, id, size, read, session FROM message "
+
+
+@dataclass(slots=True)
+class _Totals:
+    """The columns of the one row of `inbox`."""
+
+    sequence: int
+    total: int
+    unread: int
+    size: int
+
+    def counts(self) -> Counts:
+        return Counts(total=self.total, unread=self.unread, size=self.size)
+
+
+def written_size(size: int) -> int:
+    """Give the bytes that keeping a message of this size writes: to the log, then to its place."""
+    return 2 * (size + _OVERHEAD)
+
+
+@final
+class Inbox:
+    """
+    The inbox as its one writer sees it: `begin`, some work, then `commit` or `rollback`.
+
+    Belongs to one thread at a time. Its methods raise what SQLite raises, `StoreError` beside.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, keep_free: int) -> None:
+        self.path = path
+        self.commits = 0
+        self.space = Space(connection, path, keep_free=keep_free)
+        self._connection = connection
+        self._transcripts = Transcripts(connection)
+        row = connection.execute("SELECT sequence, total, unread, size FROM inbox").fetchone()
+        self._totals = _Totals(*row)
+        self._committed = replace(self._totals)
+        self._changes: list[Change] = []
+        self._room = 0
+
+    @property
+    def sequence(self) -> int:
+        """The number of the latest change that was committed."""
+        return self._committed.sequence
+
+    @property
+    def counts(self) -> Counts:
+        """How much is kept, as far as it was committed."""
+        return self._committed.counts()
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._room = self.space.room()
+
+    def commit(self) -> list[Change]:
+        """Make the transaction durable; give what it changed."""
+        changes, now = self._changes, self._totals
+        if changes:
+            self._connection.execute(
+                "UPDATE inbox SET sequence = ?, total = ?, unread = ?, size = ?",
+                (now.sequence, now.total, now.unread, now.size),
+            )
+        self._connection.execute("COMMIT")
+        self.commits += 1
+        self._committed = replace(now)
+        self._changes = []
+        return changes
+
+    def rollback(self) -> None:
+        """Undo the transaction, which SQLite may have undone already."""
+        with suppress(sqlite3.Error):
+            self._connection.rollback()
+        self._totals = replace(self._committed)
+        self._changes = []
+        self._transcripts.forget()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def add(self, message: Message, transcript: Transcript) -> MessageRow:
+        """Keep a message, its cursor the number of the change that this is."""
+        self._room -= written_size(len(message.raw))
+        if self._room < 0:
+            raise StoreFullError(
+                f"message {message.id}: not kept: the disk of {self.path} is nearly full; "
+                "delete messages or free space"
+            )
+        row = MessageRow(
+            cursor=self._totals.sequence + 1,
+            id=message.id,
+            received=message.received,
+            size=len(message.raw),
+            read=False,
+            envelope=message.envelope,
+            session=message.session,
+            fields=read_fields(message.raw),
+        )
+        self._insert(row, message.raw)
+        self._transcripts.grow(row.session.session_id, transcript)
+        self._totals.total += 1
+        self._totals.unread += 1
+        self._totals.size += row.size
+        self._announce("added", (row.id,), row)
+        return row
+
+    def end_session(self, session: str, transcript: Transcript) -> None:
+        """Replace the transcript of a session, if it has kept messages."""
+        self._transcripts.finish(session, transcript)
+
+    def mark(self, ids: Sequence[str], *, read: bool) -> int:
+        """Set or clear the read flag of these messages; give how many changed."""
+        return self._mark(self._named(ids), read=read)
+
+    def mark_slice(self, after: int, upto: int, *, read: bool) -> tuple[int, int]:
+        """
+        Set or clear the read flag of the first messages behind `after`, to `upto` at most.
+
+        Gives how many changed, and the cursor to go on after.
+        """
+        entries: list[_Entry] = self._connection.execute(
+            f"{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND read = ? ORDER BY cursor LIMIT ?",
+            (after, upto, not read, SLICE),
+        ).fetchall()
+        return self._mark(entries, read=read), entries[-1][0] if entries else upto
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete these messages; give how many there were."""
+        return self._remove(self._named(ids))
+
+    def delete_slice(self, upto: int = _LAST_CURSOR) -> int:
+        """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
+        return self._remove(self._oldest(upto))
+
+    def expire_slice(self, retention: Retention, now: datetime) -> int:
+        """Delete some of the messages that retention lets go; give how many, 0 = no more."""
+        cutoff = rules.too_old_before(retention, now)
+        if cutoff is not None:
+            old = self._connection.execute(
+                f"{_ENTRIES} WHERE received < ? ORDER BY received LIMIT ?",
+                (max(cutoff, -_LAST_CURSOR), SLICE),
+            ).fetchall()
+            if old:
+                return self._remove(old)
+        now_kept = self._totals.counts()  # not what is committed: this transaction may have deleted
+        many = rules.too_many(retention, now_kept)
+        large = rules.too_large(retention, now_kept)
+        expired: list[_Entry] = []
+        for entry in self._oldest(_LAST_CURSOR):
+            if many <= 0 and large <= 0:
+                break
+            expired.append(entry)
+            many -= 1
+            large -= entry[2]
+        return self._remove(expired)
+
+    def _insert(self, row: MessageRow, raw: bytes) -> None:
+        envelope = row.envelope
+        try:
+            self._connection.execute(
+                "INSERT INTO message (cursor, id, received, size, read, sender, subject, session,"
+                " envelope, facts, fields) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
+                (
+                    row.cursor,
+                    row.id,
+                    rules.to_microseconds(row.received),
+                    row.size,
+                    rules.fold(envelope.reverse_path),
+                    rules.fold(row.fields.subject),
+                    row.session.session_id,
+                    encode(envelope),
+                    encode(row.session),
+                    encode(row.fields),
+                ),
+            )
+        except sqlite3.IntegrityError as error:
+            raise StoreError(f"message {row.id}: not kept: there is one of this id") from error
+        self._connection.execute("INSERT INTO body (cursor, raw) VALUES (?, ?)", (row.cursor, raw))
+        self._connection.executemany(
+            "INSERT INTO recipient (cursor, address) VALUES (?, ?)",
+            [(row.cursor, to) for to in {rules.fold(to.address) for to in envelope.recipients}],
+        )
+
+    def _named(self, ids: Iterable[str]) -> list[_Entry]:
+        found = []
+        for known in dict.fromkeys(ids):
+            entry = self._connection.execute(f"{_ENTRIES} WHERE id = ?", (known,)).fetchone()
+            if entry:
+                found.append(entry)
+        return found
+
+    def _oldest(self, upto: int) -> list[_Entry]:
+        return self._connection.execute(
+            f"{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?", (upto, SLICE)
+        ).fetchall()
+
+    def _mark(self, entries: Iterable[_Entry], *, read: bool) -> int:
+        changed = [(cursor, known) for cursor, known, _, was, _ in entries if bool(was) != read]
+        self._connection.executemany(
+            "UPDATE message SET read = ? WHERE cursor = ?",
+            [(read, cursor) for cursor, _ in changed],
+        )
+        self._totals.unread += -len(changed) if read else len(changed)
+        if changed:
+            self._announce("marked", tuple(known for _, known in changed))
+        return len(changed)
+
+    def _remove(self, entries: Sequence[_Entry]) -> int:
+        cursors = [(entry[0],) for entry in entries]
+        for table in ("body", "recipient", "message"):
+            self._connection.executemany(
+                f"DELETE FROM {table} WHERE cursor = ?",  # noqa: S608 - constants only
+                cursors,
+            )
+        for session in {entry[4] for entry in entries}:
+            self._transcripts.drop_unused(session)
+        self._totals.total -= len(entries)
+        self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
+        self._totals.size -= sum(size for _, _, size, _, _ in entries)
+        if entries:
+            self._announce("deleted", tuple(entry[1] for entry in entries))
+        return len(entries)
+
+    def _announce(
+        self,
+        kind: Literal["added", "marked", "deleted"],
+        ids: tuple[str, ...],
+        row: MessageRow | None = None,
+    ) -> None:
+        self._totals.sequence += 1
+        self._changes.append(Change(sequence=self._totals.sequence, kind=kind, ids=ids, row=row))

@@ -1,0 +1,134 @@
+"""The questions that `mail.db` is asked, and its rows as values."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from ..message.headers import HeaderFields
+from ..message.model import Envelope, SessionFacts, Transcript
+from .codec import decode
+from .rules import fold, from_microseconds
+from .store import Counts, MessageRow, Query
+
+_COLUMNS: Final = "cursor, id, received, size, read, envelope, facts, fields"
+_LARGEST: Final = 2**63 - 1
+
+_Columns = tuple[int, str, int, int, int, str, str, str]
+_Parameters = list[str | int]
+
+
+def get(connection: sqlite3.Connection, message_id: str) -> MessageRow | None:
+    """Give a message's row."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM message WHERE id = ?",  # noqa: S608 - constants only
+        (message_id,),
+    )
+    columns = found.fetchone()
+    return _row(columns) if columns else None
+
+
+def raw(connection: sqlite3.Connection, message_id: str) -> bytes | None:
+    """Give a message's bytes."""
+    found = connection.execute(
+        "SELECT raw FROM message JOIN body USING (cursor) WHERE id = ?", (message_id,)
+    ).fetchone()
+    return found[0] if found else None
+
+
+def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | None:
+    """Give the transcript of the session that brought a message."""
+    pieces = connection.execute(
+        "SELECT lines FROM message JOIN transcript USING (session) WHERE id = ? ORDER BY line",
+        (message_id,),
+    ).fetchall()
+    if not pieces:
+        return None
+    return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
+
+
+def find(
+    connection: sqlite3.Connection, query: Query, *, limit: int, offset: int
+) -> list[MessageRow]:
+    """Give matching rows, newest first; `limit` 0 means all."""
+    tables, conditions, parameters = _select(query)
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
+        " ORDER BY cursor DESC LIMIT ? OFFSET ?",
+        [*parameters, _fitting(limit) or -1, _fitting(offset)],
+    )
+    return [_row(columns) for columns in found]
+
+
+def count(connection: sqlite3.Connection, query: Query) -> Counts:
+    """Count what matches."""
+    tables, conditions, parameters = _select(query)
+    total, unread, size = connection.execute(
+        "SELECT count(*), coalesce(sum(read = 0), 0), coalesce(sum(size), 0)"  # noqa: S608 - as above
+        f" FROM {tables} WHERE {conditions}",
+        parameters,
+    ).fetchone()
+    return Counts(total=total, unread=unread, size=size)
+
+
+def added(
+    connection: sqlite3.Connection, after: int, upto: int, *, limit: int
+) -> Sequence[MessageRow]:
+    """Give the oldest messages between two cursors, oldest first."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM message WHERE cursor > ? AND cursor <= ?"  # noqa: S608 - as above
+        " ORDER BY cursor LIMIT ?",
+        (_fitting(after), _fitting(upto), limit),
+    )
+    return [_row(columns) for columns in found]
+
+
+def _select(query: Query) -> tuple[str, str, _Parameters]:
+    """Give the tables, the conditions and their parameters of a query."""
+    tables = "message"
+    conditions = ["TRUE"]
+    parameters: _Parameters = []
+
+    def hold(condition: str, *values: str | int) -> None:
+        conditions.append(condition)
+        parameters.extend(values)
+
+    if query.recipient is not None:
+        # CROSS JOIN: recipients first. Their index yields one address's messages in order, so a
+        # page of them ends the search, however many there are.
+        tables = "recipient CROSS JOIN message USING (cursor)"
+        hold("address = ?", fold(query.recipient))
+    if query.sender is not None:
+        hold("sender = ?", fold(query.sender))
+    if query.subject:
+        hold("instr(subject, ?) > 0", fold(query.subject))
+    if query.after is not None:
+        hold("cursor > ?", _fitting(query.after))
+    if query.before is not None:
+        hold("cursor < ?", _fitting(query.before))
+    if query.unread is not None:
+        hold(
+            "read = 0" if query.unread else "read = 1"
+        )  # literal: the index of unread ones is partial
+    return tables, " AND ".join(conditions), parameters
+
+
+def _fitting(number: int) -> int:
+    """Give the nearest number that SQLite can hold; cursors come from outside."""
+    return max(-_LARGEST, min(number, _LARGEST))
+
+
+def _row(columns: _Columns) -> MessageRow:
+    cursor, message_id, received, size, read, envelope, facts, fields = columns
+    return MessageRow(
+        cursor=cursor,
+        id=message_id,
+        received=from_microseconds(received),
+        size=size,
+        read=bool(read),
+        envelope=decode(envelope, Envelope),
+        session=decode(facts, SessionFacts),
+        fields=decode(fields, HeaderFields),
+    )

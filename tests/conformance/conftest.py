@@ -1,0 +1,90 @@
+"""What the conformance suites share: the stores, and messages to keep in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bindpost.server.message.model import (
+    Envelope,
+    Message,
+    Recipient,
+    SessionFacts,
+    new_id,
+    utc_now,
+)
+from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.sqlite import SqliteStore
+from bindpost.server.store.store import MessageStore, Retention
+
+OpenStore = Callable[..., Awaitable[MessageStore]]
+"""Opens an empty store; it takes `retention` and `remembered`."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
+    """Give what opens a store; the test runs once with each implementation."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(
+            retention: Retention = Retention(),  # noqa: B008 - frozen
+            *,
+            remembered: int = 1000,
+        ) -> MessageStore:
+            store: MessageStore
+            if request.param == "memory":
+                store = MemoryStore(retention, remembered=remembered)
+            else:
+                folder = tmp_path / new_id()
+                store = await SqliteStore.open(folder, retention, remembered=remembered)
+            stack.push_async_callback(store.close)
+            return store
+
+        yield open_one
+
+
+@pytest.fixture
+async def store(open_store: OpenStore) -> MessageStore:
+    """Give an empty store that keeps everything."""
+    return await open_store()
+
+
+def make_message(
+    raw: bytes = b"Subject: hello\r\n\r\nbody\r\n",
+    *,
+    sender: str = "from@example.com",
+    to: Sequence[str] = ("to@example.com",),
+    session: str = "session-1",
+    received: datetime | None = None,
+) -> Message:
+    """Make a message."""
+    return Message(
+        id=new_id(),
+        received=received or utc_now(),
+        envelope=Envelope(
+            reverse_path=sender,
+            recipients=tuple(Recipient(address, {"NOTIFY": "NEVER"}) for address in to),
+            parameters={"SIZE": "100", "SMTPUTF8": None},
+        ),
+        session=SessionFacts(
+            session_id=session,
+            started=utc_now(),
+            listener="127.0.0.1:1025",
+            via="direct:",
+            personality="plain",
+            peer="127.0.0.1:40000",
+            helo="client.example.com",
+            esmtp=True,
+        ),
+        raw=raw,
+    )
+
+
+@pytest.fixture
+def message() -> Callable[..., Message]:
+    """Give what makes a message."""
+    return make_message
