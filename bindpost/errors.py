@@ -1,4 +1,4 @@
-"""The errors that bindpost raises: one small tree, each naming the object, the cause and what to do."""
+"""The errors that bindpost raises: one small tree, each with object, cause and what to do."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class BindError(BindpostError, OSError):
         super().__init__(code, detail)
 
     def __str__(self) -> str:
-        return f"bind {self.endpoint} through {self.path}: {self.detail} ({self.code})"
+        path = self.path.removesuffix(":")
+        return f"bind {self.endpoint} through {path}: {self.detail} ({self.code})"
 
 
 class StoreError(BindpostError):

@@ -24,9 +24,9 @@ VIA: Final = f"{PREFIX}VIA"
 _TRUE: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", "n", "f"})
 _SERVICE_LINK: Final = re.compile(
-    r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+    r"SERVICE_(HOST|PORT(_\w+)?)=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=.*"
 )
-"""Kubernetes sets these in every pod beside a service that is called bindpost."""
+"""What Kubernetes sets in every pod beside a service that is called bindpost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def assignments(environ: Mapping[str, str], tree: Tree) -> Iterator[Assignment]:
         if variable in (FILE, LISTEN, VIA) or not variable.startswith(PREFIX):
             continue
         rest = variable.removeprefix(PREFIX)
-        if _SERVICE_LINK.fullmatch(rest):
+        if _SERVICE_LINK.fullmatch(f"{rest}={environ[variable]}"):
             continue
         path, field = _find(SETTINGS, rest.split("__"), tree, variable)
         yield Assignment(path, from_text(environ[variable], field), field, variable)

@@ -78,7 +78,8 @@ class Field:
             case Shape.NAMED:
                 return f"[{self.name}.NAME] tables"
         if self.choices:
-            return "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
+            one_of = "one of " if len(self.choices) > 1 else ""
+            return one_of + ", ".join(f'"{choice}"' for choice in self.choices)
         if self.is_list:
             return "a list of file names" if self.kind == "file" else "a list of strings"
         nouns: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -89,15 +90,15 @@ class Field:
 
     @property
     def _range(self) -> str:
-        low = [(m.ge, "") for m in self.bounds if m.ge is not None]
-        low += [(m.gt, "above ") for m in self.bounds if m.gt is not None]
-        high = [m.le for m in self.bounds if m.le is not None]
-        if low and high:
-            return f"from {low[0][1]}{low[0][0]} to {high[0]}"
-        if low:
-            bound, above = low[0]
-            return f"{above}{bound}" if above else f"of {bound} or more"
-        return f"up to {high[0]}" if high else ""
+        at_least = next((meta.ge for meta in self.bounds if meta.ge is not None), None)
+        above = next((meta.gt for meta in self.bounds if meta.gt is not None), None)
+        at_most = next((meta.le for meta in self.bounds if meta.le is not None), None)
+        if at_least is not None and at_most is not None:
+            return f"from {at_least} to {at_most}"
+        words = [f"of {at_least} or more"] if at_least is not None else []
+        words += [f"above {above}"] if above is not None else []
+        words += [f"up to {at_most}"] if at_most is not None else []
+        return " and ".join(words)
 
 
 @cache
@@ -138,7 +139,7 @@ def known(tables: Tables = SETTINGS, prefix: str = "") -> Iterator[tuple[str, Fi
                 yield from known(field.tables, f"{key}.")
             case Shape.ARRAY:
                 yield from known(field.tables, f"{key}[].")
-            case Shape.NAMED:
+            case _:
                 yield from known(field.tables, f"{key}.NAME.")
 
 

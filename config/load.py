@@ -139,8 +139,8 @@ def _read_file(draft: _Draft, file: Path | None, environ: Mapping[str, str]) -> 
     draft.origins = {leaf.key: places.origin(leaf.key) or str(path) for leaf in found}
     check(draft.tree, draft.origin)
     for leaf in found:
-        if leaf.field:
-            leaf.holder[leaf.name] = _absolute(leaf.value, leaf.field, draft.folder)
+        assert leaf.field is not None  # or the check had not passed
+        leaf.holder[leaf.name] = _absolute(leaf.value, leaf.field, draft.folder)
 
 
 def _put_flag(draft: _Draft, name: str, value: object) -> None:
@@ -204,10 +204,11 @@ def _absolute(value: object, known_as: Field, folder: Path) -> object:
         return [_absolute(part, known_as, folder) for part in value]
     if not isinstance(value, str) or not value or value in known_as.words:
         return value
+    # os.path's expanduser leaves alone a ~ that it can't expand; that of pathlib raises.
     if known_as.kind == "endpoint" and value.startswith(_UNIX):
-        return f"{_UNIX}{folder / value.removeprefix(_UNIX)}"
+        return f"{_UNIX}{folder / os.path.expanduser(value.removeprefix(_UNIX))}"
     if known_as.kind == "file":
-        return str(folder / os.path.expanduser(value))  # leaves an unknown ~ alone
+        return str(folder / os.path.expanduser(value))
     return value
 
 

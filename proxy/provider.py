@@ -117,5 +117,5 @@ class BindProvider(Protocol):
         ...
 
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
-        """Walk the path hop by hop and report each; never raises for what it finds, binds nothing."""
+        """Walk the path hop by hop and tell each; binds nothing, raises for nothing it finds."""
         ...

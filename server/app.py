@@ -41,14 +41,16 @@ class Bindpost:
     A running bindpost: `async with Bindpost(settings, folder=...) as app`.
 
     Entering returns when every listener has been tried: bound, or failed under `on_bind_failure`
-    retry or continue; with stop a failure raises `BindError` after the events 4007 and 4020. Leaving
-    drains the sessions. `folder` is what relative file names are relative to. Two of them may live
-    in one process.
+    retry or continue; with stop a failure raises `BindError` after the events 4007 and 4020.
+    Leaving drains the sessions. `folder` is what relative file names are relative to. Two of them
+    may live in one process.
     """
 
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
+        self.failed = asyncio.Event()
+        """Set when, under `on_bind_failure = stop`, a bind path was lost for good."""
         self.sessions = Sessions(settings.limits.sessions)
         self.posts: list[ListeningPost] = []
         self.store: MessageStore
@@ -72,6 +74,7 @@ class Bindpost:
             chores = [
                 tasks.create_task(self._sweep()),
                 tasks.create_task(self._become_ready_after(retrying)),
+                *(tasks.create_task(self._watch(post)) for post in self.posts),
             ]
             for chore in chores:
                 stack.callback(chore.cancel)
@@ -161,6 +164,16 @@ class Bindpost:
             for post in posts:
                 attempts.create_task(post.bind_until_bound())
         self._become_ready()
+
+    async def _watch(self, post: ListeningPost) -> None:
+        """Treat a path that is lost for good by the policy of `on_bind_failure`."""
+        while True:
+            await post.given_up.wait()
+            post.given_up.clear()
+            if self.settings.on_bind_failure == "stop":
+                self.failed.set()
+            elif self.settings.on_bind_failure == "retry":
+                await post.bind_until_bound()
 
     def _become_ready(self) -> None:
         build = self.settings.ims.build or personality.load(self.settings.personality).build

@@ -1,9 +1,11 @@
-"""Listening: binds one configured listener, says 4007 when it can't, and tries again if it shall."""
+"""Listening: binds one configured listener, says 4007 when it can't, tries again if it shall."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -26,7 +28,7 @@ LONGEST_PAUSE: Final = 30.0
 
 
 class ListeningPost:
-    """One `[[listener]]`: its provider, its sessions' factory, and the bound listener when it is there."""
+    """One `[[listener]]`: its provider, its sessions, and the bound listener when there is one."""
 
     def __init__(
         self,
@@ -41,6 +43,10 @@ class ListeningPost:
         self.provider = provider
         self.bound: Listener | None = None
         self.error: BindError | None = None
+        self.given_up = asyncio.Event()
+        """Set when a bound path was lost and its provider does not bind it again by itself."""
+        self._lost_at = 0.0
+        self._attempts = 0
         self._tls = resources.implicit_context(settings)
         self._make_session: Callable[[], SmtpProtocol] = session_factory(
             resources, settings, via=provider.url, store=store, sessions=sessions
@@ -66,35 +72,73 @@ class ListeningPost:
         """
         try:
             self.bound = await self.provider.create_server(
-                self._make_session, Endpoint.parse(self.settings.endpoint), ssl=self._tls
+                self._make_session,
+                Endpoint.parse(self.settings.endpoint),
+                ssl=self._tls,
+                report=self._changed,
             )
         except BindError as error:
-            known = self.error is not None and str(self.error) == str(error)
-            self.error = error
-            if not known:
-                self._report_failure(error)
+            self._report_failure(error)
             raise
         self.error = None
         _LOG.info(
             events.LISTENER_BOUND,
-            listener=self.settings.endpoint,
             addresses=[str(address) for address in self.bound.addresses],
-            via=self.provider.url,
+            **self._names,
             capacity=self.bound.capacity,
         )
 
     async def bind_until_bound(self) -> None:
         """Bind again and again with growing pauses, until it works."""
         pause = FIRST_PAUSE
+        attempt = 0
         while self.bound is None:
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
+            delay = pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+            attempt += 1
+            _LOG.info(events.REBIND_ATTEMPT, attempt=attempt, delay=round(delay, 2), **self._names)
+            await asyncio.sleep(delay)
             pause = min(pause * 2, LONGEST_PAUSE)
-            try:
+            with contextlib.suppress(BindError):
                 await self.bind()
-            except BindError:
-                continue
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return {"listener": self.settings.endpoint, "via": self.provider.url}
+
+    def _changed(self, state: ListenerState, error: BindError | None) -> None:
+        """Tell of a bound path that was lost, that is back, or that is given up."""
+        if error is not None and state in (ListenerState.RETRYING, ListenerState.FAILED):
+            self._lost(error)
+        elif state is ListenerState.LISTENING and self.error is not None:
+            self._recovered()
+        if state is ListenerState.FAILED:
+            self.bound = None
+            self.given_up.set()
+
+    def _lost(self, error: BindError) -> None:
+        if self.error is None:
+            self._lost_at = time.monotonic()
+            self._attempts = 0
+            _LOG.error(events.PATH_LOST, wsa_error=error.code, **self._names)
+        self._attempts += 1
+        self._report_failure(error)
+
+    def _recovered(self) -> None:
+        self.error = None
+        _LOG.info(
+            events.PATH_RECOVERED,
+            attempt=self._attempts,
+            seconds=round(time.monotonic() - self._lost_at, 3),
+            addresses=[str(address) for address in self.addresses],
+            **self._names,
+        )
 
     def _report_failure(self, error: BindError) -> None:
+        """Log 4007, unless it has just been logged for the same cause."""
+        known = self.error is not None and str(self.error) == str(error)
+        self.error = error
+        if known:
+            return
         _LOG.error(
             events.BIND_FAILED,
             wsa_error=error.code,

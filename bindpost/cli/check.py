@@ -1,4 +1,4 @@
-"""`bindpost check`: says which path each bind takes, walks it, and names the event `serve` would log."""
+"""`bindpost check`: which path each bind takes, walked, and the event `serve` would log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
 from bindpost.proxy.provider import Hop
 from bindpost.proxy.registry import provider_for
 
-from .options import listening_options
-from .serve import load_flags
+from .options import listening_options, load_flags
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the walk along one listener's path found. `code` is the Winsock error 4007 would carry."""
+    """What the walk along one listener's path found; `code` is what 4007 would carry."""
 
     listener: str
     via: str

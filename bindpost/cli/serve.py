@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 
 from bindpost import events
-from bindpost.config.load import Loaded, load
+from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, BindError
 from bindpost.log import get_logger
 
-from .options import listening_options
+from .options import listening_options, load_flags
 
 _LOG: Final = get_logger("bindpost")
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -35,12 +35,6 @@ def serve(**flags: Any) -> None:
     start_logging(loaded)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         sys.exit(runner.run(_run(loaded)))
-
-
-def load_flags(flags: dict[str, Any]) -> Loaded:
-    """Read the settings with what the command line gave."""
-    file = flags.pop("config", None)
-    return load(file=file, flags=flags)
 
 
 def start_logging(loaded: Loaded) -> None:
@@ -84,7 +78,17 @@ async def _run(loaded: Loaded) -> int:
             signals.callback(loop.remove_signal_handler, number)
         try:
             async with app:
-                await stop.wait()
+                await _first_of(stop, app.failed)
         except BindError:
             return EXIT_UNAVAILABLE  # the log has said it, down to Error 2140
-    return EXIT_OK
+    return EXIT_UNAVAILABLE if app.failed.is_set() else EXIT_OK
+
+
+async def _first_of(*occasions: asyncio.Event) -> None:
+    """Return when one of these has come."""
+    waits = [asyncio.ensure_future(occasion.wait()) for occasion in occasions]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

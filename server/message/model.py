@@ -95,7 +95,7 @@ Transcript = tuple[TranscriptLine, ...]
 
 
 class Message(msgspec.Struct, frozen=True):
-    """An accepted message. `raw` is what came between DATA and the final dot, unstuffed, unaltered."""
+    """An accepted message; `raw` is what came between DATA and the final dot, unaltered."""
 
     id: str
     received: datetime

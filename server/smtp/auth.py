@@ -41,4 +41,6 @@ def accepts(users: Users | None, login: bytes, password: bytes) -> bool:
         return True
     known = users.get(login.decode("utf-8", "replace").lower())
     # The comparison runs for unknown names too, so that its time tells nothing.
-    return hmac.compare_digest(known if known is not None else b"\0", password) and known is not None
+    return (
+        hmac.compare_digest(known if known is not None else b"\0", password) and known is not None
+    )

@@ -252,9 +252,7 @@ class Conversation:
     ) -> tuple[str, Parameters] | Reply:
         """Read a path and its parameters, or give the reply that says what is wrong with them."""
         try:
-            address, rest = split_path(
-                text, lenient=self.rules.policy.ims.accept_malformed821_adrs
-            )
+            address, rest = split_path(text, lenient=self.rules.policy.ims.accept_malformed821_adrs)
             parameters = parse_parameters(rest) if rest else {}
         except MalformedAddressError:
             return self.say("malformed_address", argument=text)
@@ -350,4 +348,3 @@ class Conversation:
         if len(words[0]) > 9 or not 0 < int(words[0]) <= XEXCH50_LIMIT:
             return self.say("xexch50_syntax"), 0
         return self.say("xexch50_start"), int(words[0])
-

@@ -11,7 +11,9 @@ _SOURCE_ROUTE: Final = re.compile(r"@[^@:,\s]+(?:,@[^@:,\s]+)*:")
 _QUOTED: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
 _ATOMS: Final = re.compile(r'[^\s<>()\[\]\\,;:"@\x00-\x20\x7f]+')
 _DOMAIN: Final = re.compile(r'\[[^\[\]\\\s\x00-\x20\x7f]+\]|[^\s<>()\[\]\\,;:"@\x00-\x20\x7f]+')
-_PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e\x80-\U0010ffff]+))?")
+_PARAMETER: Final = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e\x80-\U0010ffff]+))?"
+)
 
 _DSN: Final = "(?:SUCCESS|FAILURE|DELAY)"
 _VALUES: Final = {

@@ -15,20 +15,75 @@ from bindpost.errors import ConfigError
 from .reply import Reply
 
 REPLY_KEYS: Final = frozenset(
-    """
-    greeting greeting_plain access_denied too_many_connections shutting_down internal_error
-    helo helo_missing ehlo ehlo_refused send_helo
-    mail_ok mail_ok_size mail_syntax mail_nested mail_too_big malformed_address
-    parameter_unknown parameter_bad
-    rcpt_ok rcpt_syntax rcpt_too_many need_mail relay_denied
-    data_start data_syntax need_rcpt message_ok message_too_big message_full message_failed
-    rset noop help quit vrfy vrfy_ok vrfy_unknown vrfy_syntax expn not_implemented turn
-    etrn etrn_syntax xexch50_start xexch50_done xexch50_syntax
-    unknown_command bad_syntax line_too_long not_ascii too_many_bad too_many_times
-    auth_ok auth_failed auth_already auth_syntax auth_unknown auth_aborted auth_not_base64
-    auth_required auth_needs_tls
-    starttls_ready starttls_syntax starttls_unavailable starttls_required insecure
-    """.split()
+    [
+        "greeting",
+        "greeting_plain",
+        "access_denied",
+        "too_many_connections",
+        "shutting_down",
+        "internal_error",
+        "helo",
+        "helo_missing",
+        "ehlo",
+        "ehlo_refused",
+        "send_helo",
+        "mail_ok",
+        "mail_ok_size",
+        "mail_syntax",
+        "mail_nested",
+        "mail_too_big",
+        "malformed_address",
+        "parameter_unknown",
+        "parameter_bad",
+        "rcpt_ok",
+        "rcpt_syntax",
+        "rcpt_too_many",
+        "need_mail",
+        "relay_denied",
+        "data_start",
+        "data_syntax",
+        "need_rcpt",
+        "message_ok",
+        "message_too_big",
+        "message_full",
+        "message_failed",
+        "rset",
+        "noop",
+        "help",
+        "quit",
+        "vrfy",
+        "vrfy_ok",
+        "vrfy_unknown",
+        "vrfy_syntax",
+        "expn",
+        "not_implemented",
+        "turn",
+        "etrn",
+        "etrn_syntax",
+        "xexch50_start",
+        "xexch50_done",
+        "xexch50_syntax",
+        "unknown_command",
+        "bad_syntax",
+        "line_too_long",
+        "not_ascii",
+        "too_many_bad",
+        "too_many_times",
+        "auth_ok",
+        "auth_failed",
+        "auth_already",
+        "auth_syntax",
+        "auth_unknown",
+        "auth_aborted",
+        "auth_not_base64",
+        "auth_required",
+        "auth_needs_tls",
+        "starttls_ready",
+        "starttls_syntax",
+        "starttls_unavailable",
+        "starttls_required",
+        "insecure",
+    ]
 )
 """Every occasion on which a server speaks; a personality has words for each."""
 
@@ -82,7 +137,9 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def names() -> list[str]:
     """Give the names of the personalities that there are."""
     folder = resources.files(__package__) / "personalities"
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
 
 
 @functools.cache

@@ -1,9 +1,10 @@
 """
 The wire: aiosmtpd's SMTP, subclassed, speaking a conversation.
 
-aiosmtpd reads commands, bounds them, times them out, and runs AUTH and STARTTLS; what it says itself
-is put into the personality's words (`wording`). The verbs that carry mail ask the `Conversation`
-and write its reply in one piece. This is the plain engine, the reference for a faster one.
+aiosmtpd reads commands, bounds them, times them out, and runs AUTH and STARTTLS; what it says
+itself is put into the personality's words (`wording`). The verbs that carry mail ask the
+`Conversation` and write its reply in one piece. This is the plain engine, the reference for a
+faster one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, TLSSetupException
 from aiosmtpd.smtp import Session as StockSession
@@ -189,8 +190,10 @@ class SmtpProtocol(SMTP):
 
     def cut(self) -> None:
         """End now."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        transport = self._original_transport or self.transport  # under TLS, the one below it
+        if transport is not None:
+            # Every transport that carries a session has it; uvloop's are no WriteTransport, though.
+            cast("asyncio.WriteTransport", transport).abort()
 
     def _close_if_drained(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
@@ -199,12 +202,17 @@ class SmtpProtocol(SMTP):
             self.transport.close()
 
     def _timeout_cb(self) -> None:
-        """Report a client that fell silent; aiosmtpd then closes the connection."""
+        """
+        Report a client that fell silent; aiosmtpd then closes the connection.
+
+        A client that does not take its last replies either is cut after the same time again.
+        """
         if self._in_data:
             self._report(events.BODY_TIMEOUT, host=self.conversation.peer_host)
         else:
             self._report(events.CLIENT_DROPPED, reason="no command within the time limit")
         super()._timeout_cb()  # type: ignore[no-untyped-call]  # aiosmtpd's
+        self._timeout_handle = self.loop.call_later(self._timeout_duration, self.cut)
 
     def _create_session(self) -> StockSession:
         session = QuietSession(self.loop)
@@ -243,7 +251,7 @@ class SmtpProtocol(SMTP):
         A client that went away in the middle of a line is no error.
         """
         if isinstance(error, TLSSetupException):
-            self._report(events.TLS_FAILED, error=str(error.__cause__))
+            self._report(events.TLS_FAILED, error=repr(error.__cause__))
         elif not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
             _LOG.exception(events.INTERNAL_ERROR, **self._fields(), error=repr(error))
             self._write(self.conversation.say("internal_error"))
@@ -253,7 +261,9 @@ class SmtpProtocol(SMTP):
     # Talking
 
     def _heard(self, line: bytes) -> None:
-        """Take note of a command line, secrets already replaced."""
+        """Take note of a command line, secrets already replaced; after the end none is heard."""
+        if self._writer.is_closing():
+            raise asyncio.CancelledError
         self._in_command = True
         self._recorder.add("C", line.decode("utf-8", "replace"))
         if self._log is not None:
@@ -323,8 +333,9 @@ class SmtpProtocol(SMTP):
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Say goodbye and close."""
-        await self._answer(self.conversation.quit, arg)
-        self._close()
+        reply = await self._answer(self.conversation.quit, arg)
+        if reply.is_positive:
+            self._close()
 
     async def smtp_DATA(self, arg: str | None) -> None:
         """Take a message and keep it; the reply comes after it is durable."""
@@ -390,8 +401,14 @@ class SmtpProtocol(SMTP):
 
     async def smtp_XEXCH50(self, arg: str | None) -> None:
         """Read Exchange's binary properties away (MS03-046: the length is checked)."""
-        reply, octets = self.conversation.xexch50(arg or "")
-        await self._send(reply)
+        octets = 0
+
+        def verb(argument: str) -> Reply:
+            nonlocal octets
+            reply, octets = self.conversation.xexch50(argument)
+            return reply
+
+        await self._answer(verb, arg)
         if octets:
             await self._reader.readexactly(octets)
             await self._send(self.conversation.say("xexch50_done"))
@@ -402,6 +419,9 @@ class SmtpProtocol(SMTP):
             await self._send(self.conversation.say("starttls_unavailable"))
         else:
             await super().smtp_STARTTLS(arg or "")
+            if self._original_transport is not None and not self.conversation.tls:
+                # asyncio does not tell of a connection that was closed here during the handshake.
+                raise TLSSetupException from ConnectionAbortedError("closed during the handshake")
 
     async def smtp_TLS(self, arg: str | None) -> None:
         """Start TLS by the older name that IMS lists beside STARTTLS."""
@@ -427,7 +447,9 @@ class SmtpProtocol(SMTP):
 
     async def check_helo_needed(self, helo: str = "HELO") -> bool:
         """Tell whether AUTH has to wait for EHLO, and say so; IMS never asks for it."""
-        needed = self._around.rules.personality.helo_required and self.conversation.helo_name is None
+        needed = (
+            self._around.rules.personality.helo_required and self.conversation.helo_name is None
+        )
         if needed:
             await self._send(self.conversation.say("send_helo"))
         return needed

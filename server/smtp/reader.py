@@ -14,6 +14,7 @@ Octets of a command line, CRLF included. RFC 5321, 4.5.3.1.4 asks for 512 and mo
 extension; Postfix's line_length_limit is 2048.
 """
 _SECRET: Final = b"********"
+_OVERLONG: Final = b"(a line that is too long)"
 _TIMER_STEP: Final = 64 * 1024
 
 
@@ -21,19 +22,29 @@ class CommandReader(asyncio.StreamReader):
     """
     A stream reader that shows each command line to `heard` as it is read, secrets replaced.
 
-    aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a body
-    are read with another separator, and not shown.
+    aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a
+    body are read with another separator, and not shown.
     """
 
     def __init__(self, heard: Callable[[bytes], None], *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=LINE_LIMIT, loop=loop)
+        super().__init__(limit=LINE_LIMIT - 1, loop=loop)  # it counts without the separator
         self._heard = heard
+        self._overlong = False
 
     async def readuntil(self, separator: bytes = b"\n") -> bytes:  # type: ignore[override]
-        """Read up to and including the separator (one; typeshed's tuples of them are 3.13's)."""
-        line = await super().readuntil(separator)
+        """
+        Read up to and including the separator (one; typeshed's tuples of them are 3.13's).
+
+        Of a line that is too long only that is shown: its rest could be half a secret.
+        """
+        try:
+            line = await super().readuntil(separator)
+        except asyncio.LimitOverrunError:
+            self._overlong = separator == b"\n"
+            raise
         if separator == b"\n":
-            self._heard(sanitize(line.rstrip(b"\r\n")))
+            self._heard(_OVERLONG if self._overlong else sanitize(line.rstrip(b"\r\n")))
+            self._overlong = False
         return line
 
     async def readline(self) -> bytes:
@@ -58,8 +69,8 @@ async def read_body(
 
     Only CRLF ends a line: a bare CR or LF is content, so no `LF.LF`, `LF.CRLF` or `CR.CR` ends the
     data (the smuggling of CVE-2023-51764). Lines may be of any length. Gives None when the message
-    is larger than `limit` bytes; it is then read to its end, and forgotten. `progress` is called for
-    each 64 KiB. Raises `asyncio.IncompleteReadError` when the client goes away.
+    is larger than `limit` bytes; it is then read to its end, and forgotten. `progress` is called
+    for each 64 KiB. Raises `asyncio.IncompleteReadError` when the client goes away.
     """
     body = bytearray()
     size = unreported = 0

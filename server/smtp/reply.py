@@ -1,4 +1,4 @@
-"""Reply: what the server says to one command, a code and one or more lines of text (RFC 5321, 4.2)."""
+"""Reply: what the server says to a command, a code and lines of text (RFC 5321, 4.2)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Reply:
         """
         Give the bytes for the wire.
 
-        Each line is cut at `MAX_LINE` octets, and no line break or NUL that slipped into a text gets
-        through, so that nothing a client sent can end a reply early or forge another.
+        Each line is cut at `MAX_LINE` octets, and no line break or NUL that slipped into a text
+        gets through, so that nothing a client sent can end a reply early or forge another.
         """
         out = bytearray()
         for line in self.text_lines:

@@ -1,4 +1,4 @@
-"""The SMTP service of one listener: what its settings make of it, and the factory of its sessions."""
+"""The SMTP service of a listener: what the settings make of it, and its sessions' factory."""
 
 from __future__ import annotations
 

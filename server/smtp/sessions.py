@@ -23,8 +23,8 @@ class Sessions:
     """
     All live sessions of one app, whichever listener took them.
 
-    `limit` bounds them together; what a session leaves to be done after its end (its last transcript
-    lines) runs here too.
+    `limit` bounds them together; what a session leaves to be done after its end (its last
+    transcript lines) runs here too.
     """
 
     def __init__(self, limit: int) -> None:

@@ -45,7 +45,7 @@ def make_context(tls: Tls, *, hostname: str, folder: Path) -> ssl.SSLContext | N
 
 
 def _load_self_signed(context: ssl.SSLContext, hostname: str) -> None:
-    """Load a fresh certificate; the ssl module reads files only, so it passes through a private one."""
+    """Load a fresh certificate, through a private file: the ssl module reads no other way."""
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(self_signed_pem(hostname))
         file.flush()

@@ -1,9 +1,9 @@
 """
 Wording: turns aiosmtpd's own sentences into the personality's.
 
-aiosmtpd's command loop, AUTH and STARTTLS run as they are, and they speak fixed sentences. Each one is
-listed here with the occasion that it stands for; a test reads aiosmtpd's source and fails when it
-says something that the list doesn't know.
+aiosmtpd's command loop, AUTH and STARTTLS run as they are, and they speak fixed sentences. Each
+one is listed here with the occasion that it stands for; a test reads aiosmtpd's source and fails
+when it says something that the list doesn't know.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ STOCK_SENTENCES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"500 Error: \(\w+\) (?s:.*)", "internal_error"),
         (r"500 Error: Cannot describe error", "internal_error"),
         # AUTH
-        (r"538 5\.7\.11 Encryption required for requested authentication mechanism", "auth_needs_tls"),
+        (
+            r"538 5\.7\.11 Encryption required for requested authentication mechanism",
+            "auth_needs_tls",
+        ),
         (r"503 Already authenticated", "auth_already"),
         (r"501 Not enough value", "auth_syntax"),
         (r"501 Too many values", "auth_syntax"),
@@ -48,7 +51,7 @@ STOCK_SENTENCES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 
 
 def occasion_of(sentence: str) -> str | None:
-    """Give the occasion that one of aiosmtpd's own sentences stands for, None for any other text."""
+    """Give the occasion that a sentence of aiosmtpd's stands for, None for any other text."""
     for pattern, occasion in STOCK_SENTENCES:
         if pattern.fullmatch(sentence):
             return occasion

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from .memory import MemoryStore
 from .sqlite import SqliteStore
-from .store import MessageStore, Retention
+from .store import KEEP_ALL, MessageStore, Retention
 
 __all__ = ["open_store"]
 
 
 async def open_store(
     location: str | Path,
-    retention: Retention = Retention(),  # noqa: B008 - frozen
+    retention: Retention = KEEP_ALL,
 ) -> MessageStore:
     """
     Open the store at a location: `:memory:`, or a folder, which is made if it is missing.

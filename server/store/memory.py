@@ -14,7 +14,7 @@ from ..message.headers import read_fields
 from ..message.model import Message, Transcript, utc_now
 from . import rules
 from .feed import REMEMBERED, ChangeFeed
-from .store import Change, Counts, MessageRow, Query, Retention
+from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class MemoryStore:
     how many changes `changes(since)` can go back. Queries look at every message: made for tests.
     """
 
-    def __init__(self, retention: Retention = Retention(), *, remembered: int = REMEMBERED) -> None:  # noqa: B008 - frozen
+    def __init__(self, retention: Retention = KEEP_ALL, *, remembered: int = REMEMBERED) -> None:
         self._retention = retention
         self._feed = ChangeFeed(remembered=remembered)
         self._kept: dict[str, _Kept] = {}
@@ -102,7 +102,7 @@ class MemoryStore:
 
     async def find(
         self,
-        query: Query = Query(),  # noqa: B008 - frozen
+        query: Query = EVERYTHING,
         *,
         limit: int = 50,
         offset: int = 0,

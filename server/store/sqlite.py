@@ -24,7 +24,7 @@ from .sqlite_inbox import SLICE, Inbox
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .sqlite_writer import Work, Writer
-from .store import Change, Counts, MessageRow, Query, Retention
+from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
 
 KEEP_FREE: Final = 16 * 1024 * 1024
 """Bytes of the disk that adding leaves free, so that there is room to delete in."""
@@ -65,7 +65,7 @@ class SqliteStore:
     async def open(
         cls,
         folder: Path,
-        retention: Retention = Retention(),  # noqa: B008 - frozen
+        retention: Retention = KEEP_ALL,
         *,
         keep_free: int = KEEP_FREE,
         remembered: int = REMEMBERED,
@@ -107,7 +107,7 @@ class SqliteStore:
 
     async def find(
         self,
-        query: Query = Query(),  # noqa: B008 - frozen
+        query: Query = EVERYTHING,
         *,
         limit: int = 50,
         offset: int = 0,

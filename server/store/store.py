@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Query(msgspec.Struct, frozen=True):
     unread: bool | None = None
 
 
+EVERYTHING: Final = Query()
+"""The query without a condition."""
+
+
 class Counts(msgspec.Struct, frozen=True):
     """How much is kept. `size` is the sum of the messages' bytes."""
 
@@ -74,6 +78,10 @@ class Retention(msgspec.Struct, frozen=True):
     max_messages: int | None = None
     max_age: float | None = None
     max_bytes: int | None = None
+
+
+KEEP_ALL: Final = Retention()
+"""The retention without a limit."""
 
 
 class MessageStore(Protocol):
@@ -110,7 +118,11 @@ class MessageStore(Protocol):
         ...
 
     async def find(
-        self, query: Query = Query(), *, limit: int = 50, offset: int = 0  # noqa: B008 - frozen
+        self,
+        query: Query = EVERYTHING,
+        *,
+        limit: int = 50,
+        offset: int = 0,
     ) -> list[MessageRow]:
         """Give matching messages, newest first. `limit` 0 means all."""
         ...

@@ -1,4 +1,4 @@
-"""Reads and plays dialogue files: what the client says, and what the server must say, byte for byte."""
+"""Reads and plays dialogue files: what the client says, what the server must say, exactly."""
 
 import asyncio
 import contextlib
@@ -107,5 +107,3 @@ def play() -> Play:
         return kept
 
     return play_file
-
-

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.testing import Record, Serve, Serving
+
 SENTENCE = "The following error occurred while trying to bind the TCP/IP listener socket"
 
 
@@ -20,16 +22,16 @@ def free_udp_port() -> int:
         return port
 
 
-def failed_start(serving) -> dict:
+def failed_start(serving: Serving) -> Record:
     """Wait for the end of a start that must fail as IMS 5.5's did; gives the 4007 record."""
     assert serving.wait_end() == 69
     assert serving.event_ids()[:1] == [4007] or 4007 in serving.event_ids()
-    assert serving.event_ids()[serving.event_ids().index(4007):][:2] == [4007, 4020]
+    assert serving.event_ids()[serving.event_ids().index(4007) :][:2] == [4007, 4020]
     assert "Error 2140" in serving.records[-1]["message"]
     return next(record for record in serving.records if record.get("EventID") == 4007)
 
 
-def test_proxy_path_unusable(serve) -> None:
+def test_proxy_path_unusable(serve: Serve) -> None:
     """Nothing listens on the proxy's control port: 4007 with 10050, 4020, Error 2140, exit 69."""
     record = failed_start(serve("--via", f"winsock://127.0.0.1:{free_udp_port()}"))
 
@@ -42,7 +44,7 @@ def test_proxy_path_unusable(serve) -> None:
     assert record["bindpost"]["hint"]
 
 
-def test_proxy_name_does_not_resolve(serve) -> None:
+def test_proxy_name_does_not_resolve(serve: Serve) -> None:
     """Q193928, scenario D: a proxy whose name doesn't resolve gives 10050, hop resolve."""
     record = failed_start(serve("--via", "winsock://proxy.invalid"))
 
@@ -50,7 +52,7 @@ def test_proxy_name_does_not_resolve(serve) -> None:
     assert record["bindpost"]["hop"] == "resolve"
 
 
-def test_silent_proxy(serve) -> None:
+def test_silent_proxy(serve: Serve) -> None:
     """A proxy that takes datagrams and never answers gives 10050."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -59,7 +61,7 @@ def test_silent_proxy(serve) -> None:
     assert record["Data"] == ["10050"]
 
 
-def test_port_taken(serve) -> None:
+def test_port_taken(serve: Serve) -> None:
     """A port that another program holds gives 4007 with 10048."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         record = failed_start(serve(listen=f"127.0.0.1:{other.getsockname()[1]}"))
@@ -68,7 +70,7 @@ def test_port_taken(serve) -> None:
     assert record["bindpost"]["hint"]
 
 
-def test_not_our_address(serve) -> None:
+def test_not_our_address(serve: Serve) -> None:
     """An address of another machine gives 4007 with 10049."""
     record = failed_start(serve(listen="192.0.2.1:0"))
 
@@ -96,9 +98,25 @@ def test_port_25_without_rights(without_rights: list[str], tmp_path: Path) -> No
     if threshold.exists() and int(threshold.read_text()) <= 25:
         pytest.skip("this machine lets everybody bind port 25 (ip_unprivileged_port_start)")
     done = subprocess.run(
-        [*without_rights, sys.executable, "-m", "bindpost", "serve", "--log", "json", "--listen",
-         "127.0.0.1:25", "--web", "off", "--data", ":memory:"],
-        capture_output=True, cwd=tmp_path, timeout=30, check=False,
+        [
+            *without_rights,
+            sys.executable,
+            "-m",
+            "bindpost",
+            "serve",
+            "--log",
+            "json",
+            "--listen",
+            "127.0.0.1:25",
+            "--web",
+            "off",
+            "--data",
+            ":memory:",
+        ],
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=30,
+        check=False,
     )
 
     records = [json.loads(line) for line in done.stderr.splitlines()]
@@ -108,7 +126,7 @@ def test_port_25_without_rights(without_rights: list[str], tmp_path: Path) -> No
     assert "1023" in record["bindpost"]["hint"]
 
 
-def test_continue_keeps_the_others(serve) -> None:
+def test_continue_keeps_the_others(serve: Serve) -> None:
     """With `continue` (4.0, Q146157) the other listeners and the web stay up."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
@@ -121,12 +139,10 @@ def test_continue_keeps_the_others(serve) -> None:
     assert 4020 not in serving.event_ids()
 
 
-def test_retry_binds_when_the_port_is_free(serve) -> None:
+def test_retry_binds_when_the_port_is_free(serve: Serve) -> None:
     """With `retry` 4007 comes once per cause, and the listener is there when the port is free."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        serving = serve(
-            "--on-bind-failure", "retry", listen=f"127.0.0.1:{other.getsockname()[1]}"
-        )
+        serving = serve("--on-bind-failure", "retry", listen=f"127.0.0.1:{other.getsockname()[1]}")
         serving.wait_for(lambda record: record.get("EventID") == 4007)
 
     serving.wait_ready()
@@ -136,7 +152,7 @@ def test_retry_binds_when_the_port_is_free(serve) -> None:
     assert serving.event_ids().count(4007) == 1
 
 
-def test_clean_end(serve) -> None:
+def test_clean_end(serve: Serve) -> None:
     """SIGTERM ends it with status 0 and event 1001, the only clean-stop signal that IMS had."""
     serving = serve().wait_ready()
 
@@ -144,14 +160,28 @@ def test_clean_end(serve) -> None:
     assert serving.event_ids()[-1] == 1001
 
 
-def test_second_process_on_the_data_folder(serve, tmp_path: Path) -> None:
+def test_second_process_on_the_data_folder(serve: Serve, tmp_path: Path) -> None:
     """A second process on the same data folder says which process holds it, and exits 78."""
     first = serve().wait_ready()
 
     done = subprocess.run(
-        [sys.executable, "-m", "bindpost", "serve", "--listen", "127.0.0.1:0", "--web", "off",
-         "--data", "data"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False,
+        [
+            sys.executable,
+            "-m",
+            "bindpost",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--web",
+            "off",
+            "--data",
+            "data",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=30,
+        check=False,
     )
 
     assert done.returncode == 78

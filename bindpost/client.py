@@ -1,0 +1,358 @@
+"""A small client for a running bindpost server: reads, waits for and deletes messages over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from .errors import BindpostError, ServerUnreachableError
+
+_API: Final = "/api/bindpost/v1"
+_LONGEST_WAIT: Final = 300.0
+"""Seconds that one request may wait; a longer wait is several requests."""
+_UNIX: Final = "unix:"
+_T = TypeVar("_T")
+
+
+class MessageNotFoundError(BindpostError):
+    """The server has no message of this id."""
+
+
+class _Object(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server answered; fields that this client doesn't know are passed over."""
+
+
+class Recipient(_Object, frozen=True):
+    """One accepted RCPT and its ESMTP parameters."""
+
+    address: str
+    parameters: Mapping[str, str | None] = {}
+
+
+class Envelope(_Object, frozen=True):
+    """The SMTP envelope; `reverse_path` is empty for the null reverse-path."""
+
+    reverse_path: str
+    recipients: tuple[Recipient, ...]
+    parameters: Mapping[str, str | None] = {}
+
+
+class Session(_Object, frozen=True):
+    """What was known of the connection; `peer` is the real peer as `host:port`, None if unknown."""
+
+    session_id: str
+    started: datetime
+    listener: str
+    via: str
+    personality: str
+    peer: str | None = None
+    helo: str | None = None
+    esmtp: bool = False
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    login: str | None = None
+
+
+class Fields(_Object, frozen=True):
+    """The header fields of a list row, decoded; empty when absent."""
+
+    subject: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    cc: str
+    message_id: str
+
+
+class MessageSummary(_Object, frozen=True):
+    """
+    A message as a list shows it.
+
+    `cursor` is its place in the order of acceptance; give it as `after` to wait for the next one.
+    `size` is in bytes.
+    """
+
+    cursor: int
+    id: str
+    received: datetime
+    size: int
+    read: bool
+    envelope: Envelope
+    session: Session
+    fields: Fields
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The addresses of the envelope's recipients."""
+        return tuple(recipient.address for recipient in self.envelope.recipients)
+
+
+class Address(_Object, frozen=True):
+    """A mailbox of a header field."""
+
+    name: str
+    address: str
+
+
+class HeaderField(_Object, frozen=True):
+    """A header field: `raw` is its value unfolded as it came, `text` decoded."""
+
+    name: str
+    raw: str
+    text: str
+
+
+class Attachment(_Object, frozen=True):
+    """A part that is no body text; size and checksums are those of the decoded bytes."""
+
+    part_id: str
+    file_name: str
+    content_type: str
+    content_id: str
+    size: int
+    md5: str
+    sha1: str
+    sha256: str
+
+
+class Content(_Object, frozen=True):
+    """What a message shows to a reader; `date` is None when its field is absent or unreadable."""
+
+    subject: str
+    from_: tuple[Address, ...] = msgspec.field(name="from")
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    message_id: str
+    date: datetime | None
+    headers: tuple[HeaderField, ...]
+    text: str
+    html: str
+    attachments: tuple[Attachment, ...]
+    inline: tuple[Attachment, ...]
+    snippet: str
+    defects: tuple[str, ...]
+
+
+class TranscriptLine(_Object, frozen=True):
+    """A line of the session: milliseconds since its start, `C`, `S` or `-`, and what was said."""
+
+    milliseconds: int
+    speaker: str
+    text: str
+
+
+class Message(MessageSummary, frozen=True, kw_only=True):
+    """A message with its content and the transcript of the session that brought it."""
+
+    content: Content
+    transcript: tuple[TranscriptLine, ...]
+
+    @property
+    def subject(self) -> str:
+        """The subject, decoded."""
+        return self.content.subject
+
+    @property
+    def text(self) -> str:
+        """The text body."""
+        return self.content.text
+
+    @property
+    def html(self) -> str:
+        """The HTML body."""
+        return self.content.html
+
+
+class Deleted(_Object, frozen=True):
+    """How many messages were deleted, and which of the ids named none."""
+
+    deleted: int
+    unknown: tuple[str, ...]
+
+
+class _Page(_Object, frozen=True):
+    messages: list[MessageSummary]
+    next: int | None
+
+
+class Client:
+    """
+    Talks to the server at `url`: `http://HOST:PORT`, `https://...` or `unix:/path`.
+
+    `timeout` is in seconds, for each answer. Each call makes a connection of its own, so one client
+    may be used by many threads. Every method raises `ServerUnreachableError` when there is no
+    usable answer.
+    """
+
+    def __init__(self, url: str, timeout: float = 10) -> None:
+        self.url = url
+        self._timeout = timeout
+        parts = urlsplit(url)
+        self._base = "" if url.startswith(_UNIX) else parts.path.rstrip("/")
+        try:
+            usable = url.startswith(_UNIX) or (
+                parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            )
+        except ValueError:  # of the port
+            usable = False
+        if not usable:
+            raise ServerUnreachableError(
+                f"{url!r} is no server's URL; write http://HOST:PORT or unix:/path"
+            )
+
+    def ready(self) -> bool:
+        """Say whether every listener of the server is bound."""
+        return self._ask("GET", "/readyz", passing=(503,))[0] == 200
+
+    def messages(self, limit: int = 50) -> list[MessageSummary]:
+        """Give the newest messages, newest first; `limit` 0 means all."""
+        found: list[MessageSummary] = []
+        before: int | None = None
+        while True:
+            wanted = min(limit - len(found), 1000) if limit else 1000
+            query = _query(limit=wanted, before=before)
+            page = self._decode("GET", f"{_API}/messages{query}", _Page)
+            found += page.messages
+            before = page.next
+            if before is None or len(found) == limit:
+                return found
+
+    def message(self, message_id: str) -> Message:
+        """Give a message by its id, or the newest for `latest`; raises `MessageNotFoundError`."""
+        return self._decode("GET", f"{_API}/messages/{quote(message_id, safe='')}", Message)
+
+    def raw(self, message_id: str) -> bytes:
+        """Give a message's bytes as the server received them; raises `MessageNotFoundError`."""
+        return self._ask("GET", f"{_API}/messages/{quote(message_id, safe='')}/raw")[1]
+
+    def wait(
+        self,
+        *,
+        recipient: str | None = None,
+        sender: str | None = None,
+        subject: str | None = None,
+        after: int | None = None,
+        timeout: float = 30,
+    ) -> Message | None:
+        """
+        Give the first message that matches as soon as there is one, None after `timeout` seconds.
+
+        `recipient` and `sender` are whole envelope addresses, `subject` is a part of the subject;
+        all ignore case. One that is already there counts, the newest; with `after`, a cursor, the
+        first one behind it.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0.0, min(deadline - time.monotonic(), _LONGEST_WAIT))
+            query = _query(
+                recipient=recipient, sender=sender, subject=subject, after=after, timeout=left
+            )
+            status, body = self._ask("GET", f"{_API}/wait{query}", wait=left)
+            if status == 200:
+                return self._read(body, Message, f"{_API}/wait")
+            if time.monotonic() >= deadline:
+                return None
+
+    def delete(self, ids: Iterable[str]) -> Deleted:
+        """Delete these messages."""
+        return self._decode("DELETE", f"{_API}/messages", Deleted, {"ids": list(ids)})
+
+    def delete_all(self) -> Deleted:
+        """Delete all messages."""
+        return self._decode("DELETE", f"{_API}/messages", Deleted, {"all": True})
+
+    def _decode(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
+        return self._read(self._ask(method, path, body)[1], kind, path)
+
+    def _read(self, body: bytes, kind: type[_T], path: str) -> _T:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise self._unusable(path, f"the answer is none of bindpost's: {error}") from None
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        wait: float = 0.0,
+        passing: tuple[int, ...] = (),
+    ) -> tuple[int, bytes]:
+        """Send a request; give status and body of an answer that is fine or `passing`."""
+        connection = self._connection(self._timeout + wait)
+        try:
+            content = None if body is None else msgspec.json.encode(body)
+            connection.request(method, self._base + path, content, {"Connection": "close"})
+            response = connection.getresponse()
+            status, answer = response.status, response.read()
+        except TimeoutError:
+            raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise self._unusable(path, reason) from error
+        finally:
+            connection.close()
+        if status in passing or 200 <= status < 300:
+            return status, answer
+        if status == 404 and f"{_API}/messages/" in path:
+            raise self._missing(_id_in(path))
+        text = answer[:500].decode("utf-8", "replace")
+        raise ServerUnreachableError(f"asking {self.url} for {_plain(path)} gave {status}: {text}")
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        if self.url.startswith(_UNIX):
+            return _UnixConnection(self.url.removeprefix(_UNIX), timeout)
+        parts = urlsplit(self.url)
+        assert parts.hostname is not None  # __init__ has seen to it
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout)
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+
+    def _missing(self, message_id: str) -> MessageNotFoundError:
+        if message_id == "latest":
+            return MessageNotFoundError(f"{self.url} has no mail yet")
+        return MessageNotFoundError(
+            f"{self.url} has no message {message_id!r}; `bindpost mail list` shows its mail"
+        )
+
+    def _unusable(self, path: str, reason: str) -> ServerUnreachableError:
+        return ServerUnreachableError(
+            f"asking {self.url} for {_plain(path)} failed: {reason}; start a server with "
+            "`bindpost serve`, or name the one that runs with --server URL"
+        )
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _query(**values: str | float | None) -> str:
+    given = {name: value for name, value in values.items() if value is not None}
+    return f"?{urlencode(given)}"
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def _id_in(path: str) -> str:
+    return path.partition("/messages/")[2].partition("/")[0]

@@ -1,0 +1,122 @@
+"""Texts made from the model: the tables of docs/settings.md, and a commented bindpost.toml."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
+
+BEGIN: Final = "<!-- made by python -m bindpost.config.document: begin -->"
+END: Final = "<!-- made by python -m bindpost.config.document: end -->"
+
+_PREAMBLE: Final = """\
+# bindpost.toml: every setting at its default.
+# Lines that begin with "# " explain; take the # away from the others to set something.
+# The order is defaults, this file, BINDPOST_... variables, flags; see docs/settings.md.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its header as files write it, empty for the top; what it is; its keys."""
+
+    header: str
+    summary: str
+    fields: tuple[Field, ...]
+
+
+def tables() -> Iterator[Table]:
+    """Give every table of the model, the top one first."""
+    yield from _tables(SETTINGS, "")
+
+
+def markdown() -> str:
+    """Give a Markdown table of settings for each table of the model."""
+    return "\n".join(_markdown(table) for table in tables())
+
+
+def sample() -> str:
+    """
+    Give a bindpost.toml with every setting, its help and its default.
+
+    All settings are commented out, so the text as it stands changes nothing.
+    """
+    return "\n".join([_PREAMBLE, *(_sample(table) for table in tables())])
+
+
+def replace(page: str) -> str:
+    """Give a page with what is between the two marker comments made anew; `ValueError` if none."""
+    head, begin, rest = page.partition(BEGIN)
+    _old, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page lacks the line {BEGIN} or the line {END}")
+    return f"{head}{BEGIN}\n\n{markdown()}\n{END}{tail}"
+
+
+def toml(value: object) -> str:
+    """Write a value as TOML; for strings, numbers, truth values and lists JSON is the same."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _tables(kinds: Tables, header: str) -> Iterator[Table]:
+    fields = tuple(fields_of(kinds).values())
+    summary = inspect.getdoc(kinds[0]) or ""
+    yield Table(header, summary, tuple(f for f in fields if f.shape is Shape.VALUE))
+    for field in fields:
+        match field.shape:
+            case Shape.TABLE:
+                yield from _tables(field.tables, f"[{field.name}]")
+            case Shape.ARRAY:
+                yield from _tables(field.tables, f"[[{field.name}]]")
+            case Shape.NAMED:
+                for kind in field.tables:
+                    yield from _tables((kind,), f"[{field.name}.NAME]")
+
+
+def _markdown(table: Table) -> str:
+    title = f"`{table.header}`" if table.header else "Top of the file"
+    if table.header.endswith(".NAME]"):
+        title += f", {_tag(table)}"
+    lines = [f"### {title}", "", table.summary, "", "| key | value | default | meaning |"]
+    lines.append("|---|---|---|---|")
+    for field in table.fields:
+        default = "must be given" if field.default is REQUIRED else f"`{toml(field.default)}`"
+        lines.append(f"| `{field.name}` | {field.expected} | {default} | {field.help} |")
+    return "\n".join([*lines, ""])
+
+
+def _sample(table: Table) -> str:
+    # A plain table's header is left in force: it sets nothing, and its keys need it.
+    optional = "[[" in table.header or table.header.endswith(".NAME]")
+    lines = [f"# {line}".rstrip() for line in table.summary.splitlines()]
+    if table.header:
+        lines.append(f"#{table.header}" if optional else table.header)
+    for field in table.fields:
+        lines += [f"# {field.help}", f"#{field.name} = {_example(field)}"]
+    return "\n".join([*lines, ""])
+
+
+def _example(field: Field) -> str:
+    if field.default is not REQUIRED:
+        return toml(field.default)
+    return toml(field.choices[0] if field.choices else "127.0.0.1:1025")
+
+
+def _tag(table: Table) -> str:
+    return f"`type = {toml(table.fields[0].choices[0])}`"
+
+
+def main(path: str) -> None:
+    """Make the tables of the page at `path` anew."""
+    page = Path(path)
+    page.write_text(replace(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:] or ("docs/settings.md",))

@@ -1,0 +1,50 @@
+"""The web app: puts the route families together behind the guard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from ..store.store import MessageStore
+from . import health
+from .display import Display
+from .guard import Guard
+from .mailpit import Mailpit
+from .native import Native
+from .pages import Pages
+from .responses import error_response
+
+
+def create_app(
+    store: MessageStore,
+    *,
+    ready: Callable[[], bool],
+    version: str,
+    hosts: Collection[str] = (),
+) -> Starlette:
+    """
+    Make the web app over a store.
+
+    `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
+    requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
+    `app.state.stopping` is an event that ends waiting requests when the server goes down.
+    """
+    display = Display(store)
+    stopping = asyncio.Event()
+    app = Starlette(
+        routes=[
+            *health.routes(ready),
+            *Mailpit(store, display).routes(),
+            *Native(store, display, stopping=stopping).routes(),
+            *Pages(store, display, version=version).routes(),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={HTTPException: error_response},
+    )
+    app.router.redirect_slashes = False  # Mailpit has no paths that end in one
+    app.state.stopping = stopping
+    return app

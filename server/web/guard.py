@@ -1,0 +1,143 @@
+"""
+What holds for every request: who may ask, which headers an answer has, and that no error gets out.
+
+Rebinding of names is the danger of a server on loopback: a page of `evil.example` whose name
+suddenly means 127.0.0.1 could read all mail. Its requests still carry `Host: evil.example`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
+from email.utils import formatdate
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bindpost.errors import StoreError
+from bindpost.log import get_logger
+
+_LOG: Final = get_logger("bindpost.web")
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Set on every answer that does not set them itself."""
+
+_AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/@\s]+)(?::[0-9]{1,5})?")
+
+
+def host_of(authority: str) -> str:
+    """Give the host of a `Host` field, without port, brackets and case; empty if it is none."""
+    match = _AUTHORITY.fullmatch(authority.strip())
+    return match[1].strip("[]").removesuffix(".").lower() if match else ""
+
+
+def is_allowed(host: str, allowed: Collection[str]) -> bool:
+    """
+    Say whether requests may name this host.
+
+    Names and addresses of loopback always may, and what is `allowed`. When that has a wildcard
+    address (`0.0.0.0`, `::`), any address may: no rebinding can forge one. `*` allows everything.
+    """
+    if "*" in allowed or host in allowed:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or not {"0.0.0.0", "::"}.isdisjoint(allowed)  # noqa: S104 - compared
+
+
+class Guard:
+    """ASGI middleware around the whole app; `hosts` are allowed as `is_allowed` says."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str] = ()) -> None:
+        self._app = app
+        self._hosts = frozenset(host.strip("[]").removesuffix(".").lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if refusal := self._refusal(Headers(scope=scope)):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+                return
+            await PlainTextResponse(refusal, 403)(scope, receive, _Answer(send))
+            return
+        # Clients that put a slash behind the server's URL ask for `//view/x`.
+        scope["path"] = re.sub("//+", "/", scope["path"])
+        await self._answer(scope, receive, _Answer(send))
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Let the app answer; whatever it fails of, the client gets a sentence and no traceback."""
+        try:
+            await self._app(scope, receive, answer)
+        except StoreError as error:
+            _LOG.error(
+                "request-failed", method=scope["method"], path=scope["path"], error=str(error)
+            )
+            if answer.has_begun:
+                raise
+            await PlainTextResponse(f"The message store failed: {error}", 503)(
+                scope, receive, answer
+            )
+        except Exception:
+            if answer.has_begun:
+                raise  # the server logs it, and cuts the connection
+            _LOG.exception("request-failed", method=scope["method"], path=scope["path"])
+            text = "Something went wrong in bindpost; its log has the details."
+            await PlainTextResponse(text, 500)(scope, receive, answer)
+
+    def _refusal(self, headers: Headers) -> str:
+        """Say why a request is refused; empty if it isn't."""
+        authority = headers.get("host", "")
+        if not is_allowed(host_of(authority), self._hosts):
+            return (
+                f"The host {authority!r} is none of this server's names. "
+                "Use localhost, or the name or address that it was bound to."
+            )
+        origin = headers.get("origin")
+        if origin is not None and _netloc_of(origin) != authority.strip().lower():
+            return f"Pages of {origin!r} may not use this server."
+        return ""
+
+
+def _netloc_of(origin: str) -> str:
+    """Give host and port of an `Origin` field; empty if it has none, as `null` has not."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+class _Answer:
+    """The way back to the client: puts the headers in, and knows whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
+            headers["Date"] = formatdate(usegmt=True)  # clients read the clock from it
+        await self._send(message)

@@ -1,0 +1,157 @@
+"""bindpost's own API, `/api/bindpost/v1/`: waiting, envelopes, sessions, exact bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..store.store import MessageRow, MessageStore, Query
+from . import native_objects as objects
+from .display import Display
+from .requests import (
+    decode_object,
+    read_body,
+    read_number,
+    read_optional_number,
+    read_seconds,
+    refuse,
+    refuse_unknown,
+    row_of,
+)
+from .responses import json_response
+from .waiting import first_match
+
+WAIT_DEFAULT: Final = 30.0
+WAIT_LIMIT: Final = 300.0
+"""Seconds that one request may wait."""
+PAGE_LIMIT: Final = 1_000
+
+
+class _Delete(msgspec.Struct):
+    """Body of DELETE /messages."""
+
+    ids: list[str] | None = None
+    all: bool = False
+
+
+class Native:
+    """The handlers; `stopping` is set when the server goes down, which ends the waits."""
+
+    def __init__(self, store: MessageStore, display: Display, *, stopping: asyncio.Event) -> None:
+        self._store = store
+        self._display = display
+        self._stopping = stopping
+
+    def routes(self) -> list[Route]:
+        """Give the routes."""
+        return [
+            Route("/api/bindpost/v1/wait", self.wait),
+            Route("/api/bindpost/v1/messages", self.list_messages),
+            Route("/api/bindpost/v1/messages", self.delete, methods=["DELETE"]),
+            Route("/api/bindpost/v1/messages/{id}", self.message),
+            Route("/api/bindpost/v1/messages/{id}/raw", self.raw),
+        ]
+
+    async def wait(self, request: Request) -> Response:
+        """Answer with the first message that matches as soon as there is one, or with 204."""
+        query = _query(request)
+        timeout = read_seconds(request, "timeout", WAIT_DEFAULT, maximum=WAIT_LIMIT)
+        match = asyncio.create_task(self._first_message(query, timeout))
+        tasks = {
+            match,
+            asyncio.create_task(_disconnected(request)),
+            asyncio.create_task(self._stopping.wait()),
+        }
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not match.done():
+                refuse("The server is going down.", 503)
+            message = match.result()
+            return Response(status_code=204) if message is None else json_response(message)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def list_messages(self, request: Request) -> Response:
+        """Answer with messages, newest first; `before` pages on."""
+        limit = read_number(request, "limit", 50, maximum=PAGE_LIMIT) or PAGE_LIMIT
+        rows = await self._store.find(_query(request), limit=limit + 1)
+        shown = rows[:limit]
+        return json_response(
+            objects.Page(
+                messages=[objects.row(row) for row in shown],
+                next=shown[-1].cursor if len(rows) > limit else None,
+            )
+        )
+
+    async def message(self, request: Request) -> Response:
+        """Answer with all that is known of a message; its read flag stays."""
+        row = await row_of(self._store, request)
+        return json_response(await self._describe(row) or refuse_unknown())
+
+    async def raw(self, request: Request) -> Response:
+        """Answer with the bytes as received, as bytes."""
+        row = await row_of(self._store, request)
+        raw = await self._store.raw(row.id)
+        if raw is None:
+            refuse_unknown()
+        disposition = {"Content-Disposition": f'attachment; filename="{row.id}.eml"'}
+        return Response(raw, media_type="application/octet-stream", headers=disposition)
+
+    async def delete(self, request: Request) -> Response:
+        """Delete the messages of these ids, or all if the body says so in words."""
+        try:
+            body = decode_object(await read_body(request), _Delete)
+        except ValueError as error:
+            refuse(f"Nothing was deleted: the body is not readable: {error}.")
+        if (body.ids is None) == (not body.all):
+            refuse('Nothing was deleted: give either {"ids": ["..."]} or {"all": true}.')
+        if body.ids is None:
+            return json_response(
+                objects.Deleted(deleted=await self._store.delete(None), unknown=[])
+            )
+        ids = list(dict.fromkeys(body.ids))
+        unknown = [message_id for message_id in ids if await self._store.get(message_id) is None]
+        deleted = await self._store.delete(ids)
+        return json_response(objects.Deleted(deleted=deleted, unknown=unknown))
+
+    async def _first_message(self, query: Query, seconds: float) -> objects.Message | None:
+        """Wait for a message that is still there when it is to be described."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            row = await first_match(self._store, query, seconds=left)
+            message = None if row is None else await self._describe(row)
+            if message is not None or row is None:
+                return message
+
+    async def _describe(self, row: MessageRow) -> objects.Message | None:
+        content = await self._display.parsed(row.id)
+        transcript = await self._store.transcript(row.id)
+        if content is None or transcript is None:
+            return None
+        return objects.message(row, content, transcript)
+
+
+def _query(request: Request) -> Query:
+    given = request.query_params
+    return Query(
+        recipient=given.get("recipient"),
+        sender=given.get("sender"),
+        subject=given.get("subject"),
+        after=read_optional_number(request, "after"),
+        before=read_optional_number(request, "before"),
+    )
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

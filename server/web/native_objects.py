@@ -1,0 +1,94 @@
+"""The JSON objects of bindpost's own API: a message's envelope, session, transcript, content."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from ..message.model import Envelope, SessionFacts, Transcript
+from ..message.parse import ParsedMessage
+from ..store.store import MessageRow
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True):
+    """The header fields of a list row, decoded."""
+
+    subject: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    cc: str
+    message_id: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A message without its content."""
+
+    cursor: int
+    id: str
+    received: datetime
+    size: int
+    read: bool
+    envelope: Envelope
+    session: SessionFacts
+    fields: Fields
+
+
+class TranscriptLine(msgspec.Struct, frozen=True):
+    """A line of the session, with names to its values."""
+
+    milliseconds: int
+    speaker: str
+    text: str
+
+
+class Message(Row, frozen=True, kw_only=True):
+    """A message with its content, and the session that brought it."""
+
+    content: ParsedMessage
+    transcript: list[TranscriptLine]
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages, newest first; `next` is what `before` must be for those behind them."""
+
+    messages: list[Row]
+    next: int | None
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages were deleted, and which ids named none."""
+
+    deleted: int
+    unknown: list[str]
+
+
+def row(kept: MessageRow) -> Row:
+    """Make the Row of a message."""
+    return Row(
+        cursor=kept.cursor,
+        id=kept.id,
+        received=kept.received,
+        size=kept.size,
+        read=kept.read,
+        envelope=kept.envelope,
+        session=kept.session,
+        fields=Fields(
+            subject=kept.fields.subject,
+            from_=kept.fields.from_,
+            to=kept.fields.to,
+            cc=kept.fields.cc,
+            message_id=kept.fields.message_id,
+        ),
+    )
+
+
+def message(kept: MessageRow, content: ParsedMessage, transcript: Transcript) -> Message:
+    """Make the Message of a message."""
+    return Message(
+        **msgspec.structs.asdict(row(kept)),
+        content=content,
+        transcript=[
+            TranscriptLine(line.milliseconds, line.speaker, line.text) for line in transcript
+        ],
+    )

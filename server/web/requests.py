@@ -1,0 +1,101 @@
+"""Reads what a request brings: ids, query values, bodies; refuses what is wrong with a sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NoReturn, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from ..message.model import ID_LENGTH
+from ..store.store import MessageRow, MessageStore
+
+BODY_LIMIT: Final = 5 * 1024 * 1024
+"""Bytes of a request's body; Mailpit's limit for JSON."""
+LARGEST_NUMBER: Final = 2**53 - 1
+"""What JavaScript still counts exactly."""
+LATEST: Final = "latest"
+"""Stands for the id of the newest message."""
+
+_ID: Final = re.compile(rf"[0-9A-Za-z]{{{ID_LENGTH}}}")
+_T = TypeVar("_T")
+
+
+def refuse(text: str, status: int = 400) -> NoReturn:
+    """End the request with a status and a sentence."""
+    raise HTTPException(status, text)
+
+
+async def row_of(store: MessageStore, request: Request) -> MessageRow:
+    """Give the message that the path names, by its id or as `latest`; 404 if there is none."""
+    message_id = request.path_params["id"]
+    if message_id == LATEST:
+        rows = await store.find(limit=1)
+        return rows[0] if rows else refuse("Message not found", 404)
+    row = await store.get(message_id) if _ID.fullmatch(message_id) else None
+    return row or refuse_unknown()
+
+
+def refuse_unknown() -> NoReturn:
+    """End the request as a path that doesn't exist does."""
+    raise HTTPException(404)
+
+
+def read_number(request: Request, name: str, default: int, *, maximum: int = LARGEST_NUMBER) -> int:
+    """Give a whole number of the query, 0 or more; 400 for anything else."""
+    number = read_optional_number(request, name, maximum=maximum)
+    return default if number is None else number
+
+
+def read_optional_number(
+    request: Request, name: str, *, maximum: int = LARGEST_NUMBER
+) -> int | None:
+    """Give a whole number of the query, 0 or more, None if it is absent; 400 for anything else."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))
+    if not is_number or int(text) > maximum:
+        refuse(f"{name}={text[:40]!r} is not a whole number from 0 to {maximum}")
+    return int(text)
+
+
+def read_seconds(request: Request, name: str, default: float, *, maximum: float) -> float:
+    """Give a number of seconds of the query; 400 unless it is from 0 to `maximum`."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= maximum:
+        refuse(f"{name}={text[:40]!r} is not a number of seconds from 0 to {maximum:g}")
+    return seconds
+
+
+async def read_body(request: Request) -> bytes:
+    """Give the body; 413 when it is larger than `BODY_LIMIT`, however it is sent."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            refuse(f"The body is larger than {BODY_LIMIT} bytes.", 413)
+    return bytes(body)
+
+
+def decode_object(body: bytes, kind: type[_T]) -> _T:
+    """
+    Decode a JSON object, its keys in any case, as Mailpit takes them.
+
+    `kind` has its fields in lower case. Raises `ValueError` with what is wrong.
+    """
+    try:
+        found = msgspec.json.decode(body)
+        if not isinstance(found, dict):
+            raise ValueError("it is JSON, but no object")
+        return msgspec.convert({key.lower(): value for key, value in found.items()}, kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,119 @@
+"""Serves the web app over HTTP inside the running event loop, with uvicorn's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from bindpost.config.endpoint import Endpoint
+from bindpost.proxy.direct import DirectProvider
+from bindpost.proxy.provider import Listener
+
+_LOGGER: Final = logging.getLogger("bindpost.web")
+CONNECTION_LIMIT: Final = 1_000
+"""Connections at once; the next ones are answered with 503."""
+
+
+class WebServer:
+    """
+    An HTTP server for an app of `create_app`; several may live in one process.
+
+    Not `uvicorn.Server`: that one handles signals, exits the process when it can't bind, polls,
+    and sets up logging for the whole process. `grace` is how many seconds `stop()` gives to
+    requests that are under way.
+    """
+
+    def __init__(self, app: Starlette, endpoint: Endpoint, *, grace: float = 3.0) -> None:
+        self._app = app
+        self._endpoint = endpoint
+        self._grace = grace
+        self._state = _State()
+        self._listener: Listener | None = None
+
+    async def start(self) -> None:
+        """Bind and serve; raises `BindError`."""
+        config = uvicorn.Config(
+            self._app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,  # the app's guard sets it
+            limit_concurrency=CONNECTION_LIMIT,
+        )
+        config.load()
+        factory = partial(_Protocol, config=config, server_state=self._state, app_state={})
+        self._listener = await DirectProvider().create_server(factory, self._endpoint)
+
+    @property
+    def address(self) -> Endpoint:
+        """Where the server is bound, with the real port; what was asked for until it is."""
+        return self._endpoint if self._listener is None else self._listener.addresses[0]
+
+    @property
+    def url(self) -> str:
+        """The server's URL: `http://127.0.0.1:8025`, or `unix:/path`."""
+        address = self.address
+        return str(address) if address.is_unix else f"http://{address}"
+
+    async def stop(self) -> None:
+        """Stop accepting, let requests under way end for `grace` seconds, cut what is left."""
+        if self._listener is None:
+            return
+        self._app.state.stopping.set()
+        self._listener.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await self._state.wait_idle()
+        tasks = list(self._state.tasks)
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._listener.wait_closed()
+
+
+class _State(ServerState):
+    """uvicorn's list of connections, which can be waited on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lost = asyncio.Event()
+
+    def note_lost(self) -> None:
+        """Take note that a connection has ended."""
+        self._lost.set()
+
+    async def wait_idle(self) -> None:
+        """Return when there is no connection."""
+        while self.connections:
+            self._lost.clear()
+            await self._lost.wait()
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's protocol with our logger, and without an access log."""
+
+    def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
+        super().__init__(server_state=server_state, **arguments)
+        self._state = server_state
+        self.logger = _LOGGER
+        self.access_log = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the server that the connection has ended."""
+        super().connection_lost(exc)
+        self._state.note_lost()

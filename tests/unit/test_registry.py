@@ -1,0 +1,62 @@
+"""From `via` to a provider, and the hiding of passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bindpost.config.model import DirectPath, Settings, WinsockPath
+from bindpost.errors import ConfigError
+from bindpost.proxy.direct import DirectProvider
+from bindpost.proxy.registry import provider_for, redact
+
+
+@pytest.mark.parametrize("via", ["direct:", "DIRECT:", "here"])
+def test_direct_by_url_or_by_name(via: str, tmp_path: Path) -> None:
+    """The URL and a [path.NAME] of that type both give the provider."""
+    settings = Settings(path={"here": DirectPath()})
+
+    assert isinstance(provider_for(via, settings, tmp_path), DirectProvider)
+
+
+def test_winsock_by_url_or_by_name(tmp_path: Path) -> None:
+    """So do those of the Winsock Proxy."""
+    settings = Settings(path={"lab": WinsockPath(server="127.0.0.1:1745")})
+
+    by_url = provider_for("winsock://127.0.0.1:1745", settings, tmp_path)
+    by_name = provider_for("lab", settings, tmp_path)
+
+    assert type(by_url) is type(by_name)
+    assert by_url.url == "winsock://127.0.0.1:1745"
+
+
+def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
+    """The message lists URLs and names, and hides a password."""
+    settings = Settings(path={"lab": DirectPath()})
+
+    with pytest.raises(ConfigError) as caught:
+        provider_for("socks9://me:secret@10.0.0.1", settings, tmp_path)
+
+    assert str(caught.value) == (
+        'via: "socks9://me:***@10.0.0.1" is no known scheme of a bind path; '
+        "known: direct:, winsock://HOST:PORT, [path.lab]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("direct:", "direct:"),
+        ("socks5://10.0.0.1:1080", "socks5://10.0.0.1:1080"),
+        ("socks5://me@10.0.0.1", "socks5://me@10.0.0.1"),
+        ("socks5://me:pw@10.0.0.1", "socks5://me:***@10.0.0.1"),
+        ("socks5://me:p@ss:/w@10.0.0.1", "socks5://me:***@10.0.0.1"),
+        ("socks5:me:pw@10.0.0.1", "socks5:***@10.0.0.1"),
+        ("me:pw@10.0.0.1", "me:***@10.0.0.1"),
+        ("socks5://:pw@10.0.0.1", "socks5://:***@10.0.0.1"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    """No part of a password is shown, however the URL is written."""
+    assert redact(url) == shown
