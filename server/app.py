@@ -115,8 +115,11 @@ class Bindpost:
         from .web.app import create_app
         from .web.server import WebServer
 
-        app = create_app(self.store, ready=self.ready.is_set, version=__version__)
-        self.web = WebServer(app, Endpoint.parse(self.settings.web))
+        endpoint = Endpoint.parse(self.settings.web)
+        app = create_app(
+            self.store, ready=self.ready.is_set, version=__version__, hosts=[endpoint.host]
+        )
+        self.web = WebServer(app, endpoint)
         try:
             await self.web.start()
         except BindError as error:

@@ -243,6 +243,19 @@ PROTOCOL_LOG_FAILED: Final = EventType(
     remedy="Make room on the disk, or make the folder writable.",
     ecs=("process", "info"),
 )
+REQUEST_FAILED: Final = EventType(
+    id=117,
+    source=OURS,
+    symbol="MSG_REQUEST_FAILED",
+    level=Level.ERROR,
+    category=Category.INTERNAL,
+    template="An HTTP request could not be answered.",
+    details=("method", "path", "error"),
+    action="request-failed",
+    explanation="The store failed, or bindpost itself did; the client got 503 or 500.",
+    remedy="See `error`; with a stack trace it is a fault of bindpost's: report it.",
+    ecs=("web", "error"),
+)
 WEB_FAILED: Final = EventType(
     id=116,
     source=OURS,
@@ -276,4 +289,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     INTERNAL_ERROR,
     PROTOCOL_LOG_FAILED,
     WEB_FAILED,
+    REQUEST_FAILED,
 )

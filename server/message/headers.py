@@ -66,13 +66,13 @@ def read_fields(raw: bytes) -> HeaderFields:
 
 
 def _display(value: bytes) -> str:
-    text = _to_text(_FOLD.sub(b" ", value[:_ENCODED_LIMIT]))
+    text = to_text(_FOLD.sub(b" ", value[:_ENCODED_LIMIT]))
     if "=?" in text:
-        text = _decode_words(text)
+        text = decode_encoded_words(text)
     return _UNSHOWABLE.sub(" ", text).strip()[:FIELD_LIMIT]
 
 
-def _to_text(octets: bytes) -> str:
+def to_text(octets: bytes) -> str:
     """Read octets that name no charset: UTF-8 (RFC 6532), or else what Windows mailers sent."""
     try:
         return octets.decode("utf-8")
@@ -80,7 +80,7 @@ def _to_text(octets: bytes) -> str:
         return octets.decode("cp1252", "replace")
 
 
-def _decode_words(text: str) -> str:
+def decode_encoded_words(text: str) -> str:
     """
     Decode the encoded words in a text (RFC 2047, section 6).
 
@@ -94,14 +94,14 @@ def _decode_words(text: str) -> str:
         between = text[end : word.start()]
         apart = end == 0 or bool(between.strip())
         if apart or word[1].lower() != charset:
-            parts.append(_decode(pending, charset))
+            parts.append(decode(pending, charset))
             pending = b""
         if apart:
             parts.append(between)
         charset = word[1].lower()
         pending += _octets(word[2], word[3])
         end = word.end()
-    return "".join([*parts, _decode(pending, charset), text[end:]])
+    return "".join([*parts, decode(pending, charset), text[end:]])
 
 
 def _octets(encoding: str, text: str) -> bytes:
@@ -114,7 +114,8 @@ def _octets(encoding: str, text: str) -> bytes:
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
-def _decode(octets: bytes, charset: str) -> str:
+def decode(octets: bytes, charset: str) -> str:
+    """Decode octets for display; unknown charsets count as UTF-8, bad bytes are replaced."""
     known = _CHARSETS.get(charset.replace("-", "_"), "utf_8")
     try:
         return octets.decode(known, "replace")

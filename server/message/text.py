@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .headers import _decode, _decode_words, _to_text
+from .headers import decode, decode_encoded_words, to_text
 
 # What mailers label with a charset's name and fill from a larger one (the Encoding Standard of
 # WHATWG reads the web in the same way).
@@ -34,16 +34,16 @@ def decode_charset(octets: bytes, charset: str) -> str:
     charset or ASCII are UTF-8, or else what Windows mailers send unlabelled.
     """
     name = charset.strip().lower()
-    text = _to_text(octets) if name in _NO_CHARSET else _decode(octets, _REALLY.get(name, name))
+    text = to_text(octets) if name in _NO_CHARSET else decode(octets, _REALLY.get(name, name))
     return _SURROGATE.sub("\ufffd", text)
 
 
 def decode_field(value: bytes) -> str:
     """Read a header field's value: unfolded, stripped, encoded words left as they are."""
-    return _SURROGATE.sub("\ufffd", _to_text(_FOLD.sub(b"", value))).strip()
+    return _SURROGATE.sub("\ufffd", to_text(_FOLD.sub(b"", value))).strip()
 
 
 def decode_words(text: str) -> str:
     """Decode encoded words (RFC 2047) for display; each run of control characters is a space."""
-    decoded = _decode_words(text) if "=?" in text else text
+    decoded = decode_encoded_words(text) if "=?" in text else text
     return _CONTROL.sub(" ", _SURROGATE.sub("\ufffd", decoded)).strip()

@@ -159,6 +159,8 @@ class SmtpProtocol(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """End the session; what was said since its last message is kept with it."""
         super().connection_lost(error)
+        # asyncio keeps the error for wait_closed(), which nobody awaits, and would print it.
+        self._closed.exception()  # type: ignore[attr-defined]  # StreamReaderProtocol's
         self._around.sessions.leave(self)
         if self._log is not None:
             self._log.close()
@@ -401,14 +403,12 @@ class SmtpProtocol(SMTP):
 
     async def smtp_XEXCH50(self, arg: str | None) -> None:
         """Read Exchange's binary properties away (MS03-046: the length is checked)."""
-        octets = 0
-
-        def verb(argument: str) -> Reply:
-            nonlocal octets
-            reply, octets = self.conversation.xexch50(argument)
-            return reply
-
-        await self._answer(verb, arg)
+        text = arg or ""
+        if _UNCLEAN.search(text):
+            await self._send(self.conversation.say("not_ascii"))
+            return
+        reply, octets = self.conversation.xexch50(text)
+        await self._send(reply)
         if octets:
             await self._reader.readexactly(octets)
             await self._send(self.conversation.say("xexch50_done"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .store import Counts, Retention
+from .store import Counts, MessageRow, Query, Retention
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,3 +59,16 @@ def too_large(retention: Retention, counts: Counts) -> int:
 def exceeds(retention: Retention, counts: Counts) -> bool:
     """Say whether there are too many messages or bytes."""
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
+
+
+def matches(query: Query, row: MessageRow) -> bool:
+    """Say whether a message is one that `find` would give."""
+    recipients = {fold(recipient.address) for recipient in row.envelope.recipients}
+    return (
+        (query.recipient is None or fold(query.recipient) in recipients)
+        and (query.sender is None or fold(query.sender) == fold(row.envelope.reverse_path))
+        and (query.subject is None or fold(query.subject) in fold(row.fields.subject))
+        and (query.after is None or row.cursor > query.after)
+        and (query.before is None or row.cursor < query.before)
+        and (query.unread is None or row.read != query.unread)
+    )

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bindpost import events
 from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
@@ -89,7 +90,7 @@ class Guard:
             await self._app(scope, receive, answer)
         except StoreError as error:
             _LOG.error(
-                "request-failed", method=scope["method"], path=scope["path"], error=str(error)
+                events.REQUEST_FAILED, method=scope["method"], path=scope["path"], error=str(error)
             )
             if answer.has_begun:
                 raise
@@ -99,7 +100,7 @@ class Guard:
         except Exception:
             if answer.has_begun:
                 raise  # the server logs it, and cuts the connection
-            _LOG.exception("request-failed", method=scope["method"], path=scope["path"])
+            _LOG.exception(events.REQUEST_FAILED, method=scope["method"], path=scope["path"])
             text = "Something went wrong in bindpost; its log has the details."
             await PlainTextResponse(text, 500)(scope, receive, answer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from ..store.rules import fold
+from ..store.rules import matches
 from ..store.store import MessageRow, MessageStore, Query
 
 
@@ -37,16 +37,3 @@ async def _already_there(store: MessageStore, query: Query) -> MessageRow | None
         if rows := await store.find(query, limit=0, offset=total - 1):
             return rows[-1]
     return None
-
-
-def matches(query: Query, row: MessageRow) -> bool:
-    """Say whether a message is one that `find` would give."""
-    recipients = {fold(recipient.address) for recipient in row.envelope.recipients}
-    return (
-        (query.recipient is None or fold(query.recipient) in recipients)
-        and (query.sender is None or fold(query.sender) == fold(row.envelope.reverse_path))
-        and (query.subject is None or fold(query.subject) in fold(row.fields.subject))
-        and (query.after is None or row.cursor > query.after)
-        and (query.before is None or row.cursor < query.before)
-        and (query.unread is None or row.read != query.unread)
-    )

@@ -31,6 +31,7 @@ ECS_TYPES = {
         "start",
     },
     "process": {"access", "change", "end", "info", "start"},
+    "web": {"access", "error", "info"},
 }
 """What ECS 8.17 allows as event.type beside these values of event.category."""
 
@@ -78,6 +79,7 @@ def test_our_numbers_are_never_reassigned() -> None:
         114: "internal-error",
         115: "protocol-log-failed",
         116: "bind-web",
+        117: "request-failed",
     }
 
 

@@ -14,8 +14,9 @@ from starlette.types import Message, Scope
 
 from bindpost.server.store import open_store
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.rules import matches
 from bindpost.server.store.store import MessageRow, Query
-from bindpost.server.web.waiting import first_match, matches
+from bindpost.server.web.waiting import first_match
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 WAIT = "/api/bindpost/v1/wait"
