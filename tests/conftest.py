@@ -1,9 +1,79 @@
-"""What all tests share."""
+"""What all tests share: the loop, outside programs, long tests, and that CI skips nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+PROGRAM_FOLDERS = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/lib/postfix/sbin"]
+)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Run async tests on asyncio, the only loop that bindpost knows."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """
+    Give the path of an outside program by its name; where it is absent, skip the test by that name.
+
+    Each belongs into scripts/lib/debian-packages.txt: in CI none may be absent.
+    """
+
+    def find(name: str) -> Path:
+        path = shutil.which(name, path=PROGRAM_FOLDERS)
+        if path is None:
+            pytest.skip(f"{name} is not installed")
+        return Path(path)
+
+    return find
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that the long tests wait for."""
+    parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `long`, unless asked for them."""
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a test's skip into a failure in CI."""
+    report = yield
+    if IN_CI:
+        _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a whole module's skip into a failure in CI."""
+    report = yield
+    if IN_CI:
+        _fail_if_skipped(report)
+    return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """An expected failure is reported as skipped too, and stays what it is."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and in CI nothing may be: {reason}"

@@ -1,0 +1,26 @@
+# The outside programs that the interop tests drive, as Debian's packages. To be sourced, as root.
+# shellcheck shell=sh disable=SC2154 # `root` comes from the sourcing script
+
+# Install what is missing of debian-packages.txt: no question asked, no service started. A system
+# without apt is left alone; the tests name the programs that it lacks.
+install_debian_packages() (
+    command -v apt-get >/dev/null || return 0
+    set --
+    for package in $(sed 's/#.*//' "$root/scripts/lib/debian-packages.txt"); do
+        case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+            *' ok installed') ;;
+            *) set -- "$@" "$package" ;;
+        esac
+    done
+    [ $# -gt 0 ] || return 0
+    say "installing Debian packages: $*"
+    policy=/usr/sbin/policy-rc.d   # what a package asks before it starts its service; 101 is no
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get update && quietly apt-get install -y --no-install-recommends "$@" ||
+        fail "apt-get could not install them (see above)"
+)

@@ -1,0 +1,91 @@
+"""What bindpost depends on is pinned with hashes, and each dependency has its reason."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PARTS = ("runtime", "test")
+
+
+def read_pins(checkout: Path, part: str) -> list[str]:
+    """Give the entries of a constraints file, each on one line, comments left out."""
+    text = (checkout / "constraints" / f"{part}.txt").read_text(encoding="utf-8")
+    joined = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", text))
+    return [line for line in joined.splitlines() if line.strip()]
+
+
+def versions(checkout: Path, part: str) -> dict[str, set[str]]:
+    """Give the pinned versions by canonical name; more than one where platforms differ."""
+    pinned: dict[str, set[str]] = {}
+    for line in read_pins(checkout, part):
+        name, version = re.split("==| ", line)[:2]
+        pinned.setdefault(canonicalize_name(name), set()).add(version)
+    return pinned
+
+
+def required(project: dict[str, Any], part: str) -> list[Requirement]:
+    """Give what pyproject.toml asks for in this part."""
+    if part == "test":
+        return [Requirement(line) for line in project["dependency-groups"]["test"]]
+    extras = project["project"].get("optional-dependencies", {}).values()
+    lines = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    return [Requirement(line) for line in lines + [line for extra in extras for line in extra]]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_line_is_pinned_with_hashes(part: str, checkout: Path) -> None:
+    """A line is one distribution at one version with its hashes: no address, path or option."""
+    form = re.compile(
+        r"[a-z0-9][a-z0-9.-]*==[0-9][0-9a-z.!+]* ( ?;[^:/@]*?)?( +--hash=sha256:[0-9a-f]{64})+"
+    )
+
+    odd = [line for line in read_pins(checkout, part) if not form.fullmatch(line)]
+
+    assert odd == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_dependency_is_pinned_as_asked_for(
+    part: str, checkout: Path, project: dict[str, Any]
+) -> None:
+    """Each dependency of pyproject.toml is pinned, at a version that it allows."""
+    pinned = versions(checkout, part)
+
+    unmet = [
+        str(requirement)
+        for requirement in required(project, part)
+        if not (found := pinned.get(canonicalize_name(requirement.name)))
+        or not all(requirement.specifier.contains(version) for version in found)
+    ]
+
+    assert unmet == []
+
+
+def test_both_files_pin_the_same_versions(checkout: Path) -> None:
+    """The two files are installed into one environment, so what they share is the same."""
+    runtime, test = (versions(checkout, part) for part in PARTS)
+
+    assert {n: runtime[n] for n in runtime if n in test} == {
+        n: test[n] for n in test if n in runtime
+    }
+
+
+def test_each_dependency_has_its_reason(checkout: Path, project: dict[str, Any]) -> None:
+    """docs/dependencies.md has an entry for each dependency and each Debian package."""
+    text = (checkout / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    explained = {
+        canonicalize_name(name) for name in re.findall(r"(?m)^- \*\*(\S+)\*\*: \S.{10}", text)
+    }
+    debian = (checkout / "scripts" / "lib" / "debian-packages.txt").read_text(encoding="utf-8")
+    used = {canonicalize_name(r.name) for part in PARTS for r in required(project, part)} | {
+        canonicalize_name(name) for name in re.findall(r"(?m)^\w\S*", debian)
+    }
+
+    assert used - explained == set()
+    assert explained - used == set()
