@@ -35,16 +35,22 @@ class Serving:
     A `bindpost serve` of its own: its log records as they come, its addresses, its end.
 
     `arguments` are the command's; it logs JSON, which is read here. `folder` is its current folder,
-    `env` what its environment has beside ours.
+    `env` what its environment has beside ours, `prefix` a command that runs it, `setpriv` for
+    instance.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.records: list[Record] = []
         self._queue: queue.Queue[Record | None] = queue.Queue()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "bindpost", "serve", "--log", "json", *arguments],
+            [*prefix, sys.executable, "-m", "bindpost", "serve", "--log", "json", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
@@ -120,10 +126,10 @@ class Serving:
 
 
 class Serve(Protocol):
-    """Starts `bindpost serve` on free ports with some arguments."""
+    """Starts `bindpost serve` with some arguments; `listen` "" leaves that to its settings."""
 
     def __call__(
-        self, *arguments: str, listen: str = "127.0.0.1:0", env: dict[str, str] | None = None
+        self, *arguments: str, listen: str = "127.0.0.1:0", prefix: Sequence[str] = ()
     ) -> Serving:
         """Start it; `Serving.wait_ready` returns when it is bound."""
         ...
