@@ -1,0 +1,107 @@
+"""Tasks and sockets in the background of something that is opened and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+from .wire import Address
+
+ACCEPT_AT_ONCE: Final = 100
+"""Connections taken in one turn of the event loop."""
+ACCEPT_PAUSE: Final = 1.0
+"""Seconds without accepting after the system has run out of descriptors or memory."""
+_OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Background:
+    """A set of tasks that end together; a task's unexpected error goes to the loop's handler."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[None], tuple[socket.socket, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, coroutine: Coroutine[None, None, None], *holding: socket.socket) -> None:
+        """
+        Run a coroutine until it ends or `cancel` is called, then close the sockets that it holds.
+
+        That is done here because a task that is cancelled before its first step runs no `finally`.
+        """
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks[task] = holding
+        task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """Ask all tasks to end."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def join(self) -> None:
+        """Return when all tasks have ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+            await asyncio.sleep(0)  # lets `_done` run
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        for sock in self._tasks.pop(task):
+            sock.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": "a background task failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+
+def move(sock: socket.socket) -> socket.socket:
+    """Give another object for a socket; closing the one that it had then closes nothing."""
+    moved = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+    moved.setblocking(False)
+    return moved
+
+
+class Acceptor:
+    """
+    Accepts on a listening, non-blocking IPv4 socket, and owns it.
+
+    `on_connection` gets each new socket, non-blocking, and its peer. `close()` is immediate.
+    """
+
+    def __init__(
+        self, sock: socket.socket, on_connection: Callable[[socket.socket, Address], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._on_connection = on_connection
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop.add_reader(sock.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Stop accepting and close the socket."""
+        if self._sock.fileno() < 0:
+            return
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                connection, peer = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self._loop.remove_reader(self._sock.fileno())
+                self._pause = self._loop.call_later(ACCEPT_PAUSE, self._resume)
+                return
+            connection.setblocking(False)
+            self._on_connection(connection, Address(*peer))
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._sock.fileno(), self._accept)

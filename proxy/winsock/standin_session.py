@@ -1,0 +1,219 @@
+"""One client of the stand-in server: what it has bound, and how its connections are handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from .background import Acceptor, Background, move
+from .codec import Packet
+from .messages import (
+    Acknowledgement,
+    AddressInUse,
+    Bind,
+    BindAck,
+    BindInfo,
+    BindInfoAck,
+    Hello,
+    Message,
+    Refusal,
+    TcpBind,
+    TcpBindAck,
+)
+from .splice import splice
+from .wire import Address
+
+LEAST_BACKLOG: Final = 128
+"""Connections that wait to be accepted, even if the client asks for Winsock 1.1's usual 5."""
+ANNOUNCE_TRIES: Final = 5
+"""How often a notice is sent before its connection is given up."""
+CALLBACK_TIMEOUT: Final = 10.0
+"""Seconds that the connection to the client may take."""
+
+_BIND: Final = Bind.code & 0xFF
+_LISTEN: Final = TcpBind.code & 0xFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """
+    What the sessions of one stand-in share.
+
+    `is_taken` says whether a session holds a port. A notice is repeated after `announce_interval`
+    seconds. `splices` runs what has been handed over, at most `connections` at once.
+    """
+
+    internal: str
+    external: str
+    deny_ports: frozenset[int]
+    send: Callable[[bytes, Address], None]
+    is_taken: Callable[[int], bool]
+    announce_interval: float
+    splices: Background
+    connections: int
+
+
+class Session:
+    """
+    A client that has completed the hello exchange.
+
+    It may bind one port. A request that comes again, byte for byte, gets its answer again and does
+    nothing. `end` closes what it holds outside; connections that were handed over live on.
+    """
+
+    def __init__(self, proxy: Proxy, client: Address, hello: Packet) -> None:
+        self.client_id = hello.client_id
+        self._proxy = proxy
+        self._client = client
+        self._server_id = hello.server_id
+        self._sequence = 0  # the greeting's answer had it
+        self._client_sequence = 0
+        self._last: tuple[bytes, bytes] | None = None
+        self._sock: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
+        self._bind_id = b""
+        self._local_port = 0
+        self._external = Address("", 0)
+        self._unanswered: dict[int, asyncio.Event] = {}
+        self._handovers = Background()
+
+    @property
+    def bound(self) -> Address | None:
+        """The external address that the session holds."""
+        return None if self._sock is None else self._external
+
+    def receive(self, packet: Packet, data: bytes) -> None:
+        """Take a datagram of this session."""
+        if self._last is not None and self._last[0] == data:
+            self._proxy.send(self._last[1], self._client)
+            return
+        self._client_sequence = packet.sequence
+        match packet.message:
+            case Hello():
+                self._answer(data, Acknowledgement())
+            case Bind() as request:
+                self._answer(data, self._bind(request))
+            case TcpBind() as request:
+                self._answer(data, self._listen(request))
+            case BindInfoAck(notice=notice):
+                self._go_on(notice)
+            case _:
+                pass  # 0x0406 wants no answer, the rest is not offered
+
+    def end(self) -> None:
+        """Close the external port and forget the connections that were not yet handed over."""
+        self._handovers.cancel()
+        if self._acceptor is not None:
+            self._acceptor.close()
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    async def wait_ended(self) -> None:
+        """Return when nothing of the session is left but what was handed over."""
+        await self._handovers.join()
+
+    def _answer(self, request: bytes, message: Message) -> None:
+        reply = self._packet(message)
+        self._last = (request, reply)
+        self._proxy.send(reply, self._client)
+
+    def _packet(self, message: Message) -> bytes:
+        self._sequence = (self._sequence + 1) & 0xFF
+        return Packet(
+            message=message,
+            client_id=self.client_id,
+            server_id=self._server_id,
+            ack=self._client_sequence,
+            sequence=self._sequence,
+        ).dumps()
+
+    def _bind(self, request: Bind) -> Message:
+        if self._sock is not None or request.port in self._proxy.deny_ports:
+            return Refusal(operation=_BIND)
+        if request.port and self._proxy.is_taken(request.port):
+            return AddressInUse()
+        sock = _new_socket()
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self._proxy.external, request.port))
+        except OSError as error:
+            sock.close()
+            in_use = error.errno == errno.EADDRINUSE
+            return AddressInUse() if in_use else Refusal(operation=_BIND)
+        self._sock = sock
+        self._bind_id = secrets.token_bytes(4)
+        self._local_port = request.local_port
+        self._external = Address(*sock.getsockname())
+        return BindAck(bind_id=self._bind_id, external=self._external)
+
+    def _listen(self, request: TcpBind) -> Message:
+        if self._sock is None or self._acceptor is not None or request.bind_id != self._bind_id:
+            return Refusal(operation=_LISTEN)
+        try:
+            self._sock.listen(max(LEAST_BACKLOG, min(request.backlog, 2 * LEAST_BACKLOG)))
+        except OSError:
+            return AddressInUse()
+        self._acceptor = Acceptor(self._sock, self._accept)
+        return TcpBindAck(bind_id=self._bind_id, external=self._external)
+
+    def _accept(self, outside: socket.socket, peer: Address) -> None:
+        if len(self._handovers) + len(self._proxy.splices) >= self._proxy.connections:
+            outside.close()
+            return
+        self._handovers.spawn(self._hand_over(outside, peer), outside)
+
+    async def _hand_over(self, outside: socket.socket, peer: Address) -> None:
+        """Announce a connection, connect to the client when it is ready, and carry the bytes."""
+        with suppress(OSError), _new_socket() as inside:
+            inside.bind((self._proxy.internal, 0))
+            if not await self._announce(peer, inside.getsockname()[1]):
+                return
+            async with asyncio.timeout(CALLBACK_TIMEOUT):
+                address = (self._client.host, self._local_port)
+                await asyncio.get_running_loop().sock_connect(inside, address)
+            for sock in (outside, inside):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            both = move(outside), move(inside)
+            self._proxy.splices.spawn(splice(*both), *both)
+
+    async def _announce(self, peer: Address, internal_port: int) -> bool:
+        """Send a notice until the client acknowledges it; says whether it did."""
+        notice = self._packet(
+            BindInfo(
+                bind_id=self._bind_id,
+                peer=peer,
+                internal_port=internal_port,
+                external=self._external,
+            )
+        )
+        self._unanswered[internal_port] = acknowledged = asyncio.Event()
+        try:
+            for _ in range(ANNOUNCE_TRIES):
+                self._proxy.send(notice, self._client)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._proxy.announce_interval):
+                        await acknowledged.wait()
+                        return True
+            return False
+        finally:
+            del self._unanswered[internal_port]
+
+    def _go_on(self, notice: BindInfo) -> None:
+        """Take the acknowledgement of a notice; Dante's client waits for an answer to it."""
+        acknowledged = self._unanswered.get(notice.internal_port)
+        if acknowledged is not None and not acknowledged.is_set():
+            acknowledged.set()
+            self._proxy.send(self._packet(Acknowledgement()), self._client)
+
+
+def _new_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setblocking(False)
+    return sock
