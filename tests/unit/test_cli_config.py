@@ -109,7 +109,7 @@ def test_a_failed_bind_is_one_line_with_its_hint_and_69(
     result = run("config")
 
     assert result.exit_code == EXIT_UNAVAILABLE
-    assert result.stderr == "bindpost: bind e:1 through direct:: in use (10048); stop it\n"
+    assert result.stderr == "bindpost: bind e:1 through direct: in use (10048); stop it\n"
 
 
 def test_an_error_of_several_lines_is_put_on_one(
