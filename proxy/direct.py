@@ -109,6 +109,12 @@ class DirectProvider:
     Implements `bindpost.proxy.provider.BindProvider`.
     """
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DirectProvider)
+
+    def __hash__(self) -> int:
+        return hash(DirectProvider)
+
     @property
     def url(self) -> str:
         """`direct:`."""

@@ -93,7 +93,8 @@ class BindProvider(Protocol):
     Turns an endpoint into a listener.
 
     The transport handed to each protocol tells the real peer as `peername` (None if unknown, never
-    the proxy) and the provider as extra info `via`.
+    the proxy) and the provider as extra info `via`. Two providers that compare equal bind the same
+    way; a reload keeps what such a one has bound.
     """
 
     @property

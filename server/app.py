@@ -18,11 +18,11 @@ from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
-from bindpost.proxy.registry import provider_for
 
-from .listening import ListeningPost
+from .listeners import Listeners, Plan
+from .listening import bind_fields
 from .smtp import personality
-from .smtp.policy import LISTENING_MODES
+from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
 from .store import open_store
@@ -49,38 +49,36 @@ class Bindpost:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
-        self.failed = asyncio.Event()
-        """Set when, under `on_bind_failure = stop`, a bind path was lost for good."""
         self.sessions = Sessions(settings.limits.sessions)
-        self.posts: list[ListeningPost] = []
         self.store: MessageStore
+        self.listeners: Listeners
         self.web: WebServer | None = None
         self._folder = folder
-        self._hostname = settings.hostname or socket.gethostname()
-        self._resources = Resources.load(settings, hostname=self._hostname, folder=folder)
+        self._plan = self._make_plan(settings, folder)
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
-            self._start_protocol_log(stack)
             await self._start_web(stack)
+            self.listeners = Listeners(
+                self._plan,
+                store=self.store,
+                sessions=self.sessions,
+                protocol_log=self._start_protocol_log(stack),
+            )
             stack.push_async_callback(self._stop_listening)
-            self._make_posts()
-            retrying = await self._bind_all()
+            await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            chores = [
-                tasks.create_task(self._sweep()),
-                tasks.create_task(self._become_ready_after(retrying)),
-                *(tasks.create_task(self._watch(post)) for post in self.posts),
-            ]
-            for chore in chores:
-                stack.callback(chore.cancel)
+            self.listeners.tend(tasks)
+            for chore in (self._sweep(), self._become_ready()):
+                stack.callback(tasks.create_task(chore).cancel)
+            stack.push_async_callback(self.listeners.close)
             self._stack = stack.pop_all()
-            if not retrying:
-                await self.ready.wait()
+        if self.settings.on_bind_failure != "retry":
+            await self.ready.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -89,10 +87,27 @@ class Bindpost:
         await self._stack.aclose()
         _LOG.info(events.SERVICE_STOPPED)
 
+    async def reload(self, settings: Settings, *, folder: Path) -> None:
+        """
+        Change to new settings: what is bound and hasn't changed stays, live sessions go on.
+
+        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention` and
+        the protocol log stay as they are until a restart. Raises `ConfigError`, changing nothing.
+        """
+        await self.listeners.reload(self._make_plan(settings, folder))
+        _LOG.info(events.RELOADED, smtp=[str(address) for address in self.listeners.addresses])
+
+    def _make_plan(self, settings: Settings, folder: Path) -> Plan:
+        hostname = settings.hostname or socket.gethostname()
+        resources = Resources.load(settings, hostname=hostname, folder=folder)
+        plan = Plan(settings, resources, folder)
+        plan.check()
+        return plan
+
     @property
     def smtp(self) -> list[Endpoint]:
         """The addresses on which mail is taken."""
-        return [address for post in self.posts for address in post.addresses]
+        return self.listeners.addresses
 
     def _data(self) -> str | Path:
         data = self.settings.data
@@ -100,13 +115,14 @@ class Bindpost:
             return data
         return self._folder / data if data else platformdirs.user_state_path("bindpost")
 
-    def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> None:
-        log = self._resources.protocol_log
-        if log is None:
-            return
-        stack.push_async_callback(asyncio.to_thread, log.close)
+    def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> ProtocolLog | None:
         settings = self.settings.protocol_log
+        if not settings.directory:
+            return None
+        log = ProtocolLog(self._folder / settings.directory, settings.level)
+        stack.push_async_callback(asyncio.to_thread, log.close)
         _LOG.info(events.PROTOCOL_LOG_ON, level=settings.level, directory=settings.directory)
+        return log
 
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
         if self.settings.web == "off":
@@ -123,62 +139,14 @@ class Bindpost:
         try:
             await self.web.start()
         except BindError as error:
-            _LOG.error(events.WEB_FAILED, **_bind_fields(error))
+            _LOG.error(events.WEB_FAILED, **bind_fields(error))
             raise
         stack.push_async_callback(self.web.stop)
         _LOG.info(events.WEB_BOUND, url=self.web.url)
 
-    def _make_posts(self) -> None:
-        if self.settings.ims.transfer_mode not in LISTENING_MODES:
-            return
-        self.posts = [
-            ListeningPost(
-                listener,
-                provider_for(listener.via, self.settings, self._folder),
-                resources=self._resources,
-                store=self.store,
-                sessions=self.sessions,
-            )
-            for listener in self.settings.listener
-        ]
-
-    async def _bind_all(self) -> list[ListeningPost]:
-        """
-        Bind every listener once, by the policy of `on_bind_failure`; give those to be retried.
-
-        stop is what 5.0 and 5.5 did (KB Q193928), continue what 4.0 did (KB Q146157).
-        """
-        retrying = []
-        for post in self.posts:
-            try:
-                await post.bind()
-            except BindError as error:
-                if self.settings.on_bind_failure == "stop":
-                    _LOG.error(events.WINSOCK_FAILED, **_bind_fields(error))
-                    _LOG.error(events.SERVICE_START_FAILED, host=self._hostname)
-                    raise
-                if self.settings.on_bind_failure == "retry":
-                    retrying.append(post)
-        return retrying
-
-    async def _become_ready_after(self, posts: list[ListeningPost]) -> None:
-        """Say that the service is ready when these are bound too."""
-        async with asyncio.TaskGroup() as attempts:
-            for post in posts:
-                attempts.create_task(post.bind_until_bound())
-        self._become_ready()
-
-    async def _watch(self, post: ListeningPost) -> None:
-        """Treat a path that is lost for good by the policy of `on_bind_failure`."""
-        while True:
-            await post.given_up.wait()
-            post.given_up.clear()
-            if self.settings.on_bind_failure == "stop":
-                self.failed.set()
-            elif self.settings.on_bind_failure == "retry":
-                await post.bind_until_bound()
-
-    def _become_ready(self) -> None:
+    async def _become_ready(self) -> None:
+        """Say that the service is ready once every listener that will be is bound."""
+        await self.listeners.wait_bound()
         build = self.settings.ims.build or personality.load(self.settings.personality).build
         _LOG.info(events.SERVICE_STARTED, build=build)
         web = self.web.url if self.web is not None else None
@@ -189,8 +157,7 @@ class Bindpost:
         _LOG.info(events.READY, smtp=smtp, web=web)
 
     async def _stop_listening(self) -> None:
-        for post in self.posts:
-            await post.close()
+        await self.listeners.close()
         await self.sessions.drain(self.settings.limits.drain)
 
     async def _sweep(self) -> None:
@@ -199,17 +166,6 @@ class Bindpost:
             await asyncio.sleep(SWEEP_INTERVAL)
             if deleted := await self.store.sweep():
                 _LOG.info(events.RETENTION_SWEPT, deleted=deleted)
-
-
-def _bind_fields(error: BindError) -> dict[str, object]:
-    return {
-        "wsa_error": error.code,
-        "endpoint": error.endpoint,
-        "via": error.path,
-        "hop": error.hop,
-        "reason": error.detail,
-        "hint": error.hint,
-    }
 
 
 def _retention(settings: RetentionSettings) -> Retention:

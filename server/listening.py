@@ -17,6 +17,7 @@ from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 
 from .smtp.protocol import SmtpProtocol
+from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources, session_factory
 from .smtp.sessions import Sessions
 from .store.store import MessageStore
@@ -38,6 +39,7 @@ class ListeningPost:
         resources: Resources,
         store: MessageStore,
         sessions: Sessions,
+        protocol_log: ProtocolLog | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
@@ -49,8 +51,27 @@ class ListeningPost:
         self._attempts = 0
         self._tls = resources.implicit_context(settings)
         self._make_session: Callable[[], SmtpProtocol] = session_factory(
-            resources, settings, via=provider.url, store=store, sessions=sessions
+            resources,
+            settings,
+            via=provider.url,
+            store=store,
+            sessions=sessions,
+            protocol_log=protocol_log,
         )
+
+    def binds_like(self, other: ListeningPost) -> bool:
+        """Tell whether the other would bind the same, so that no bind has to change."""
+        return (
+            self.settings.endpoint == other.settings.endpoint
+            and self.provider == other.provider
+            and (self._tls is None) == (other._tls is None)
+            and self._tls is None
+        )
+
+    def adopt(self, other: ListeningPost) -> None:
+        """Let new sessions go by the other's rules."""
+        self.settings = other.settings
+        self._make_session = other._make_session
 
     @property
     def state(self) -> ListenerState:
@@ -72,7 +93,7 @@ class ListeningPost:
         """
         try:
             self.bound = await self.provider.create_server(
-                self._make_session,
+                lambda: self._make_session(),
                 Endpoint.parse(self.settings.endpoint),
                 ssl=self._tls,
                 report=self._changed,
@@ -139,19 +160,22 @@ class ListeningPost:
         self.error = error
         if known:
             return
-        _LOG.error(
-            events.BIND_FAILED,
-            wsa_error=error.code,
-            listener=self.settings.endpoint,
-            endpoint=error.endpoint,
-            via=error.path,
-            hop=error.hop,
-            reason=error.detail,
-            hint=error.hint,
-        )
+        _LOG.error(events.BIND_FAILED, listener=self.settings.endpoint, **bind_fields(error))
 
     async def close(self) -> None:
         """Stop accepting; live sessions go on."""
         if self.bound is not None:
             self.bound.close()
             await self.bound.wait_closed()
+
+
+def bind_fields(error: BindError) -> dict[str, object]:
+    """Give a failed bind as the fields of an event."""
+    return {
+        "wsa_error": error.code,
+        "endpoint": error.endpoint,
+        "via": error.path,
+        "hop": error.hop,
+        "reason": error.detail,
+        "hint": error.hint,
+    }

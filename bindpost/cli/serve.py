@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from signal import SIGHUP, SIGINT, SIGTERM
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from bindpost import events
 from bindpost.config.load import Loaded
-from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, BindError
+from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, BindError, ConfigError
 from bindpost.log import get_logger
 
 from .options import listening_options, load_flags
 
+if TYPE_CHECKING:
+    from bindpost.server.app import Bindpost
+
 _LOG: Final = get_logger("bindpost")
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @click.command()
@@ -29,12 +31,13 @@ def serve(**flags: Any) -> None:
     """
     Take mail by SMTP and show it, until stopped.
 
-    SIGTERM or Ctrl-C lets live sessions finish; a second one cuts them.
+    SIGTERM or Ctrl-C lets live sessions finish; a second one cuts them. SIGHUP reads the settings
+    again and binds only what has changed.
     """
     loaded = load_flags(flags)
     start_logging(loaded)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        sys.exit(runner.run(_run(loaded)))
+        sys.exit(runner.run(_run(loaded, flags)))
 
 
 def start_logging(loaded: Loaded) -> None:
@@ -58,30 +61,45 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(loaded: Loaded) -> int:
+async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
     """Serve until a signal comes; gives the exit code."""
     from bindpost.server.app import Bindpost
 
     app = Bindpost(loaded.settings, folder=loaded.folder)
     stop = asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
 
-    def on_signal() -> None:
+    def on_stop() -> None:
         if stop.is_set():
             _LOG.warning(events.CUT)
             app.sessions.cut()
         stop.set()
 
+    def on_reload() -> None:
+        if app.ready.is_set():
+            reloads.add(asyncio.ensure_future(_reload(app, flags)))
+
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as signals:
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, on_signal)
+        for number, handler in [(SIGTERM, on_stop), (SIGINT, on_stop), (SIGHUP, on_reload)]:
+            loop.add_signal_handler(number, handler)
             signals.callback(loop.remove_signal_handler, number)
         try:
             async with app:
-                await _first_of(stop, app.failed)
+                await _first_of(stop, app.listeners.lost)
+                await asyncio.gather(*reloads)
         except BindError:
             return EXIT_UNAVAILABLE  # the log has said it, down to Error 2140
-    return EXIT_UNAVAILABLE if app.failed.is_set() else EXIT_OK
+    return EXIT_UNAVAILABLE if app.listeners.lost.is_set() else EXIT_OK
+
+
+async def _reload(app: Bindpost, flags: dict[str, Any]) -> None:
+    """Read the settings again, with the same flags; bad ones change nothing."""
+    try:
+        loaded = load_flags(flags)
+        await app.reload(loaded.settings, folder=loaded.folder)
+    except ConfigError as error:
+        _LOG.error(events.RELOAD_FAILED, error=str(error))
 
 
 async def _first_of(*occasions: asyncio.Event) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Final
-
-from aiosmtpd.smtp import sanitize
 
 LINE_LIMIT: Final = 2048
 """
@@ -14,6 +13,7 @@ Octets of a command line, CRLF included. RFC 5321, 4.5.3.1.4 asks for 512 and mo
 extension; Postfix's line_length_limit is 2048.
 """
 _SECRET: Final = b"********"
+_AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _OVERLONG: Final = b"(a line that is too long)"
 _TIMER_STEP: Final = 64 * 1024
 
@@ -43,7 +43,7 @@ class CommandReader(asyncio.StreamReader):
             self._overlong = separator == b"\n"
             raise
         if separator == b"\n":
-            self._heard(_OVERLONG if self._overlong else sanitize(line.rstrip(b"\r\n")))
+            self._heard(_OVERLONG if self._overlong else _shown(line))
             self._overlong = False
         return line
 
@@ -59,6 +59,11 @@ class CommandReader(asyncio.StreamReader):
             else:
                 self._heard(_SECRET)
                 return b"*" if overlong else line
+
+
+def _shown(line: bytes) -> bytes:
+    """Give a command as it may be shown: without its end, and without AUTH's response."""
+    return _AUTH.sub(rb"\1" + _SECRET, line.rstrip(b"\r\n"))
 
 
 async def read_body(

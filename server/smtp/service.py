@@ -32,7 +32,6 @@ class Resources:
     policy: Policy
     users: Users | None
     tls_context: ssl.SSLContext | None
-    protocol_log: ProtocolLog | None
 
     @classmethod
     def load(cls, settings: Settings, *, hostname: str, folder: Path) -> Self:
@@ -46,14 +45,12 @@ class Resources:
             listener.tls in ("starttls", "implicit") for listener in settings.listener
         ):
             tls = type(tls)(certificate=SELF_SIGNED)
-        log = settings.protocol_log
         return cls(
             settings=settings,
             hostname=hostname,
             policy=Policy.from_settings(settings.ims),
             users=read_users(folder / settings.auth.users) if settings.auth.users else None,
             tls_context=make_context(tls, hostname=hostname, folder=folder),
-            protocol_log=ProtocolLog(folder / log.directory, log.level) if log.directory else None,
         )
 
     def rules_of(self, listener: Listener) -> Rules:
@@ -83,6 +80,7 @@ def session_factory(
     via: str,
     store: MessageStore,
     sessions: Sessions,
+    protocol_log: ProtocolLog | None = None,
     lookup: Lookup = reverse_name,
 ) -> Callable[[], SmtpProtocol]:
     """Give the factory that makes a listener's sessions in the running loop."""
@@ -94,7 +92,7 @@ def session_factory(
         sessions=sessions,
         tls_context=resources.starttls_context(listener),
         users=resources.users,
-        protocol_log=resources.protocol_log,
+        protocol_log=protocol_log,
         lookup=lookup,
         max_sessions=resources.settings.ims.max_inbound_connections,
     )

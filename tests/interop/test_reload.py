@@ -1,0 +1,90 @@
+"""SIGHUP: the settings are read again, and only what has changed is bound anew."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from bindpost.testing import Serve
+
+
+def free_port() -> int:
+    """Give a TCP port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def say(peer: socket.socket, line: str) -> bytes:
+    """Send a command and give the answer."""
+    peer.sendall(line.encode() + b"\r\n")
+    return peer.recv(4096)
+
+
+def connect(port: int) -> socket.socket:
+    """Connect and take the banner."""
+    peer = socket.create_connection(("127.0.0.1", port), timeout=30)
+    assert peer.recv(4096).startswith(b"220 ")
+    return peer
+
+
+def settings(*ports: int, more: str = "") -> str:
+    """Give a file with listeners on these ports."""
+    return more + "".join(f"[[listener]]\nendpoint = '127.0.0.1:{port}'\n" for port in ports)
+
+
+def test_only_what_changed_is_bound_again(serve: Serve, tmp_path: Path) -> None:
+    """One listener goes, one comes, one stays with its live session; new sessions get new rules."""
+    stays, goes, comes = free_port(), free_port(), free_port()
+    file = tmp_path / "bindpost.toml"
+    file.write_text(settings(stays, goes))
+    serving = serve(listen="").wait_ready()
+
+    with connect(stays) as live:
+        file.write_text(settings(stays, comes, more="ims.DisableETRN = true\n"))
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait_for(lambda record: record["event"].get("action") == "reloaded")
+
+        assert say(live, "ETRN example.org").startswith(b"250")
+        with connect(stays) as new:
+            assert say(new, "ETRN example.org").startswith(b"500")
+        connect(comes).close()
+        with pytest.raises(ConnectionRefusedError):
+            connect(goes)
+
+    bound = [r for r in serving.records if r["event"].get("action") == "listener-bound"]
+    assert len(bound) == 3
+
+
+def test_bad_settings_change_nothing(serve: Serve, tmp_path: Path) -> None:
+    """Settings that can't be used are reported by name, and the old ones stay in force."""
+    port = free_port()
+    file = tmp_path / "bindpost.toml"
+    file.write_text(settings(port))
+    serving = serve(listen="").wait_ready()
+
+    file.write_text(settings(port, more="personality = 'sendmail'\n"))
+    serving.process.send_signal(signal.SIGHUP)
+    record = serving.wait_for(lambda record: record["event"].get("action") == "reload-failed")
+
+    assert "personality" in record["bindpost"]["error"]
+    connect(port).close()
+
+
+def test_a_port_that_is_taken_does_not_end_the_service(serve: Serve, tmp_path: Path) -> None:
+    """A new listener that can't be bound gives 4007; the others go on."""
+    port = free_port()
+    file = tmp_path / "bindpost.toml"
+    file.write_text(settings(port))
+    serving = serve(listen="").wait_ready()
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        file.write_text(settings(port, other.getsockname()[1]))
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait_for(lambda record: record.get("EventID") == 4007)
+        serving.wait_for(lambda record: record["event"].get("action") == "reloaded")
+
+    connect(port).close()
+    assert serving.stop() == 0
