@@ -13,7 +13,7 @@ from .wire import Address
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken in one turn of the event loop."""
 ACCEPT_PAUSE: Final = 1.0
-"""Seconds without accepting after the system has run out of descriptors or memory."""
+"""As asyncio's own servers pause."""
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -66,24 +66,30 @@ class Acceptor:
     """
     Accepts on a listening, non-blocking IPv4 socket, and owns it.
 
-    `on_connection` gets each new socket, non-blocking, and its peer. `close()` is immediate.
+    `on_connection` gets each new socket, non-blocking, and its peer. When the system has run out of
+    descriptors or memory nothing is accepted for `pause` seconds. `close()` is immediate.
     """
 
     def __init__(
-        self, sock: socket.socket, on_connection: Callable[[socket.socket, Address], None]
+        self,
+        sock: socket.socket,
+        on_connection: Callable[[socket.socket, Address], None],
+        *,
+        pause: float = ACCEPT_PAUSE,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._on_connection = on_connection
-        self._pause: asyncio.TimerHandle | None = None
+        self._pause = pause
+        self._resumption: asyncio.TimerHandle | None = None
         self._loop.add_reader(sock.fileno(), self._accept)
 
     def close(self) -> None:
         """Stop accepting and close the socket."""
         if self._sock.fileno() < 0:
             return
-        if self._pause is not None:
-            self._pause.cancel()
+        if self._resumption is not None:
+            self._resumption.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
 
@@ -97,11 +103,11 @@ class Acceptor:
                 if error.errno not in _OUT_OF_RESOURCES:
                     raise
                 self._loop.remove_reader(self._sock.fileno())
-                self._pause = self._loop.call_later(ACCEPT_PAUSE, self._resume)
+                self._resumption = self._loop.call_later(self._pause, self._resume)
                 return
             connection.setblocking(False)
             self._on_connection(connection, Address(*peer))
 
     def _resume(self) -> None:
-        self._pause = None
+        self._resumption = None
         self._loop.add_reader(self._sock.fileno(), self._accept)

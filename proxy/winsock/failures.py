@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -114,7 +115,8 @@ class Failures:
 
     def local(self, error: OSError, hint: str) -> BindError:
         """Give the error of the local half of a remote bind, with the system's own code."""
-        return self._error(wsa.code_of(error), "bind", f"here: {error.strerror or error}", hint)
+        hop = "resolve" if isinstance(error, socket.gaierror) else "bind"
+        return self._error(wsa.code_of(error), hop, f"here: {error.strerror or error}", hint)
 
     def lost(self, server: str) -> BindError:
         """Give the error of a session whose proxy has stopped answering."""

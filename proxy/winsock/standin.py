@@ -18,7 +18,7 @@ from .wire import Address, CodecError
 SESSIONS: Final = 64
 """Clients at once; a hello beyond them gets no second answer."""
 CONNECTIONS: Final = 1024
-"""Connections from outside at once; those beyond them are closed."""
+"""Connections from outside at once, unless told otherwise."""
 GARBAGE: Final = b"220 this is no Winsock Proxy\r\n"
 _NO_ID: Final = bytes(4)
 
@@ -32,7 +32,7 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
     `silent` answers nothing; `garbage` answers a hello with bytes that are no message. A client
     that says nothing for `idle_after` seconds is forgotten; Dante's says hello every 6 minutes.
     `announce_interval` is how long, in seconds, a notice may remain unanswered before it is sent
-    again.
+    again. Connections beyond `connections` at once are closed.
 
     Not there: NTLM, Persistent and KillOldSession, ProxyBindIp, the TCP control channel.
 
@@ -52,6 +52,7 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
         garbage: bool = False,
         idle_after: float = 900.0,
         announce_interval: float = 0.5,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._here = Address(internal, port)
         self._silent = silent
@@ -74,7 +75,7 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
             is_taken=self._is_taken,
             announce_interval=announce_interval,
             splices=self._splices,
-            connections=CONNECTIONS,
+            connections=connections,
         )
 
     async def __aenter__(self) -> Self:

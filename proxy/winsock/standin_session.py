@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from ..binding import BACKLOG
 from .background import Acceptor, Background, move
 from .codec import Packet
 from .messages import (
@@ -29,8 +30,6 @@ from .messages import (
 from .splice import splice
 from .wire import Address
 
-LEAST_BACKLOG: Final = 128
-"""Connections that wait to be accepted, even if the client asks for Winsock 1.1's usual 5."""
 ANNOUNCE_TRIES: Final = 5
 """How often a notice is sent before its connection is given up."""
 CALLBACK_TIMEOUT: Final = 10.0
@@ -157,7 +156,9 @@ class Session:
         if self._sock is None or self._acceptor is not None or request.bind_id != self._bind_id:
             return Refusal(operation=_LISTEN)
         try:
-            self._sock.listen(max(LEAST_BACKLOG, min(request.backlog, 2 * LEAST_BACKLOG)))
+            # Not the client's backlog, which is Winsock 1.1's 5: clients of a full queue may wait
+            # for a banner for ever, since SYN cookies let them think that they are connected.
+            self._sock.listen(BACKLOG)
         except OSError:
             return AddressInUse()
         self._acceptor = Acceptor(self._sock, self._accept)

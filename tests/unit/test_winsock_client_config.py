@@ -303,6 +303,14 @@ def test_missing_file_finds_other_letter_case(tmp_path: Path) -> None:
         load_client_config(wspcfg=tmp_path / "WSPCFG.INI")
 
 
+def test_missing_file_without_a_reason_is_told_as_such(tmp_path: Path) -> None:
+    """When nothing of the kind is there, the error says no more than that."""
+    (tmp_path / "mspclnt.ini").touch()
+
+    with pytest.raises(ConfigError, match=r"does not exist$"):
+        load_client_config(wspcfg=tmp_path / "wspcfg.ini")
+
+
 def test_missing_folder_is_told(tmp_path: Path) -> None:
     """When not even the folder is there, the error says it."""
     with pytest.raises(ConfigError, match="there is no folder"):
