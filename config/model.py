@@ -41,6 +41,16 @@ class Listener(_Table, frozen=True):
         TlsMode,
         Meta(description="auto (STARTTLS if a certificate is set), off, starttls or implicit."),
     ] = "auto"
+    proxy_protocol: Annotated[
+        bool, Meta(description="Expect a PROXY protocol header, v1 or v2, on every connection.")
+    ] = False
+    proxy_trusted: Annotated[
+        tuple[str, ...],
+        Meta(description="Who may send that header: addresses and networks (CIDR)."),
+    ] = ("127.0.0.0/8", "::1")
+    proxy_timeout: Annotated[
+        float, Meta(gt=0, description="Seconds in which that header must come.")
+    ] = 5.0
 
 
 class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
@@ -229,6 +239,46 @@ class ProtocolLog(_Table, frozen=True):
     ] = "Medium"
 
 
+class Relay(_Table, frozen=True):
+    """Relay of kept messages to a real server, `[relay]` (docs/relay.md)."""
+
+    server: Annotated[
+        str, Meta(description="HOST:PORT of the server to relay to; empty = nothing is relayed.")
+    ] = ""
+    via: Annotated[
+        str,
+        Meta(
+            description="Way there: direct:, or a proxy by socks5://, socks4://, socks4a:// or "
+            "http://[USER:PASSWORD@]HOST:PORT."
+        ),
+    ] = "direct:"
+    recipients: Annotated[
+        tuple[str, ...],
+        Meta(description="Envelope recipients that are relayed by themselves: *@example.org."),
+    ] = ()
+    allowed: Annotated[
+        tuple[str, ...], Meta(description="Addresses that a release may name; empty = any.")
+    ] = ()
+    user: Annotated[str, Meta(description="Name to log in with; empty = no login.")] = ""
+    password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
+    tls: Annotated[
+        Literal["off", "starttls", "implicit"],
+        Meta(description="off, starttls (nothing is sent without it) or implicit."),
+    ] = "off"
+    ca_file: Annotated[
+        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
+    ] = ""
+    attempts: Annotated[
+        int, Meta(ge=1, le=100, description="Attempts before a message is given up.")
+    ] = 8
+    first_pause: Annotated[
+        float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
+    ] = 10.0
+    timeout: Annotated[
+        float, Meta(gt=0, description="Seconds that one attempt may take in all.")
+    ] = 300.0
+
+
 class Settings(_Table, frozen=True):
     """All settings of bindpost."""
 
@@ -268,3 +318,4 @@ class Settings(_Table, frozen=True):
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()
+    relay: Relay = Relay()

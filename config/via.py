@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from .redact import redact
 
-SCHEMES: Final = ("direct", "winsock")
-"""Schemes of the bind paths that are built in."""
+FORMS: Final[Mapping[str, str]] = {
+    "direct": "direct:",
+    "inherit": "inherit:[NAME]",
+    "socks4": "socks4://[USER@]HOST:PORT",
+    "socks4a": "socks4a://[USER@]HOST:PORT",
+    "socks5": "socks5://[USER:PASSWORD@]HOST:PORT",
+    "ssh": "ssh://[USER@]HOST[:PORT]",
+    "winsock": "winsock://HOST[:PORT]",
+}
+"""The bind paths that are built in: scheme, and how its URL is written."""
 
-_FORMS: Final = ("direct:", "winsock://HOST:PORT")
+PLUG_INS: Final = "bindpost.bind_providers"
+"""Entry-point group of the bind paths that others add; an entry's name is its scheme."""
+
+
+def plug_ins() -> Mapping[str, EntryPoint]:
+    """Give the installed plug-ins by scheme; what is built in can't be replaced by one."""
+    found = entry_points(group=PLUG_INS)
+    return {entry.name.lower(): entry for entry in found if entry.name.lower() not in FORMS}
 
 
 def scheme_of(via: str, names: Collection[str]) -> str:
@@ -23,7 +39,7 @@ def scheme_of(via: str, names: Collection[str]) -> str:
     if via in names:
         return ""
     scheme, colon, rest = via.partition(":")
-    if colon and scheme.lower() in SCHEMES:
+    if colon and (scheme.lower() in FORMS or scheme.lower() in plug_ins()):
         if scheme.lower() == "direct" and rest:
             raise ValueError(f'"{redact(via)}": direct: takes nothing after the colon')
         return scheme.lower()
@@ -34,9 +50,11 @@ def scheme_of(via: str, names: Collection[str]) -> str:
 
 
 def _known(names: Collection[str]) -> str:
-    return ", ".join((*_FORMS, *sorted(f"[path.{name}]" for name in names)))
+    others = (f"{scheme}:" for scheme in sorted(plug_ins()))
+    return ", ".join((*FORMS.values(), *others, *sorted(f"[path.{name}]" for name in names)))
 
 
 def _nearest(via: str, names: Collection[str]) -> str:
-    near = difflib.get_close_matches(via, (*names, "direct:", "winsock:"), n=1)
+    schemes = (f"{scheme}:" for scheme in FORMS)
+    near = difflib.get_close_matches(via, (*names, *schemes), n=1)
     return f'; did you mean "{near[0]}"?' if near else ""

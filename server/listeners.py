@@ -13,7 +13,7 @@ from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider
-from bindpost.proxy.registry import provider_for
+from bindpost.proxy.registry import provider_of
 
 from .listening import ListeningPost, bind_fields
 from .smtp.policy import LISTENING_MODES
@@ -42,8 +42,7 @@ class Plan:
     def providers(self) -> list[BindProvider]:
         """Give each listener's bind provider, in order. Raises `ConfigError`."""
         return [
-            provider_for(listener.via, self.settings, self.folder)
-            for listener in self.settings.listener
+            provider_of(listener, self.settings, self.folder) for listener in self.settings.listener
         ]
 
 

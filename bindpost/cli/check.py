@@ -14,7 +14,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
 from bindpost.proxy.provider import Hop
-from bindpost.proxy.registry import provider_for
+from bindpost.proxy.registry import provider_of
 
 from .options import listening_options, load_flags
 
@@ -63,7 +63,7 @@ def check(as_json: bool, **flags: Any) -> None:
 async def _walk_all(loaded: Loaded) -> list[Verdict]:
     verdicts = []
     for listener in loaded.settings.listener:
-        provider = provider_for(listener.via, loaded.settings, loaded.folder)
+        provider = provider_of(listener, loaded.settings, loaded.folder)
         hops = await provider.diagnose(Endpoint.parse(listener.endpoint))
         code = next((hop.code for hop in hops if hop.ok is False), None)
         verdicts.append(Verdict(listener.endpoint, provider.url, hops, code))

@@ -199,9 +199,10 @@ class SmtpProtocol(SMTP):
 
     def _close_if_drained(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
-        if self._draining and idle and self.transport is not None:
+        open_ = self.transport is not None and not self.transport.is_closing()
+        if self._draining and idle and open_:
             self._write(self.conversation.say("shutting_down"))
-            self.transport.close()
+            self._close()
 
     def _timeout_cb(self) -> None:
         """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +18,17 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy.direct import DirectProvider
-from bindpost.proxy.provider import BindProvider, Listener, ListenerState
+from bindpost.proxy.haproxy.codec import Command, Header, TcpRoute, dumps
+from bindpost.proxy.haproxy.provider import ProxyProtocolProvider
+from bindpost.proxy.inherited import InheritedProvider
+from bindpost.proxy.provider import (
+    BindProvider,
+    Hop,
+    Listener,
+    ListenerState,
+    ProtocolFactory,
+    Report,
+)
 from bindpost.proxy.wsa import EADDRINUSE
 
 
@@ -26,6 +38,8 @@ class Bench:
 
     provider: BindProvider
     endpoint: Endpoint
+    queue_outlives: bool = False
+    """Whether peers of a closed listener wait for the next one, instead of being refused."""
 
 
 Factory = Callable[[Path], AbstractAsyncContextManager[Bench]]
@@ -53,10 +67,95 @@ async def direct_unix(folder: Path) -> AsyncIterator[Bench]:
     yield Bench(DirectProvider(), Endpoint(path=str(folder / "s")))
 
 
+class Announcing:
+    """Binds on this machine; each peer seems to begin with a PROXY header of its own name."""
+
+    url = "direct:"
+
+    async def create_server(
+        self,
+        protocol_factory: ProtocolFactory,
+        endpoint: Endpoint,
+        *,
+        ssl: ssl.SSLContext | None = None,
+        report: Report | None = None,
+    ) -> Listener:
+        """Bind."""
+        return await DirectProvider().create_server(lambda: Announcer(protocol_factory()), endpoint)
+
+    async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
+        """Foresee."""
+        return await DirectProvider().diagnose(endpoint)
+
+
+class Announcer(asyncio.Protocol):
+    """Gives the real protocol a header before anything else."""
+
+    def __init__(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = cast("asyncio.Protocol", protocol)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Step aside, the header given."""
+        header = Header(version=2, command=Command.LOCAL)
+        names = [transport.get_extra_info(name) for name in ("peername", "sockname")]
+        if all(isinstance(name, tuple) for name in names):
+            (source, source_port), (target, port) = ((ip_address(n[0]), n[1]) for n in names)
+            header = Header(version=2, route=TcpRoute(source, source_port, target, port))
+        cast("asyncio.Transport", transport).set_protocol(self.protocol)
+        self.protocol.connection_made(transport)
+        self.protocol.data_received(dumps(header))
+
+
+@asynccontextmanager
+async def haproxy_ipv4(folder: Path) -> AsyncIterator[Bench]:
+    """A PROXY header on IPv4."""
+    provider = ProxyProtocolProvider(Announcing(), ["127.0.0.1"])
+    yield Bench(provider, Endpoint.parse("127.0.0.1:0"))
+
+
+@asynccontextmanager
+async def haproxy_local(folder: Path) -> AsyncIterator[Bench]:
+    """A PROXY header that says LOCAL, on a Unix socket."""
+    yield Bench(ProxyProtocolProvider(Announcing(), ["::1"]), Endpoint(path=str(folder / "s")))
+
+
+HANDED_OVER = 500
+"""A descriptor that nothing else in the tests has."""
+
+
+@asynccontextmanager
+async def inherited(sock: socket.socket, endpoint: Endpoint) -> AsyncIterator[Bench]:
+    """A socket that was handed over."""
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+    with ExitStack() as stack:
+        os.dup2(sock.fileno(), HANDED_OVER)
+        stack.callback(os.close, HANDED_OVER)
+        sock.close()
+        provider = InheritedProvider(environ, first=HANDED_OVER)
+        yield Bench(provider, endpoint, queue_outlives=True)
+
+
+def inherited_ipv4(folder: Path) -> AbstractAsyncContextManager[Bench]:
+    """A TCP socket that was handed over."""
+    return inherited(socket.create_server(("127.0.0.1", 0)), Endpoint.parse("127.0.0.1:0"))
+
+
+def inherited_unix(folder: Path) -> AbstractAsyncContextManager[Bench]:
+    """A Unix socket that was handed over."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(folder / "s"))
+    sock.listen()
+    return inherited(sock, Endpoint(path=str(folder / "s")))
+
+
 FACTORIES: dict[str, Factory] = {
     "direct-ipv4": direct_ipv4,
     "direct-ipv6": direct_ipv6,
     "direct-unix": direct_unix,
+    "haproxy-ipv4": haproxy_ipv4,
+    "haproxy-local": haproxy_local,
+    "inherited-ipv4": inherited_ipv4,
+    "inherited-unix": inherited_unix,
 }
 """A provider that joins is named here."""
 
@@ -292,13 +391,17 @@ async def test_close_leaves_live_sessions(listener: Listener) -> None:
     await peer.close()
 
 
-async def test_nobody_gets_in_after_close(listener: Listener) -> None:
-    """Peers are refused once the listener is closed."""
+async def test_nobody_gets_in_after_close(bench: Bench, listener: Listener, log: Log) -> None:
+    """Peers are refused once the listener is closed, or wait for the next one."""
     listener.close()
     await listener.wait_closed()
 
-    with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
-        await connect(listener.addresses[0])
+    if bench.queue_outlives:
+        await (await connect(listener.addresses[0])).close()
+    else:
+        with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            await connect(listener.addresses[0])
+    assert log.transports == []
 
 
 async def test_close_twice(listener: Listener) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from bindpost.config.model import DirectPath, Settings, WinsockPath
+from bindpost.config.via import FORMS
 from bindpost.errors import ConfigError
 from bindpost.proxy.direct import DirectProvider
 from bindpost.proxy.registry import provider_for, redact
+
+KNOWN = ", ".join(FORMS.values())
 
 
 @pytest.mark.parametrize("via", ["direct:", "DIRECT:", "here"])
@@ -40,7 +43,7 @@ def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         'via: "socks9://me:***@10.0.0.1" is no known scheme of a bind path; '
-        "known: direct:, winsock://HOST:PORT, [path.lab]"
+        f"known: {KNOWN}, [path.lab]"
     )
 
 
