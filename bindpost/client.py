@@ -25,6 +25,10 @@ class MessageNotFoundError(BindpostError):
     """The server has no message of this id."""
 
 
+class ReleaseRefusedError(BindpostError):
+    """The server would not release a message: its relay is off, or the addresses are not right."""
+
+
 class _Object(msgspec.Struct, frozen=True, kw_only=True):
     """What the server answered; fields that this client doesn't know are passed over."""
 
@@ -58,6 +62,7 @@ class Session(_Object, frozen=True):
     tls_version: str | None = None
     tls_cipher: str | None = None
     login: str | None = None
+    proxy_tlvs: Mapping[str, str | int] = {}
 
 
 class Fields(_Object, frozen=True):
@@ -178,6 +183,43 @@ class Deleted(_Object, frozen=True):
     unknown: tuple[str, ...]
 
 
+class Addressee(_Object, frozen=True):
+    """
+    A recipient of a job: `state` is `queued`, `sent` or `failed`.
+
+    `code` and `reply` are the relay server's last words; without a code, `reply` is what went wrong
+    before it could say anything.
+    """
+
+    address: str
+    state: str
+    code: int | None = None
+    reply: str = ""
+
+
+class Job(_Object, frozen=True):
+    """
+    A message on its way to the relay's server: `queued`, `sending`, `sent` or `failed`.
+
+    `kind` is `release` or `automatic`, `due` when the next attempt comes, None when there is none.
+    `error` is what the last attempt met with.
+    """
+
+    id: int
+    message_id: str
+    kind: str
+    state: str
+    attempts: int
+    created: datetime
+    due: datetime | None
+    error: str
+    recipients: tuple[Addressee, ...]
+
+
+class _Jobs(_Object, frozen=True):
+    jobs: tuple[Job, ...]
+
+
 class _Page(_Object, frozen=True):
     messages: list[MessageSummary]
     next: int | None
@@ -269,6 +311,28 @@ class Client:
         """Delete all messages."""
         return self._decode("DELETE", f"{_API}/messages", Deleted, {"all": True})
 
+    def release(self, message_id: str, to: Iterable[str] | None = None) -> Job:
+        """
+        Give a message to the relay, for these addresses or for its own recipients.
+
+        Returns when it is queued; `releases` tells what becomes of it. Raises
+        `MessageNotFoundError` and `ReleaseRefusedError`.
+        """
+        path = _release_path(message_id)
+        status, answer = self._ask(
+            "POST", path, {} if to is None else {"to": list(to)}, passing=(400,)
+        )
+        if status == 400:
+            raise ReleaseRefusedError(
+                f"{self.url} does not release message {message_id!r}: "
+                f"{answer.decode('utf-8', 'replace')}"
+            )
+        return self._read(answer, Job, path)
+
+    def releases(self, message_id: str) -> tuple[Job, ...]:
+        """Give the relay's jobs of a message, newest first; raises `MessageNotFoundError`."""
+        return self._decode("GET", _release_path(message_id), _Jobs).jobs
+
     def _decode(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
         return self._read(self._ask(method, path, body)[1], kind, path)
 
@@ -352,6 +416,10 @@ def _query(**values: str | float | None) -> str:
 
 def _plain(path: str) -> str:
     return path.partition("?")[0]
+
+
+def _release_path(message_id: str) -> str:
+    return f"{_API}/messages/{quote(message_id, safe='')}/release"
 
 
 def _id_in(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 import click
 import msgspec
 
-from bindpost.client import Client, Message, MessageNotFoundError, MessageSummary
+from bindpost.client import Client, Job, Message, MessageNotFoundError, MessageSummary
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import load
 from bindpost.errors import ServerUnreachableError
@@ -33,7 +33,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def mail() -> None:
-    """Look at the inbox of a running server, wait for mail, delete it."""
+    """Look at the inbox of a running server, wait for mail, delete or release it."""
 
 
 @mail.command("list")
@@ -134,6 +134,37 @@ def delete(*, ids: tuple[str, ...], everything: bool, as_json: bool, server: str
         raise MessageNotFoundError(f"{client.url} has no message {unknown}")
 
 
+@mail.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option(
+    "--to",
+    "addresses",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Recipient in place of the message's own; may be repeated.",
+)
+@_as_json
+@_on_server
+def release(
+    *, ids: tuple[str, ...], addresses: tuple[str, ...], as_json: bool, server: str | None
+) -> None:
+    """
+    Send messages on to the server that [relay] names, through its proxy if there is one.
+
+    They are queued and sent soon; the server's log tells what becomes of them.
+    """
+    client = _client(server)
+    jobs = []
+    try:
+        for message_id in ids:
+            jobs.append(client.release(message_id, addresses or None))
+            if not as_json:
+                click.echo(printable(_queued(jobs[-1])))
+    finally:  # what has been queued is told, even if the next one can't be
+        if as_json:
+            _print_json(jobs)
+
+
 def _client(server: str | None) -> Client:
     return Client(server or _server_of_settings())
 
@@ -187,6 +218,11 @@ def _row(message: MessageSummary) -> str:
         f"{mark} {message.id}  {_local(message)}  "
         f"<{message.envelope.reverse_path}> -> {recipients}  {subject}"
     )
+
+
+def _queued(job: Job) -> str:
+    recipients = ", ".join(recipient.address for recipient in job.recipients)
+    return f"{job.message_id} queued for {recipients}"
 
 
 def _lines(message: Message) -> Iterator[str]:

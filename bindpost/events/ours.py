@@ -256,6 +256,49 @@ REQUEST_FAILED: Final = EventType(
     remedy="See `error`; with a stack trace it is a fault of bindpost's: report it.",
     ecs=("web", "error"),
 )
+RELOADED: Final = EventType(
+    id=118,
+    source=OURS,
+    symbol="MSG_RELOADED",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The settings were read again: SMTP at %1.",
+    parameters=("smtp",),
+    action="reloaded",
+    explanation="SIGHUP came. Listeners that did not change stayed bound, live sessions went on.",
+    remedy="Nothing to do.",
+    ecs=("configuration", "change"),
+)
+RELOAD_FAILED: Final = EventType(
+    id=119,
+    source=OURS,
+    symbol="MSG_RELOAD_FAILED",
+    level=Level.ERROR,
+    category=Category.INITIALIZATION,
+    template="The settings were read again and cannot be used; the old ones stay in force.",
+    details=("error",),
+    action="reload-failed",
+    explanation="SIGHUP came, and the file or a variable is wrong; `error` names the key.",
+    remedy="Mend the settings, see them with `bindpost check`, and send SIGHUP again.",
+    ecs=("configuration", "info"),
+)
+PROXY_HEADER_UNEXPECTED: Final = EventType(
+    id=130,
+    source=OURS,
+    symbol="MSG_PROXY_HEADER_UNEXPECTED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="A client sent a PROXY protocol header (%1) to a listener that does not expect one.",
+    parameters=("version",),
+    details=("session", "listener", "peer"),
+    action="proxy-header-unexpected",
+    explanation=(
+        "A load balancer in front of the listener sends PROXY headers. Each of their lines got a "
+        "reply of its own, so its clients read every reply too early."
+    ),
+    remedy="Set `proxy_protocol = true` on this listener, or take send-proxy off in the balancer.",
+    ecs=("network", "protocol"),
+)
 WEB_FAILED: Final = EventType(
     id=116,
     source=OURS,
@@ -269,6 +312,105 @@ WEB_FAILED: Final = EventType(
     explanation="The HTTP endpoint could not be bound; the service does not start.",
     remedy="Stop what holds the port, give another endpoint to --web, or say --web off.",
     ecs=("network", "start"),
+)
+
+RELAY_ON: Final = EventType(
+    id=120,
+    source=OURS,
+    symbol="MSG_RELAY_ON",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="Messages can be relayed to %1 through %2; %3 wait in the queue.",
+    parameters=("server", "via", "waiting"),
+    details=("patterns",),
+    action="relay-on",
+    explanation=(
+        "The service started with [relay] set. `patterns` are the recipients whose mail is relayed "
+        "by itself; anything else is relayed only when somebody releases it."
+    ),
+    remedy="Nothing to do. Set relay.server to nothing to switch it off.",
+    ecs=("configuration", "info"),
+)
+RELAY_SENT: Final = EventType(
+    id=121,
+    source=OURS,
+    symbol="MSG_RELAY_SENT",
+    level=Level.INFORMATION,
+    category=Category.MESSAGE_TRANSFER,
+    template="The message %1 was relayed to %2 recipients, at attempt %3.",
+    parameters=("message_id", "recipients", "attempt"),
+    details=("job", "kind", "server", "via"),
+    action="relay-sent",
+    explanation="The server has taken responsibility for the message and all its recipients.",
+    remedy="Nothing to do.",
+    ecs=("email", "info"),
+)
+RELAY_DELAYED: Final = EventType(
+    id=122,
+    source=OURS,
+    symbol="MSG_RELAY_DELAYED",
+    level=Level.WARNING,
+    category=Category.MESSAGE_TRANSFER,
+    template="The message %1 is not yet relayed to %2 recipients; attempt %3 comes in %4 seconds.",
+    parameters=("message_id", "recipients", "attempt", "delay"),
+    details=("job", "kind", "server", "via", "hop", "reason", "hint"),
+    action="relay-delayed",
+    explanation=(
+        "The proxy or the server could not be reached, or the server said 4xx. `hop` is which of "
+        "them it was: proxy, server or message; `reason` is the error or the server's own words."
+    ),
+    remedy="See `hint`. The message stays in the queue, over restarts too, until it is given up.",
+    ecs=("email", "info"),
+)
+RELAY_FAILED: Final = EventType(
+    id=123,
+    source=OURS,
+    symbol="MSG_RELAY_FAILED",
+    level=Level.ERROR,
+    category=Category.MESSAGE_TRANSFER,
+    template="The message %1 is not relayed to %2 recipients, after attempt %3.",
+    parameters=("message_id", "recipients", "attempt"),
+    details=("job", "kind", "server", "via", "hop", "reason", "hint"),
+    action="relay-failed",
+    explanation=(
+        "The server said 5xx, or the last of relay.attempts has failed. `hop` is where: proxy, "
+        "server or message; `reason` is the error or the server's own words."
+    ),
+    remedy="See `hint`, then release the message again. It is still in the inbox.",
+    ecs=("email", "info"),
+)
+RELAY_LOOP: Final = EventType(
+    id=124,
+    source=OURS,
+    symbol="MSG_RELAY_LOOP",
+    level=Level.WARNING,
+    category=Category.MESSAGE_TRANSFER,
+    template="The message %1 is not relayed by itself, because a relay has brought it.",
+    parameters=("message_id",),
+    details=("job", "kind", "server", "via"),
+    action="relay-loop",
+    explanation=(
+        "A message that a bindpost has relayed once came in, from it or over other servers. "
+        "Relayed again it could go round for ever."
+    ),
+    remedy="Let relay.server, or what stands behind it, not send back to this listener.",
+    ecs=("email", "info"),
+)
+RELAY_ERROR: Final = EventType(
+    id=125,
+    source=OURS,
+    symbol="MSG_RELAY_ERROR",
+    level=Level.ERROR,
+    category=Category.INTERNAL,
+    template="The relay could not do its work; it tries again.",
+    details=("error",),
+    action="relay-error",
+    explanation=(
+        "The queue of the relay or the message store failed, or bindpost itself did; then the "
+        "record carries a traceback. Mail is still taken."
+    ),
+    remedy="Look at the error: mostly the disk is full or the data folder not writable.",
+    ecs=("process", "info"),
 )
 
 EVENTS: Final[tuple[EventType, ...]] = (
@@ -290,4 +432,13 @@ EVENTS: Final[tuple[EventType, ...]] = (
     PROTOCOL_LOG_FAILED,
     WEB_FAILED,
     REQUEST_FAILED,
+    RELOADED,
+    RELOAD_FAILED,
+    PROXY_HEADER_UNEXPECTED,
+    RELAY_ON,
+    RELAY_SENT,
+    RELAY_DELAYED,
+    RELAY_FAILED,
+    RELAY_LOOP,
+    RELAY_ERROR,
 )

@@ -62,7 +62,8 @@ class SessionFacts(msgspec.Struct, frozen=True):
     What was known of the connection when the message was accepted.
 
     `peer` is the real peer as `host:port`, None if unknown, never a proxy. `listener` is the
-    endpoint that took the connection, `via` the bind path (credentials redacted).
+    endpoint that took the connection, `via` the bind path (credentials redacted). `proxy_tlvs` are
+    the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance.
     """
 
     session_id: str
@@ -76,6 +77,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     tls_version: str | None = None
     tls_cipher: str | None = None
     login: str | None = None
+    proxy_tlvs: Mapping[str, str | int] = {}
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):

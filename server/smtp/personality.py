@@ -123,6 +123,8 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: dict[str, ReplyText]
     helo_required: bool = False
     smtputf8: bool = False
+    extends: str = ""
+    """The personality that gave what this one does not say itself; empty = none."""
     announces_process_limit: bool = False
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
 
@@ -164,7 +166,7 @@ def _read(name: str) -> dict[str, Any]:
     data = tomllib.loads(text)
     if "extends" not in data:
         return data
-    base = _read(data.pop("extends"))
+    base = _read(data["extends"])
     return base | data | {"reply": base["reply"] | data.get("reply", {})}
 
 

@@ -23,6 +23,7 @@ from aiosmtpd.smtp import Session as StockSession
 from bindpost import events
 from bindpost.errors import StoreError, StoreFullError
 from bindpost.log import get_logger
+from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from ..store.store import MessageStore
@@ -126,6 +127,7 @@ class SmtpProtocol(SMTP):
         self._started = utc_now()
         self._log: SessionLog | None = None
         self._kept_messages = False
+        self._at_start = True
         self._in_command = True
         self._in_data = False
         self._draining = False
@@ -146,6 +148,7 @@ class SmtpProtocol(SMTP):
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
+        self._proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
         self.conversation = Conversation(
             self._around.rules,
             peer_host=peer,
@@ -267,10 +270,19 @@ class SmtpProtocol(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
+        if self._at_start:
+            self._look_for_header(line)
         self._in_command = True
         self._recorder.add("C", line.decode("utf-8", "replace"))
         if self._log is not None:
             self._log.received(line)
+
+    def _look_for_header(self, line: bytes) -> None:
+        """Tell of a load balancer's header that isn't expected here: it confuses clients."""
+        self._at_start = not line or line == b"\0"  # version 2 begins with such lines
+        if version := looks_like_header(line):
+            self._at_start = False
+            self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
 
     def _write(self, reply: Reply) -> None:
         for line in reply.text_lines:
@@ -400,6 +412,7 @@ class SmtpProtocol(SMTP):
             tls_version=tls.version() if tls is not None else None,
             tls_cipher=cipher[0] if cipher else None,
             login=talk.login,
+            proxy_tlvs=self._proxy_tlvs,
         )
 
     async def smtp_XEXCH50(self, arg: str | None) -> None:

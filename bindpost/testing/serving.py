@@ -1,4 +1,4 @@
-"""What tests of bindpost, and of programs that use it, are built with."""
+"""A `bindpost serve` of a test's own: started, read, ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from .client import Client
+from ..client import Client
 
 Record = dict[str, Any]
 """A log record as JSON has it."""

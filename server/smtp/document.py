@@ -1,0 +1,82 @@
+"""
+The personalities as Markdown, for docs/personalities.md.
+
+`python -m bindpost.server.smtp.document docs/personalities.md` puts them between the file's two
+markers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from . import personality
+from .personality import Personality, ReplyText
+
+BEGIN: Final = (
+    "<!-- replies: made by `python -m bindpost.server.smtp.document docs/personalities.md` -->"
+)
+END: Final = "<!-- end of replies -->"
+_ATTESTED: Final = {"text": "code and text", "code": "code", "no": "no"}
+
+
+def rewrite(page: str) -> str:
+    """Put the replies between the markers of a page. Raises `ValueError` if one is missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"no line {BEGIN if not begin else END}")
+    return f"{before}{BEGIN}\n\n{replies()}\n{END}{after}"
+
+
+def replies() -> str:
+    """Give a section for each personality."""
+    return "\n".join(_section(personality.load(name)) for name in personality.names())
+
+
+def _section(words: Personality) -> str:
+    inherited = personality.load(words.extends).reply if words.extends else {}
+    rows = [
+        _row(occasion, reply, of=words.extends if reply == inherited.get(occasion) else "")
+        for occasion, reply in words.reply.items()
+    ]
+    return "\n".join(
+        [
+            f"### {words.name}",
+            "",
+            f"{words.product}, build {words.build}.",
+            "",
+            f"- Keyword list of EHLO: {_codes(words.extensions)}",
+            f"- Parameters of MAIL: {_codes(words.mail_parameters)}",
+            f"- Parameters of RCPT: {_codes(words.rcpt_parameters)}",
+            f"- Mechanisms of AUTH: {_codes(words.auth_mechanisms)}",
+            "",
+            "| occasion | code | text | attested | source |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _row(occasion: str, reply: ReplyText, *, of: str) -> str:
+    """Give a reply's row; `of` names the personality that it was taken from and is attested for."""
+    text = "<br>".join(_code(line) for line in reply.text.split("\n"))
+    source = reply.source.replace("|", "\\|")
+    attested = _ATTESTED[reply.attested] + (f", of {of}" if of and reply.attested != "no" else "")
+    cells = (f"`{occasion}`", str(reply.code), text, attested, source)
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _codes(words: tuple[str, ...]) -> str:
+    return ", ".join(map(_code, words)) or "none"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(rewrite(target.read_text(encoding="utf-8")), encoding="utf-8")
