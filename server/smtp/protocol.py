@@ -91,6 +91,15 @@ class QuietSession(StockSession):
     login_data: Any = None
 
 
+class OnceClosedWriter(asyncio.StreamWriter):
+    """A writer that closes once: asyncio's TLS transport forgets its connection at the second."""
+
+    def close(self) -> None:
+        """Close, unless that has begun."""
+        if not self.is_closing():
+            super().close()
+
+
 class SmtpProtocol(SMTP):
     """One SMTP session on a transport of any kind."""
 
@@ -158,6 +167,13 @@ class SmtpProtocol(SMTP):
         self.conversation.tls = transport.get_extra_info("sslcontext") is not None
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
+        self._has_room = self._around.sessions.enter(self) and not self._over_ims_limit()
+
+    def _cb_client_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer = OnceClosedWriter(writer.transport, self, reader, self.loop)
+        super()._cb_client_connected(reader, writer)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session; what was said since its last message is kept with it."""
@@ -184,7 +200,7 @@ class SmtpProtocol(SMTP):
 
         TLS knows no half-open connection; there aiosmtpd ends the session.
         """
-        if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
+        if self.conversation.tls:
             return super().eof_received()
         return asyncio.StreamReaderProtocol.eof_received(self)
 
@@ -202,14 +218,13 @@ class SmtpProtocol(SMTP):
 
     def _close_if_drained(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
-        open_ = self.transport is not None and not self.transport.is_closing()
-        if self._draining and idle and open_:
+        if self._draining and idle and not self._writer.is_closing():
             self._write(self.conversation.say("shutting_down"))
             self._close()
 
     def _timeout_cb(self) -> None:
         """
-        Report a client that fell silent; aiosmtpd then closes the connection.
+        Report a client that fell silent, and close the connection.
 
         A client that does not take its last replies either is cut after the same time again.
         """
@@ -217,7 +232,7 @@ class SmtpProtocol(SMTP):
             self._report(events.BODY_TIMEOUT, host=self.conversation.peer_host)
         else:
             self._report(events.CLIENT_DROPPED, reason="no command within the time limit")
-        super()._timeout_cb()  # type: ignore[no-untyped-call]  # aiosmtpd's
+        self._close()
         self._timeout_handle = self.loop.call_later(self._timeout_duration, self.cut)
 
     def _create_session(self) -> StockSession:
@@ -227,10 +242,9 @@ class SmtpProtocol(SMTP):
 
     async def _handle_client(self) -> None:
         """Admit the client or refuse it, then run aiosmtpd's command loop."""
-        room = self._around.sessions.enter(self)
         refusal = self.conversation.admission()
         reason = "reject list"
-        if refusal is None and (not room or self._over_ims_limit()):
+        if refusal is None and not self._has_room:
             refusal, reason = self.conversation.say("too_many_connections"), "too many sessions"
         if refusal is not None:
             self._report(events.SESSION_REFUSED, reason=reason)
@@ -247,8 +261,7 @@ class SmtpProtocol(SMTP):
         return 0 < self._around.max_sessions < len(self._around.sessions)
 
     def _close(self) -> None:
-        if self.transport is not None:
-            self.transport.close()
+        self._writer.close()
 
     async def handle_exception(self, error: Exception) -> str:
         """
@@ -297,8 +310,11 @@ class SmtpProtocol(SMTP):
         self._write(reply)
         await self._writer.drain()
         if reply.code // 100 != 3:
-            self._in_command = False
-            self._close_if_drained()
+            self._end_command()
+
+    def _end_command(self) -> None:
+        self._in_command = False
+        self._close_if_drained()
 
     async def push(self, status: str | bytes | None) -> None:
         """Say what aiosmtpd itself has to say, in the personality's words."""
@@ -308,6 +324,8 @@ class SmtpProtocol(SMTP):
         occasion = occasion_of(text)
         if occasion == "greeting":
             await self._send(self.conversation.greeting())
+        elif occasion == "starttls_ready":  # the command goes on with the handshake
+            self._write(self.conversation.say(occasion))
         elif occasion is not None:
             await self._send(self.conversation.say(occasion))
         else:
@@ -436,6 +454,8 @@ class SmtpProtocol(SMTP):
             if self._original_transport is not None and not self.conversation.tls:
                 # asyncio does not tell of a connection that was closed here during the handshake.
                 raise TLSSetupException from ConnectionAbortedError("closed during the handshake")
+            if self.conversation.tls:
+                self._end_command()
 
     async def smtp_TLS(self, arg: str | None) -> None:
         """Start TLS by the older name that IMS lists beside STARTTLS."""

@@ -1,4 +1,4 @@
-"""The grammar of MAIL's and RCPT's arguments: what is an address, a parameter, and what is neither."""
+"""The grammar of MAIL's and RCPT's arguments: what is a path, a parameter, or neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The personalities: each is whole, says what it can know, and keeps what its keyword list promises."""
+"""The personalities: each is whole, and keeps what its keyword list promises."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_the_personalities_are_known() -> None:
     assert NAMES == ["imc-4.0", "ims-5.0", "ims-5.5", "plain"]
 
 
-@pytest.mark.parametrize("name", ["", "ims", "IMS-5.5", "ims-5.5.toml", "../ims-5.5", "plain\0", "/"])
+@pytest.mark.parametrize(
+    "name", ["", "ims", "IMS-5.5", "ims-5.5.toml", "../ims-5.5", "plain\0", "/"]
+)
 def test_an_unknown_personality_is_a_configuration_error(name: str) -> None:
     """The error names the key and the choice."""
     with pytest.raises(ConfigError) as caught:
@@ -73,7 +75,9 @@ def test_words_tell_only_what_is_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("occasion", sorted({occasion for _, occasion in STOCK_SENTENCES} - {"auth_ok"}))
+@pytest.mark.parametrize(
+    "occasion", sorted({occasion for _, occasion in STOCK_SENTENCES} - {"auth_ok"})
+)
 def test_what_aiosmtpd_occasions_can_be_said(name: str, occasion: str) -> None:
     """The replies that aiosmtpd's loop gives need nothing but what is always known."""
     reply = personality.load(name).say(occasion, **ALWAYS_KNOWN)

@@ -101,7 +101,11 @@ def test_every_list_is_checked(setting: Ims) -> None:
         (["192.0.2.8"], ["192.0.2.0;255.255.255.0"], False),
         # the most specific row of each list counts, wherever it stands in it
         (["192.0.0.0;255.255.0.0", "192.0.2.7"], ["192.0.2.0;255.255.255.0"], True),
-        (["192.0.2.0;255.255.255.0"], ["0.0.0.0;0.0.0.0", "192.0.2.7", "192.0.0.0;255.255.0.0"], False),
+        (
+            ["192.0.2.0;255.255.255.0"],
+            ["0.0.0.0;0.0.0.0", "192.0.2.7", "192.0.0.0;255.255.0.0"],
+            False,
+        ),
     ],
 )
 def test_the_more_specific_row_decides_who_connects(

@@ -22,7 +22,10 @@ lines = st.lists(
         (Reply(250, ("OK",)), b"250 OK\r\n"),
         (Reply(250, ("",)), b"250 \r\n"),
         (Reply(334, ("",)), b"334 \r\n"),
-        (Reply(250, ("host Hello", "SIZE 0", "TLS")), b"250-host Hello\r\n250-SIZE 0\r\n250 TLS\r\n"),
+        (
+            Reply(250, ("host Hello", "SIZE 0", "TLS")),
+            b"250-host Hello\r\n250-SIZE 0\r\n250 TLS\r\n",
+        ),
         (Reply(250, ("a", "")), b"250-a\r\n250 \r\n"),
         (Reply(250, ("ä",)), b"250 \xc3\xa4\r\n"),
         (Reply(250, ("a\rb\nc\0d",)), b"250 abcd\r\n"),
@@ -75,7 +78,15 @@ def test_nothing_ends_a_reply_early(code: int, text: tuple[str, ...]) -> None:
     assert max(map(len, wire.splitlines(keepends=True))) <= MAX_LINE + 2
 
 
-@given(codes, st.lists(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=100), min_size=1))
+@given(
+    codes,
+    st.lists(
+        st.text(
+            st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=100
+        ),
+        min_size=1,
+    ),
+)
 def test_a_clean_reply_arrives_as_it_is(code: int, text: list[str]) -> None:
     """Text within the bounds is not altered, and read back it is the same reply."""
     reply = Reply(code, tuple(text))

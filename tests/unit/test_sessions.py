@@ -13,6 +13,7 @@ class Talk:
 
     def __init__(self, sessions: Sessions, *, busy: bool = False, deaf: bool = False) -> None:
         self.told: list[str] = []
+        self.was_told = asyncio.Event()
         self._sessions = sessions
         self._busy = busy
         self._deaf = deaf
@@ -21,6 +22,7 @@ class Talk:
     def drain(self) -> None:
         """End unless there is a transaction."""
         self.told.append("drain")
+        self.was_told.set()
         if not self._busy and not self._deaf:
             self._sessions.leave(self)
 
@@ -49,7 +51,7 @@ def test_sessions_are_counted() -> None:
 
 
 def test_above_the_limit_there_is_no_room() -> None:
-    """The session above the limit is counted but not admitted; when one has left, the next one is."""
+    """The session above the limit is not admitted; when there is room again, the next one is."""
     sessions = Sessions(2)
     first, second, third = Talk(sessions), Talk(sessions), Talk(sessions)
     assert [first.admitted, second.admitted, third.admitted] == [True, True, False]
@@ -81,8 +83,7 @@ async def test_a_busy_session_may_finish() -> None:
     sessions = Sessions(10)
     talk = Talk(sessions, busy=True)
     draining = asyncio.create_task(sessions.drain(60))
-    while not talk.told:
-        await asyncio.sleep(0)
+    await talk.was_told.wait()
     assert not draining.done()
 
     talk.finish()
@@ -107,8 +108,7 @@ async def test_who_comes_while_draining_is_drained_too() -> None:
     sessions = Sessions(10)
     first = Talk(sessions, busy=True)
     draining = asyncio.create_task(sessions.drain(60))
-    while not first.told:
-        await asyncio.sleep(0)
+    await first.was_told.wait()
 
     late = Talk(sessions)
     first.finish()

@@ -67,7 +67,7 @@ def _texts(
             yield octets.decode()
         case ast.JoinedStr(values=parts):
             yield "".join(
-                part.value if isinstance(part, ast.Constant) else SAMPLE for part in parts
+                str(part.value) if isinstance(part, ast.Constant) else SAMPLE for part in parts
             )
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str() as text), attr="format")):
             yield text.replace("{}", SAMPLE)
@@ -158,7 +158,9 @@ def test_sentences_that_look_alike_are_told_apart(sentence: str, occasion: str) 
     assert occasion_of(sentence) == occasion
 
 
-@pytest.mark.parametrize("text", ["334 VXNlcm5hbWU6", "334 ", "235 LOGIN authentication successful"])
+@pytest.mark.parametrize(
+    "text", ["334 VXNlcm5hbWU6", "334 ", "235 LOGIN authentication successful"]
+)
 def test_other_texts_are_left_as_they_are(text: str) -> None:
     """Challenges, and what our own authenticator says, are no sentences of aiosmtpd's."""
     assert occasion_of(text) is None

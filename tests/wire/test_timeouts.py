@@ -1,0 +1,165 @@
+"""Clients that fall silent are dropped, with the event that tells why (RFC 5321, 4.5.3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bindpost import events
+from bindpost.config.model import Ims, Limits
+from bindpost.server.smtp.reverse import reverse_name
+
+if TYPE_CHECKING:
+    from tests.wire.conftest import Serve
+
+SHORT = 0.05
+IMPATIENT = Limits(command_timeout=SHORT, data_timeout=SHORT)
+SLOW_TO_ANGER = Limits(command_timeout=SHORT, data_timeout=60)
+"""Only commands are awaited for a short time."""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"EHLO c\r\n", b"MAIL FROM:<a@b>\r\n", b"NOO", b"AUTH LOGIN\r\n", b"XEXCH50 10 2\r\nx"],
+)
+async def test_a_silent_client_is_dropped(serve: Serve, before: bytes) -> None:
+    """Without a command within the limit the connection is closed."""
+    bench = await serve(limits=IMPATIENT)
+    peer = await bench.greeted()
+
+    peer.send(before)
+    await peer.rest()
+
+    event = await bench.events.wait_for(events.CLIENT_DROPPED)
+    assert event["peer"] == "127.0.0.1"
+    assert bench.events.of(events.BODY_TIMEOUT) == []
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("before", [b"", b"Subject: x\r\n\r\nhalf", b"x\n.\n", b"x\r\n."])
+async def test_a_silent_message_is_dropped(serve: Serve, before: bytes) -> None:
+    """Silence between DATA and the final dot is event 4051, and nothing is kept (KB Q152944)."""
+    bench = await serve(limits=Limits(data_timeout=SHORT))
+    peer = await bench.data()
+
+    peer.send(before)
+    assert await peer.rest() == b""
+
+    event = await bench.events.wait_for(events.BODY_TIMEOUT)
+    assert event["host"] == "127.0.0.1"
+    assert bench.events.of(events.CLIENT_DROPPED) == []
+    await bench.sessions.wait_for(0)
+    assert await bench.kept() == []
+
+
+async def test_a_message_has_its_own_limit(serve: Serve) -> None:
+    """While a message comes the command time-out does not count, and afterwards it does again."""
+    bench = await serve(limits=SLOW_TO_ANGER)
+    peer = await bench.data()
+    deadline = time.monotonic() + 3 * SHORT
+    while time.monotonic() < deadline:  # longer than a command may take
+        peer.send(b"x\r\n")
+        await peer.writer.drain()
+        await asyncio.sleep(0)
+
+    peer.send(b".\r\n")
+
+    assert (await peer.reply()).startswith(b"250")
+    await bench.events.wait_for(events.CLIENT_DROPPED)
+    assert len(await bench.kept()) == 1
+
+
+async def test_progress_gives_time(serve: Serve) -> None:
+    """A message may take longer than the limit as a whole, as long as it goes on."""
+    bench = await serve(limits=Limits(data_timeout=4 * SHORT))
+    peer = await bench.data()
+    deadline = time.monotonic() + 12 * SHORT
+    line = b"x" * 998 + b"\r\n"
+    while time.monotonic() < deadline:
+        peer.send(line * 66)
+        await peer.writer.drain()
+        await asyncio.sleep(0)
+
+    peer.send(b".\r\n")
+
+    assert (await peer.reply())[:3] in {b"250", b"552"}
+
+
+async def test_commands_give_time(serve: Serve) -> None:
+    """A client that goes on talking is not dropped."""
+    bench = await serve(limits=Limits(command_timeout=4 * SHORT))
+    peer = await bench.ehlo()
+    deadline = time.monotonic() + 12 * SHORT
+
+    while time.monotonic() < deadline:
+        assert (await peer.say("NOOP")).startswith(b"250")
+
+
+async def test_nonsense_gives_no_time(serve: Serve) -> None:
+    """A client that feeds an endless line, byte by byte, is dropped like a silent one."""
+    bench = await serve(limits=IMPATIENT)
+    peer = await bench.ehlo()
+
+    async def drip() -> None:
+        while True:
+            peer.send(b"x")
+            await asyncio.sleep(0)
+
+    dripping = asyncio.create_task(drip())
+    await bench.events.wait_for(events.CLIENT_DROPPED)
+    await bench.sessions.wait_for(0)
+    dripping.cancel()
+
+
+async def test_a_client_that_takes_no_replies_is_cut(serve: Serve) -> None:
+    """Who never reads holds its connection no longer than the limit, twice."""
+    bench = await serve(limits=IMPATIENT)
+    peer = await bench.ehlo()
+    peer.stop_reading()
+
+    peer.send(b"HELP\r\n" * 20_000)
+
+    await bench.events.wait_for(events.CLIENT_DROPPED)
+    await bench.sessions.wait_for(0)
+
+
+async def test_a_client_that_takes_no_goodbye_is_cut(serve: Serve) -> None:
+    """Nor does one that says QUIT and reads nothing."""
+    bench = await serve(limits=IMPATIENT)
+    peer = await bench.ehlo()
+    peer.stop_reading()
+
+    peer.send(b"HELP\r\n" * 20_000 + b"QUIT\r\n")
+    peer.half_close()
+
+    await bench.sessions.wait_for(0)
+
+
+async def test_a_lookup_that_hangs_does_not_hold_the_banner(serve: Serve) -> None:
+    """The banner comes after limits.reverse_lookup at the latest, with the address as the name."""
+
+    async def lookup(host: str | None, seconds: float) -> str | None:
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return None
+        return host
+
+    bench = await serve(
+        ims=Ims(disable_reverse_resolve=False), limits=Limits(reverse_lookup=SHORT), lookup=lookup
+    )
+    peer = await bench.greeted()
+
+    assert (await peer.say("EHLO c")).startswith(b"250-exchange Hello [127.0.0.1]\r\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "seconds"), [(None, 1.0), ("no address", 1.0), ("127.0.0.1", 1e-9)]
+)
+async def test_a_name_that_is_not_found_is_none(host: str | None, seconds: float) -> None:
+    """No host, a bad one, or no time give no name, and no error."""
+    assert await reverse_name(host, seconds) is None
