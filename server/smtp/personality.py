@@ -156,7 +156,7 @@ def load(name: str) -> Personality:
             "personality", f"there is no personality {name!r}", hint=f"choose {', '.join(names())}"
         )
     personality = msgspec.convert(_read(name), Personality)
-    _check(personality)
+    check(personality)
     return personality
 
 
@@ -170,7 +170,7 @@ def _read(name: str) -> dict[str, Any]:
     return base | data | {"reply": base["reply"] | data.get("reply", {})}
 
 
-def _check(personality: Personality) -> None:
+def check(personality: Personality) -> None:
     """Raise `ValueError` unless the data has words for every occasion, and only for those."""
     differing = REPLY_KEYS ^ personality.reply.keys()
     if differing:

@@ -16,6 +16,7 @@ from .guard import Guard
 from .mailpit import Mailpit
 from .native import Native
 from .pages import Pages
+from .releasing import Releases, Releasing
 from .responses import error_response
 
 
@@ -25,12 +26,14 @@ def create_app(
     ready: Callable[[], bool],
     version: str,
     hosts: Collection[str] = (),
+    relay: Releases | None = None,
 ) -> Starlette:
     """
     Make the web app over a store.
 
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
+    `relay` takes released messages; without one they are refused.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -40,6 +43,7 @@ def create_app(
             *health.routes(ready),
             *Mailpit(store, display).routes(),
             *Native(store, display, stopping=stopping).routes(),
+            *Releasing(store, relay).routes(),
             *Pages(store, display, version=version).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],

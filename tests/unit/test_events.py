@@ -80,6 +80,15 @@ def test_our_numbers_are_never_reassigned() -> None:
         115: "protocol-log-failed",
         116: "bind-web",
         117: "request-failed",
+        118: "reloaded",
+        119: "reload-failed",
+        130: "proxy-header-unexpected",
+        120: "relay-on",
+        121: "relay-sent",
+        122: "relay-delayed",
+        123: "relay-failed",
+        124: "relay-loop",
+        125: "relay-error",
     }
 
 

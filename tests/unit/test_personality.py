@@ -176,3 +176,23 @@ def test_no_occasion_is_dead() -> None:
     }
 
     assert personality.REPLY_KEYS - named == set()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"surprise": personality.ReplyText(250, "OK")},
+        {"noop": personality.ReplyText(99, "OK")},
+        {"noop": personality.ReplyText(600, "OK")},
+        {"noop": personality.ReplyText(250, "{")},
+    ],
+    ids=["incomplete", "unknown", "code too small", "code too big", "broken field"],
+)
+def test_data_that_is_not_whole_is_refused(reply: dict[str, personality.ReplyText]) -> None:
+    """A mistake in a data file shows when it is read, not when the server has to speak."""
+    plain = personality.load("plain")
+    broken = msgspec.structs.replace(plain, reply=plain.reply | reply if reply else {})
+
+    with pytest.raises(ValueError, match=r"plain|Single '{'"):
+        personality.check(broken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -195,3 +196,13 @@ def test_unusable_files_are_told(tmp_path: Path, pem: bytes, other_pem: bytes) -
             make_context(Tls(certificate=name), hostname=HOST, folder=tmp_path)
 
         assert name in str(caught.value)
+
+
+def test_without_cryptography_a_certificate_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extra isn't installed, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+
+    with pytest.raises(ConfigError, match=r"install bindpost\[tls\]"):
+        make_context(Tls(certificate=SELF_SIGNED), hostname=HOST, folder=tmp_path)

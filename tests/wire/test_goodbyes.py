@@ -163,24 +163,25 @@ async def test_a_message_on_its_way_to_the_store_is_kept_though_its_client_has_c
 ) -> None:
     """Who has sent all and closes may be listening still; the message is whole, and is kept."""
     bench = await serve(store=slow_store)
-    peer = await bench.data()
-    peer.send(b"x\r\n.\r\n")
+    wire = bench.wire()
+    await wire.feed(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n")
     await slow_store.asked.wait()
 
-    peer.half_close()
+    await wire.half_close()
     slow_store.go_on.set()
+    await wire.wait_for_close()
 
-    assert await peer.rest() == b"250 OK\r\n"
+    assert wire.writes[-1] == b"250 OK\r\n"
     assert await bench.kept() == [b"x\r\n"]
 
 
 @pytest.mark.parametrize("pair", [True, False], ids=["socketpair", "tcp"])
 @pytest.mark.parametrize("personality", ["ims-5.5", "plain"])
 async def test_a_half_closed_client_gets_all_replies(
-    serve: Serve, personality: str, pair: bool
+    serve: Serve, slow_store: SlowStore, personality: str, pair: bool
 ) -> None:
     """Who sends a whole session and then only listens is answered to the end; its mail is kept."""
-    bench = await serve(personality=personality)
+    bench = await serve(personality=personality, store=slow_store)
     peer = await bench.connected(pair=pair)
     message = b"Subject: x\r\n\r\n" + b"y" * 100_000 + b"\r\n"
 
@@ -190,6 +191,8 @@ async def test_a_half_closed_client_gets_all_replies(
         + b"QUIT\r\n"
     )
     peer.half_close()
+    await slow_store.asked.wait()
+    slow_store.go_on.set()
     replies = await peer.rest()
 
     codes = [line[:3] for line in replies.splitlines() if line[3:4] == b" "]

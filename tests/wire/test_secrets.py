@@ -107,6 +107,24 @@ async def test_no_secret_is_left(
             assert [place for place, text in written.items() if form in text] == []
 
 
+@pytest.mark.parametrize("tail", [1, 20, 100])
+async def test_the_tail_of_an_overlong_line_is_not_shown(serve: Serve, tail: int) -> None:
+    """Of a line that comes in pieces, and is too long, no piece gets into the transcript."""
+    bench = await serve(personality="plain")
+    wire = bench.wire()
+    line = b"AUTH PLAIN " + b"A" * 5000 + _plain(PASSWORD).encode()
+
+    await wire.feed(b"EHLO c\r\n" + line[:-tail])
+    await wire.feed(
+        line[-tail:] + b"\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+    )
+    await wire.wait_for_close()
+
+    (row,) = await bench.rows()
+    said = [text for speaker, text in await bench.transcript(row) if speaker == "C"]
+    assert said[:3] == ["EHLO c", "(a line that is too long)", "MAIL FROM:<a@b>"]
+
+
 async def test_a_failed_login_is_reported_with_its_name(serve: Serve, tmp_path: Path) -> None:
     """Event 4183 tells mechanism, host and user (KB Q235627), and the client gets 535."""
     (tmp_path / "users").write_text(f"{USER}:{PASSWORD}\n")

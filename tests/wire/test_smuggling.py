@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bindpost.server.smtp.reader import LINE_LIMIT
+
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
 
@@ -70,6 +72,25 @@ async def test_a_false_end_is_content(serve: Serve, before: str, personality: st
         assert codes == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"], after
         assert await bench.kept() == [_unstuffed(data)], after
         assert [row.envelope.reverse_path for row in await bench.rows()] == ["a@b"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\r", b"\n\n", b"x"], ids=repr)
+@pytest.mark.parametrize("length", [1, LINE_LIMIT - 2, LINE_LIMIT, LINE_LIMIT + 1, 3 * LINE_LIMIT])
+async def test_a_false_end_is_content_wherever_a_segment_ends(
+    serve: Serve, length: int, end: bytes
+) -> None:
+    """A long line is read in pieces; none of them begins a line, so none can be the end."""
+    data = b"x" * length + end + b".\r\n" + SMUGGLED + b"\r\n.\r\n"
+    for cut in range(length - 3, length + len(end) + 6):
+        bench = await serve()
+        wire = bench.wire()
+        await wire.feed(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
+
+        await wire.feed(data[: max(cut, 0)])
+        await wire.feed(data[max(cut, 0) :] + b"QUIT\r\n")
+        await wire.wait_for_close()
+
+        assert await bench.kept() == [_unstuffed(data)], cut
 
 
 @pytest.mark.parametrize("personality", ["ims-5.5", "plain"])

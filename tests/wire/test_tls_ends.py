@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ TRANSACTION = b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n"
 
 
 async def _inside(
-    serve: Serve, context: ssl.SSLContext, mode: str, **settings: Any
+    serve: Serve, context: ssl.SSLContext, mode: str, bench: Bench | None = None, **settings: Any
 ) -> tuple[Bench, Peer]:
-    """Give a service, and a client of it inside TLS."""
-    bench = await serve(
+    """Give a service, a new one unless there is one, and a client of it inside TLS."""
+    bench = bench or await serve(
         tls=Tls(certificate="self-signed"),
         listener_tls="implicit" if mode == "implicit" else "starttls",
         **settings,
@@ -85,6 +86,22 @@ async def test_who_takes_no_replies_is_cut_at_the_end(
     peer.send(b"HELP\r\n" * 20_000)
 
     await bench.sessions.drain(0.2)
+
+    assert len(bench.sessions) == 0
+
+
+async def test_a_goodbye_that_is_not_taken_can_be_cut(
+    serve: Serve, client_tls: ssl.SSLContext, mode: str
+) -> None:
+    """Sessions that are closing, with replies that wait for their clients, end when all are cut."""
+    bench, _ = await _inside(serve, client_tls, mode)
+    for replies in range(500, 10_000, 500):
+        _, peer = await _inside(serve, client_tls, mode, bench=bench)
+        peer.stop_reading()
+        peer.send(b"HELP\r\n" * replies + b"QUIT\r\nNOOP\r\n")
+
+    async with asyncio.timeout(5):
+        await bench.sessions.drain(0.2)
 
     assert len(bench.sessions) == 0
 

@@ -1,0 +1,100 @@
+"""The sessions that a SOCKS listener has brought: how they begin, and when none lives any more."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from asyncio import sslproto
+from collections.abc import Mapping
+from functools import partial
+
+from ..provider import ProtocolFactory
+from ..winsock.background import Background, move
+from .linger import Receiver, reset_on_close
+
+
+class Sessions:
+    """
+    Begins sessions on connections that were accepted elsewhere, and counts those that live.
+
+    With `tls` each begins with a handshake. `linger` is that of the sessions' transports, until
+    `no_more_lingering`.
+    """
+
+    def __init__(
+        self, protocol_factory: ProtocolFactory, tls: ssl.SSLContext | None, *, linger: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._protocol_factory = protocol_factory
+        self._tls = tls
+        self._linger = linger
+        self._live: dict[object, Receiver | None] = {}
+        self._none_lives = asyncio.Event()
+        self._none_lives.set()
+        self._beginning = Background()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def begin(self, sock: socket.socket, facts: Mapping[str, object]) -> None:
+        """Begin a session, which counts from now on; the socket is no longer the caller's."""
+        token = object()
+        self._live[token] = None
+        self._none_lives.clear()
+        self._beginning.spawn(self._begin(sock, facts, token), sock)
+
+    def no_more_lingering(self) -> None:
+        """Wait for no client to close, now or later."""
+        self._linger = 0
+        for receiver in tuple(self._live.values()):
+            if receiver is not None:
+                receiver.no_more_lingering()
+
+    async def wait_none(self) -> None:
+        """Return when no session lives."""
+        await self._none_lives.wait()
+
+    async def wait_begun(self) -> None:
+        """Return when no session is just beginning."""
+        await self._beginning.join()
+
+    async def _begin(self, sock: socket.socket, facts: Mapping[str, object], token: object) -> None:
+        try:
+            protocol = self._protocol_factory()
+            receiver = Receiver(
+                self._inside_tls(protocol),
+                facts,
+                linger=self._linger,
+                on_lost=partial(self._ended, token),
+            )
+            self._live[token] = receiver
+            await self._loop.connect_accepted_socket(lambda: receiver, move(sock))
+        except BaseException:
+            if sock.fileno() >= 0:  # not moved yet, so nobody lingers
+                reset_on_close(sock)
+            self._ended(token)
+            raise
+
+    def _inside_tls(self, protocol: asyncio.BaseProtocol) -> asyncio.BaseProtocol:
+        """
+        Put TLS between a protocol and its transport, if there shall be any.
+
+        Not by `connect_accepted_socket`: TLS would sit below the transport that lingers. Nor by
+        `start_tls`, to which uvloop takes its own transports only. aiosmtpd's STARTTLS does this.
+        """
+        if self._tls is None:
+            return protocol
+        return sslproto.SSLProtocol(
+            self._loop,
+            protocol,
+            self._tls,
+            None,  # type: ignore[arg-type]  # nobody waits for the handshake; None is allowed
+            server_side=True,
+            ssl_shutdown_timeout=self._linger or None,
+        )
+
+    def _ended(self, token: object) -> None:
+        self._live.pop(token, None)
+        if not self._live:
+            self._none_lives.set()

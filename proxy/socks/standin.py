@@ -1,0 +1,131 @@
+"""A stand-in for a SOCKS proxy with BIND, for labs and tests: users, port policies, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Final, Self
+
+from bindpost.config.endpoint import Endpoint
+
+from ..winsock.background import Acceptor, Background, move
+from .standin_client import Fault, Manners
+from .standin_ports import PortPolicy, Ports
+from .standin_session import Session
+
+CONNECTIONS: Final = 256
+"""Clients at once; those beyond them are closed without a word."""
+
+__all__ = ["Fault", "PortPolicy", "SocksServer"]
+
+
+class SocksServer:
+    """
+    A SOCKS 4, 4a and 5 server that knows one command, BIND; `async with` runs it.
+
+    `host`, an IPv4 address, and `port` are where clients connect, port 0 for any; `external` is the
+    address on which ports are bound. `users` maps names to passwords; with any, SOCKS5 needs one
+    and SOCKS4 is refused. `policy` says what happens to a port that is taken, `fault` what is wrong
+    on purpose, `reply` and `second_reply` are the codes of these replies in place of success.
+    `versions` are those that are spoken. `drip` is the pause between two bytes of the fault of that
+    name, in seconds.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        external: str = "127.0.0.1",
+        users: Mapping[str, str] = MappingProxyType({}),
+        policy: PortPolicy = PortPolicy.PLAIN,
+        fault: Fault | None = None,
+        reply: int | None = None,
+        second_reply: int | None = None,
+        versions: Collection[int] = (4, 5),
+        drip: float = 0.05,
+    ) -> None:
+        self._here = Endpoint(host, port)
+        self._ports = Ports(external, policy)
+        self._manners = Manners(
+            users=dict(users),
+            fault=fault,
+            reply=reply,
+            second_reply=second_reply,
+            versions=frozenset(versions),
+            drip=drip,
+        )
+        self._acceptor: Acceptor | None = None
+        self._sessions: set[Session] = set()
+        self._background = Background()
+        self._busy = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __aenter__(self) -> Self:
+        sock = socket.create_server((self._here.host, self._here.port), backlog=CONNECTIONS)
+        sock.setblocking(False)
+        self._here = self._here.with_port(sock.getsockname()[1])
+        self._acceptor = Acceptor(sock, self._connected)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._acceptor is not None
+        self._acceptor.close()
+        self._background.cancel()
+        await self._background.join()
+        self._ports.close()
+        await asyncio.sleep(0)  # the connections that were cut close their sockets now
+
+    @property
+    def address(self) -> Endpoint:
+        """Where clients connect."""
+        return self._here
+
+    def url(self, scheme: str = "socks5", login: str = "") -> str:
+        """Give the bind path that leads here; `login` is `USER:PASSWORD`."""
+        return f"{scheme}://{login}{'@' if login else ''}{self._here}"
+
+    @property
+    def bound(self) -> Sequence[Endpoint]:
+        """The ports that are bound for clients and wait for a connection."""
+        return [session.bound for session in self._sessions if session.bound is not None]
+
+    @property
+    def taken(self) -> set[int]:
+        """The ports that somebody else holds; to be changed at will."""
+        return self._ports.taken
+
+    async def idle(self) -> None:
+        """Return when no client is connected, and so nothing is bound."""
+        await self._idle.wait()
+
+    async def busy(self) -> None:
+        """Return when a client is connected."""
+        await self._busy.wait()
+
+    def _connected(self, sock: socket.socket, _peer: object) -> None:
+        if len(self._background) >= CONNECTIONS:
+            sock.close()
+            return
+        session = Session(self._manners, self._ports)
+        self._sessions.add(session)
+        self._busy.set()
+        self._idle.clear()
+        self._background.spawn(self._serve(session, sock), sock)
+
+    async def _serve(self, session: Session, sock: socket.socket) -> None:
+        try:
+            await session.serve(move(sock))
+        finally:
+            self._sessions.discard(session)
+            if not self._sessions:
+                self._busy.clear()
+                self._idle.set()
