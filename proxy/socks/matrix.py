@@ -58,7 +58,9 @@ class Row:
 _UNANSWERED: Final = (Sign.TIMEOUT, Sign.CLOSED, Sign.RESET, Sign.INVALID)
 _ENDED: Final = (Sign.CLOSED, Sign.RESET)
 _FIRST: Final = ("greeting", "request")
-_NO_BIND: Final = "take a proxy that has BIND, such as Dante, or let SSH carry the port (ssh -R)"
+_NO_BIND: Final = (
+    "take a proxy that has BIND, such as Dante, or bind through an SSH server (ssh://)"
+)
 _NOT_SOCKS: Final = "give the address and port of a SOCKS proxy"
 _V4_SILENT: Final = (
     "look into the proxy's rules and log; SOCKS4 doesn't say why: the rules forbid the bind or the "
@@ -161,7 +163,7 @@ MATRIX: Final = (
         named=Service.SSH,
         winsock=10043,
         detail="{target} is an SSH server: {heard}",
-        hint="give the port of a SOCKS proxy, or let SSH itself carry the port (ssh -R)",
+        hint="give the port of a SOCKS proxy, or bind through that server itself (ssh://)",
     ),
     Row(
         key="smtp",

@@ -1,4 +1,4 @@
-"""How patient a SOCKS bind is, in seconds."""
+"""How patient a SOCKS bind is."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """
-    How long things may take and how soon they are tried again, in seconds.
-
-    `step` bounds each connect and each answer, `total` an attempt to bind with everything in it
-    (a server that drips its answers keeps within `step`). `probe` bounds each look at a port that
-    doesn't answer SOCKS. `settle` are the pauses after which a port that is taken is asked for again
-    at the start: it may be one that was given up a moment ago. `linger` is how long a client may take to close after its session has
-    ended. `pauses` come between attempts to bind again, the last one from then on; `slow` is the
-    least pause after an answer that won't change soon. A port that is still taken after a session
-    is no trouble, and not reported, before `patience` is over.
-    """
+    """How long things may take, and how soon they are tried again, in seconds."""
 
     step: float = 10.0
+    """Each connect and each answer."""
     total: float = 30.0
+    """One attempt with everything in it; a proxy that drips its answers keeps within `step`."""
     probe: float = 1.5
+    """Each look at a port that does not answer SOCKS."""
     settle: tuple[float, ...] = (0.005, 0.02, 0.1)
-    linger: float = 2.0
+    """Pauses before asking once more at the start for a port that may just have been given up."""
     pauses: tuple[float, ...] = (0.002, 0.005, 0.02, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+    """Pauses between attempts to bind again; the last one from then on."""
     slow: float = 5.0
+    """Least pause after an answer that won't change soon."""
     patience: float = 0.5
+    """A port that is still taken so long after a session is trouble, and reported."""
+    linger: float = 2.0
+    """How long a client may take to close after its session has ended."""

@@ -44,9 +44,8 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
     root.addHandler(_StreamHandler(stream, renderer, host=host, ids=ids))
     root.setLevel(number)
     for name in _AIOSMTPD:
-        # aiosmtpd logs each command at INFO, and at DEBUG what clients answer to AUTH.
-        quiet = logging.INFO if number <= logging.DEBUG else max(number, logging.WARNING)
-        logging.getLogger(name).setLevel(quiet)
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it.
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -19,6 +19,8 @@ from . import tables
 from .job import Addressee, Job, Kind
 
 DATABASE_FILE: Final = "relay.db"
+KEPT: Final = 1000
+"""Jobs that are remembered when they are done."""
 _MEMORY: Final = ":memory:"
 _WAL_PAGES: Final = 200
 """Length of the write-ahead log at which it is copied into the database: its work is small."""
@@ -37,22 +39,25 @@ class Queue:
     lost. Every method raises `StoreError` when the file fails; nothing has changed then.
     """
 
-    def __init__(self, database: sqlite3.Connection, path: Path, *, waiting: int) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, path: Path, *, waiting: int, kept: int = KEPT
+    ) -> None:
         self.waiting_at_start = waiting
+        self._kept = kept
         self._database = database
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bindpost-relay-queue")
 
     @classmethod
-    async def open(cls, data: str | Path) -> Queue:
+    async def open(cls, data: str | Path, *, kept: int = KEPT) -> Queue:
         """
         Open the queue in a data folder that is ours already, or one for `:memory:`.
 
-        Raises `StoreError`, also when a newer bindpost has made the file.
+        Of the jobs that are done it remembers the latest, `kept` of them. Raises `StoreError`, also when a newer bindpost has made the file.
         """
         path = Path(_MEMORY) if str(data) == _MEMORY else Path(data) / DATABASE_FILE
         database, waiting = await asyncio.to_thread(_open, path)
-        return cls(database, path, waiting=waiting)
+        return cls(database, path, waiting=waiting, kept=kept)
 
     async def cursor(self) -> int | None:
         """Give the cursor of the last message that was looked at for automatic relay."""
@@ -93,7 +98,9 @@ class Queue:
     ) -> Job:
         """Note what came of an attempt; with `due` the job waits, without it is done."""
         return await self._do(
-            lambda database: tables.settle(database, job, changed, error=error, due=due)
+            lambda database: tables.settle(
+                database, job, changed, error=error, due=due, kept=self._kept
+            )
         )
 
     async def of_message(self, message_id: str, *, limit: int) -> list[Job]:

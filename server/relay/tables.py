@@ -15,8 +15,6 @@ from ..store.rules import from_microseconds, to_microseconds
 from .job import Addressee, Job, Kind
 
 VERSION: Final = 1
-KEPT: Final = 1000
-"""Finished jobs that are remembered."""
 SCHEMA: Final = """
 -- `message` is the message's id. Moments are in microseconds since 1970, UTC. `due` is NULL when
 -- the job is done.
@@ -121,12 +119,13 @@ def settle(
     *,
     error: str,
     due: datetime | None,
+    kept: int,
 ) -> Job:
     """
     Note what came of an attempt: the recipients that it changed, by their places.
 
     With `due` the job waits for its next attempt, without it is done; of the jobs that are done
-    only the latest are remembered.
+    only so many are remembered, the latest.
     """
     database.executemany(
         "UPDATE recipient SET state = ?, code = ?, reply = ? WHERE job = ? AND place = ?",
@@ -144,7 +143,7 @@ def settle(
         ),
     )
     if due is None:
-        _forget_old(database)
+        _forget_old(database, kept)
     return _job(database, _row(database, job.id))
 
 
@@ -206,10 +205,10 @@ def _job(database: sqlite3.Connection, row: _Row) -> Job:
     )
 
 
-def _forget_old(database: sqlite3.Connection) -> None:
+def _forget_old(database: sqlite3.Connection, kept: int) -> None:
     """Forget all jobs that are done but the latest."""
     old = database.execute(
-        "SELECT id FROM job WHERE due IS NULL ORDER BY id DESC LIMIT -1 OFFSET ?", (KEPT,)
+        "SELECT id FROM job WHERE due IS NULL ORDER BY id DESC LIMIT -1 OFFSET ?", (kept,)
     ).fetchall()
     database.executemany("DELETE FROM recipient WHERE job = ?", old)
     database.executemany("DELETE FROM job WHERE id = ?", old)

@@ -157,7 +157,7 @@ class SmtpProtocol(SMTP):
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
-        self._proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
+        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
         self.conversation = Conversation(
             self._around.rules,
             peer_host=peer,
@@ -430,7 +430,7 @@ class SmtpProtocol(SMTP):
             tls_version=tls.version() if tls is not None else None,
             tls_cipher=cipher[0] if cipher else None,
             login=talk.login,
-            proxy_tlvs=self._proxy_tlvs,
+            proxy_tlvs=self.proxy_tlvs,
         )
 
     async def smtp_XEXCH50(self, arg: str | None) -> None:

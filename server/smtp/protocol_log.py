@@ -35,7 +35,7 @@ MAX_WAITING: Final = 16 * 1024 * 1024
 """Bytes that may wait for the disk; what comes on top of them is left out."""
 
 _CRLF: Final = b"\r\n"
-_AUTH: Final = re.compile(rb"(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
+_AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOG: Final = get_logger("bindpost.smtp")

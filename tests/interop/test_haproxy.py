@@ -68,7 +68,7 @@ class Seen:
     """What a session was told."""
 
     session: SmtpProtocol
-    tlvs: Mapping[str, str | int] | None
+    tlvs: Mapping[str, str | int]
 
 
 class Watched(Sessions):
@@ -82,8 +82,7 @@ class Watched(Sessions):
     def enter(self, session: LiveSession) -> bool:
         """Note a session."""
         assert isinstance(session, SmtpProtocol)
-        assert session.transport is not None
-        self.seen.append(Seen(session, session.transport.get_extra_info("proxy_tlvs")))
+        self.seen.append(Seen(session, session.proxy_tlvs))
         return super().enter(session)
 
     def leave(self, session: LiveSession) -> None:
