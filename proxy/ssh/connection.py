@@ -215,6 +215,11 @@ class SshConnection:
         assert self._retiring is not None
         await asyncio.shield(self._retiring)
 
+    async def gone(self) -> None:
+        """Return when the last session has ended, and the connection with it."""
+        await self.retired()
+        await self._wire.wait_closed()
+
     async def _retire(self) -> None:
         await self._unlisten()
         self._unlistened = True

@@ -127,6 +127,12 @@ class SshListener:
         if self._connection is not None:
             await self._connection.retired()
 
+    async def deserted(self) -> None:
+        """Return when `wait_closed` would, and the last session has ended and its login with it."""
+        await self.wait_closed()
+        if self._connection is not None:
+            await self._connection.gone()
+
     async def _keep_bound(self, connection: SshConnection) -> None:
         clock = asyncio.get_running_loop()
         attempts = Attempts(self._binder.settings.timing)

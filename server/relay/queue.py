@@ -53,7 +53,8 @@ class Queue:
         """
         Open the queue in a data folder that is ours already, or one for `:memory:`.
 
-        Of the jobs that are done it remembers the latest, `kept` of them. Raises `StoreError`, also when a newer bindpost has made the file.
+        Of the jobs that are done it remembers the latest, `kept` of them. Raises `StoreError`, also
+        when a newer bindpost has made the file.
         """
         path = Path(_MEMORY) if str(data) == _MEMORY else Path(data) / DATABASE_FILE
         database, waiting = await asyncio.to_thread(_open, path)

@@ -44,15 +44,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*command: object, until: str = "") -> Iterator[None]:
+def running(*command: object, until: str = "", pass_fds: tuple[int, ...] = ()) -> Iterator[None]:
     """Run a program; begins when it has written a word, if there is one to wait for."""
-    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [str(word) for word in command], stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
+    )
     assert process.stderr is not None
     try:
-        heard = []
-        while until and not (heard and until in heard[-1]):
-            heard.append(process.stderr.readline())
-            assert heard[-1], heard
+        line = ""
+        while until not in line:
+            line = process.stderr.readline()
+            assert line, f"{command[0]} has ended"
         yield
     finally:
         process.terminate()
@@ -102,26 +104,42 @@ async def visit(port: int) -> bytes:
     return heard
 
 
-async def test_haproxy_lets_clients_wait(
-    program: Program, danted_conf: Path, tmp_path: Path
-) -> None:
-    """Behind Dante and HAProxy, as the page has them, clients that come together are all served."""
-    public, bound = free_port(), free_port()
-    config = tmp_path / "haproxy.cfg"
-    changes = {"127.0.0.1:25\n": f"127.0.0.1:{public}\n", "127.0.0.1:2525": f"127.0.0.1:{bound}"}
-    config.write_text(block("haproxy", changes))
-    haproxy = program("haproxy")
-    subprocess.run([haproxy, "-c", "-q", "-f", config], check=True, timeout=PATIENCE)
+@pytest.fixture
+def dante_url(program: Program, danted_conf: Path, tmp_path: Path) -> Iterator[str]:
+    """The bind path through a Dante with the page's configuration."""
     found = re.search(r"port = (\d+)", danted_conf.read_text())
     assert found is not None
-    pid_file = tmp_path / "danted.pid"
-    with running(program("danted"), "-f", danted_conf, "-p", pid_file, until=" running"):
-        listener = await SocksProvider.from_url(f"socks5://127.0.0.1:{found[1]}").create_server(
-            Session, Endpoint("0.0.0.0", bound)
-        )
-        with running(haproxy, "-db", "-V", "-f", config, until="proxy smtp started"):
-            heard = await asyncio.gather(*(visit(public) for _ in range(CLIENTS)))
-        listener.close()
-        await listener.wait_closed()
+    command = (program("danted"), "-f", danted_conf, "-p", tmp_path / "danted.pid")
+    with running(*command, until=" running"):
+        yield f"socks5://127.0.0.1:{found[1]}"
+
+
+@pytest.fixture
+def bound() -> int:
+    """The port that bindpost binds."""
+    return free_port()
+
+
+@pytest.fixture
+def haproxy_port(program: Program, bound: int, tmp_path: Path) -> Iterator[int]:
+    """The port of a HAProxy with the page's configuration."""
+    config = tmp_path / "haproxy.cfg"
+    with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as front:
+        fd = front.fileno()
+        changes = {"127.0.0.1:25\n": f"fd@{fd}\n", "127.0.0.1:2525": f"127.0.0.1:{bound}"}
+        config.write_text(block("haproxy", changes))
+        with running(program("haproxy"), "-db", "-f", config, pass_fds=(fd,)):
+            yield front.getsockname()[1]
+
+
+async def test_haproxy_lets_clients_wait(dante_url: str, bound: int, haproxy_port: int) -> None:
+    """Behind Dante and HAProxy, as the page has them, clients that come together are all served."""
+    listener = await SocksProvider.from_url(dante_url).create_server(
+        Session, Endpoint("0.0.0.0", bound)
+    )
+
+    heard = await asyncio.gather(*(visit(haproxy_port) for _ in range(CLIENTS)))
 
     assert heard == [b"220 hello\r\n221 bye\r\n"] * CLIENTS
+    listener.close()
+    await listener.wait_closed()

@@ -22,7 +22,8 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.config.model import Settings, Tls
 from bindpost.errors import BindError
-from bindpost.proxy.provider import Listener, ListenerState
+from bindpost.proxy.provider import ListenerState
+from bindpost.proxy.ssh.listener import SshListener
 from bindpost.proxy.ssh.openssh import OpenSshServer, free_port, make_privilege_folder
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import Timing
@@ -97,14 +98,15 @@ class Namer(asyncio.Protocol):
 @asynccontextmanager
 async def bound(
     provider: SshProvider, endpoint: Endpoint = HERE, **options: object
-) -> AsyncIterator[Listener]:
-    """Bind, and close again."""
+) -> AsyncIterator[SshListener]:
+    """Bind, and close again; no session may be left that somebody keeps open."""
     listener = await provider.create_server(Namer, endpoint, **options)  # type: ignore[arg-type] # by name
+    assert isinstance(listener, SshListener)
     try:
         yield listener
     finally:
         listener.close()
-        await listener.wait_closed()
+        await listener.deserted()
 
 
 async def visit(port: int, host: str = "127.0.0.1") -> tuple[str, str]:
@@ -142,6 +144,8 @@ async def test_a_mail_with_starttls(
     listener.close()
     await listener.wait_closed()
     await sessions.drain(10)
+    assert isinstance(listener, SshListener)
+    await listener.deserted()
     (row,) = await store.find()
     facts = row.session
     assert facts.peer == f"{name[0]}:{name[1]}"

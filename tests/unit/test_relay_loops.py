@@ -25,9 +25,7 @@ def refused(
     try:
         refuse_own(route, resolved or (route.first_hop.host,), [Endpoint.parse(listener)])
     except Trouble as trouble:
-        assert trouble.permanent
-        assert trouble.hop == "server"
-        return True
+        return trouble.permanent and trouble.hop == "server"
     return False
 
 
