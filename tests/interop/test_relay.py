@@ -272,7 +272,7 @@ async def test_tinyproxy(there: Bindpost, program: Program, tmp_path: Path, log:
 
 @pytest.mark.parametrize(
     ("login", "allowed", "said", "hinted"),
-    [("me:s3cret@", False, "403", "ConnectPort"), ("me:wr0ng@", True, "401", "log")],
+    [("me:s3cret@", False, "403", "ConnectPort"), ("me:wr0ng@", True, "401", "login")],
     ids=["port", "login"],
 )
 async def test_tinyproxy_that_refuses(
