@@ -160,7 +160,11 @@ class Receiver(asyncio.Protocol):
         """Give the protocol its transport."""
         below = cast("asyncio.Transport", transport)
         self._transport = LingeringTransport(below, self._facts, self)
-        self.protocol.connection_made(self._transport)
+        try:
+            self.protocol.connection_made(self._transport)
+        except BaseException:
+            self._transport.abort()  # else it would hold the port
+            raise
 
     def data_received(self, data: bytes) -> None:
         """Pass data on, in the way that the protocol takes it."""
@@ -192,10 +196,12 @@ class Receiver(asyncio.Protocol):
         """Pass on that the connection is gone."""
         if self._transport is not None:
             self._transport.settle()
-        if not self._dismissed:
-            self._dismissed = True
-            self.protocol.connection_lost(exc)
-        self._on_lost()
+        try:
+            if not self._dismissed:
+                self._dismissed = True
+                self.protocol.connection_lost(exc)
+        finally:
+            self._on_lost()
 
     def _feed(self, protocol: asyncio.BufferedProtocol, data: memoryview) -> None:
         """Fill the protocol's own buffer, as often as there is data for it."""

@@ -53,6 +53,7 @@ class SocksListener:
         self._state = ListenerState.LISTENING
         self._trouble = ""
         self._exclusive = False
+        self._pauses = self._fresh_pauses()
         self._background = Background()
         self._background.spawn(self._run(pending), pending.sock)
 
@@ -73,6 +74,8 @@ class SocksListener:
 
     def close(self) -> None:
         """Stop accepting, here and on the proxy; live sessions go on."""
+        if self._state is ListenerState.CLOSED:
+            return
         self._state = ListenerState.CLOSED
         self._background.cancel()
         self._sessions.no_more_lingering()
@@ -84,6 +87,7 @@ class SocksListener:
 
     async def _run(self, pending: Pending) -> None:
         while True:
+            begun = self._loop.time()
             failure: Failure | None = None
             try:
                 peer = await pending.accept()
@@ -93,6 +97,8 @@ class SocksListener:
                 self._begin_session(pending, peer)
             finally:
                 await pending.give_up()
+            if failure is None or self._loop.time() - begun >= self._timing.slow:
+                self._pauses = self._fresh_pauses()  # that bind was good for something
             pending = await self._bind_again(failure)
             self._change(ListenerState.LISTENING)
 
@@ -107,15 +113,14 @@ class SocksListener:
 
     async def _bind_again(self, failure: Failure | None) -> Pending:
         """Bind the port until it works; `failure` ended the bind before, None if a client did."""
-        ours = failure is None
-        since, pauses = self._loop.time(), self._pauses()
+        ours_until = self._loop.time() if failure is None else None
         while True:
             if failure is not None:
-                await asyncio.sleep(self._judge(failure, next(pauses), since if ours else None))
+                await asyncio.sleep(self._judge(failure, ours_until))
             if self._exclusive and self._sessions:
                 self._change(ListenerState.BUSY)
                 await self._sessions.wait_none()
-                ours, since, pauses = True, self._loop.time(), self._pauses()
+                ours_until, self._pauses = self._loop.time(), self._fresh_pauses()
             try:
                 return await self._dialer.bind(self._wanted)
             except Failure as caught:
@@ -123,20 +128,23 @@ class SocksListener:
             if self._sessions and row_for(failure.symptom).taken:
                 self._exclusive, failure = True, None
 
-    def _judge(self, failure: Failure, pause: float, since: float | None) -> float:
+    def _judge(self, failure: Failure, ours_until: float | None) -> float:
         """
         Report a failed attempt if it is worth it, and give the pause before the next one.
 
-        `since` is when a session of ours held the port last, None if none did: the proxy may need
-        a moment to let go of it.
+        `ours_until` is when a session of ours held the port last, None if none did: the proxy may
+        need a moment to let go of it.
         """
         row = row_for(failure.symptom)
-        only_late = since is not None and row.taken
-        if since is None or not only_late or self._loop.time() - since >= self._timing.patience:
+        pause = next(self._pauses)
+        if ours_until is None or not row.taken:
             self._change(ListenerState.RETRYING, failure)
-        return max(pause, self._timing.slow) if row.slow and not only_late else pause
+            return max(pause, self._timing.slow) if row.slow else pause
+        if self._loop.time() - ours_until >= self._timing.patience:
+            self._change(ListenerState.RETRYING, failure)
+        return pause
 
-    def _pauses(self) -> Iterator[float]:
+    def _fresh_pauses(self) -> Iterator[float]:
         return chain(self._timing.pauses, repeat(self._timing.pauses[-1]))
 
     def _change(self, state: ListenerState, failure: Failure | None = None) -> None:

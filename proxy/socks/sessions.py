@@ -60,21 +60,19 @@ class Sessions:
         await self._beginning.join()
 
     async def _begin(self, sock: socket.socket, facts: Mapping[str, object], token: object) -> None:
+        ended = partial(self._ended, token)
         try:
-            protocol = self._protocol_factory()
-            receiver = Receiver(
-                self._inside_tls(protocol),
-                facts,
-                linger=self._linger,
-                on_lost=partial(self._ended, token),
-            )
-            self._live[token] = receiver
-            await self._loop.connect_accepted_socket(lambda: receiver, move(sock))
+            protocol = self._inside_tls(self._protocol_factory())
         except BaseException:
-            if sock.fileno() >= 0:  # not moved yet, so nobody lingers
-                reset_on_close(sock)
-            self._ended(token)
+            reset_on_close(sock)  # nobody is there who would wait for the client to close
+            ended()
             raise
+        receiver = Receiver(protocol, facts, linger=self._linger, on_lost=ended)
+        self._live[token] = receiver
+        try:
+            await self._loop.connect_accepted_socket(lambda: receiver, move(sock))
+        except OSError:  # the client has gone already
+            ended()
 
     def _inside_tls(self, protocol: asyncio.BaseProtocol) -> asyncio.BaseProtocol:
         """

@@ -68,6 +68,10 @@ class Queue:
         """Note that cursor; None = nothing is relayed by itself."""
         await self._do(lambda database: tables.set_cursor(database, cursor))
 
+    async def advance(self, cursor: int) -> None:
+        """Note that cursor, unless a job with a later one was added."""
+        await self._do(lambda database: tables.advance(database, cursor))
+
     async def add(
         self,
         message_id: str,

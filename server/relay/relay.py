@@ -140,8 +140,9 @@ class Relay:
             attempt.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         if self._unnoted:
+            # A job that was just being added may have noted a later one.
             with contextlib.suppress(StoreError):  # they are looked at again
-                await self._queue.set_cursor(self._cursor)
+                await self._queue.advance(self._cursor)
         await self._queue.close()
 
     async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
@@ -185,7 +186,7 @@ class Relay:
             return
         self._unnoted += 1
         if self._unnoted >= _UNNOTED:
-            await self._queue.set_cursor(row.cursor)
+            await self._queue.advance(row.cursor)
             self._unnoted = 0
 
     # Sending

@@ -18,7 +18,7 @@ from .proxy import Proxy
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9._-]{1,253}(?<!-)")
 _SECRET: Final = re.compile(r"[\x20-\x7e]+")
 """smtplib sends ASCII; a control character could end the command."""
-_FORM: Final = "write HOST:PORT, as in smtp.example.org:25"
+_FORM: Final = "write HOST:PORT or [IPV6]:PORT, as in smtp.example.org:25"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ def is_loopback(host: str) -> bool:
 def _server(text: str) -> Endpoint:
     try:
         server = Endpoint.parse(text)
-    except ValueError as error:
-        raise ConfigError("relay.server", str(error), hint=_FORM) from None
+    except ValueError:
+        raise ConfigError("relay.server", f'"{text}" names no server', hint=_FORM) from None
     if server.is_unix or server.port == 0:
         raise ConfigError("relay.server", f'"{text}" is nothing to connect to', hint=_FORM)
     try:

@@ -67,6 +67,11 @@ def set_cursor(database: sqlite3.Connection, value: int | None) -> None:
     database.execute("UPDATE progress SET cursor = ?", (value,))
 
 
+def advance(database: sqlite3.Connection, value: int) -> None:
+    """Note a cursor, unless a later one is noted already."""
+    database.execute("UPDATE progress SET cursor = ?1 WHERE cursor < ?1", (value,))
+
+
 def add(
     database: sqlite3.Connection,
     message_id: str,

@@ -147,6 +147,17 @@ async def test_the_cursor_is_kept_with_the_job(tmp_path: Path) -> None:
     await queue.close()
 
 
+async def test_the_cursor_advances_only(queue: Queue) -> None:
+    """An advance never takes back what a job has noted, and begins nothing."""
+    await queue.advance(5)
+    assert await queue.cursor() is None
+    await queue.add("id1", "automatic", BOTH, cursor=7)
+    await queue.advance(6)
+    assert await queue.cursor() == 7
+    await queue.advance(8)
+    assert await queue.cursor() == 8
+
+
 async def test_a_failed_change_changes_nothing(queue: Queue) -> None:
     """When a job can't be written its cursor isn't either."""
     await queue.set_cursor(3)

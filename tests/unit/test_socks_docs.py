@@ -51,6 +51,7 @@ def test_the_times_are_the_codes(page: str) -> None:
 
     assert f"after {small} ms, {large} s, then every {timing.pauses[-1]:.0f} s" in page
     assert f"in the way, every {timing.slow:.0f} s" in page
+    assert f"lost again within {timing.slow:.0f} s" in page
     assert f"waits {timing.linger:.0f} s for that" in page
     assert f"{timing.step:.0f} s for each step at most, and {timing.total:.0f} s in all" in page
     assert f"({idle} s, {interval} s, {count} times)" in page

@@ -16,7 +16,7 @@ from re import Pattern
 import aiosmtpd.smtp
 import pytest
 
-from bindpost.server.smtp import protocol
+from bindpost.server.smtp import protocol, wire
 from bindpost.server.smtp.personality import REPLY_KEYS
 from bindpost.server.smtp.wording import STOCK_SENTENCES, occasion_of
 
@@ -43,8 +43,9 @@ def _calls_super(method: ast.AST, name: str) -> bool:
 
 def _in_use() -> Methods:
     """aiosmtpd's methods that run: those not overridden, and those that the override calls."""
-    ours = _methods(protocol.SmtpProtocol)
-    assigned = vars(protocol.SmtpProtocol).keys()
+    classes = (wire.SmtpWire, protocol.SmtpProtocol)
+    ours = {name: method for cls in classes for name, method in _methods(cls).items()}
+    assigned = {name for cls in classes for name in vars(cls)}
     return {
         name: method
         for name, method in _methods(aiosmtpd.smtp.SMTP).items()

@@ -540,6 +540,48 @@ async def test_a_factory_that_fails_ends_nothing(proxy: SocksServer, log: Log) -
     await listener.wait_closed()
 
 
+class Refusing(Session):
+    """A session that fails as it begins or as it ends."""
+
+    def __init__(self, log: Log, where: str) -> None:
+        super().__init__(log)
+        self.where = where
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Fail, or begin."""
+        if self.where == "begin":
+            raise ZeroDivisionError
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail, after noting the end."""
+        super().connection_lost(exc)
+        if self.where == "end":
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("where", ["begin", "end"])
+async def test_a_session_that_fails_gives_the_port_back(
+    proxy: SocksServer, log: Log, where: str
+) -> None:
+    """A protocol that raises as it begins or ends doesn't keep the port."""
+    seen: asyncio.Queue[object] = asyncio.Queue()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.put_nowait(context))
+    listener = await provider_for(proxy.url()).create_server(
+        lambda: Refusing(log, where), ANY, report=log.report
+    )
+    reader, writer = await asyncio.open_connection(*sockaddr(listener))
+    if where == "end":
+        await reader.readline()
+        writer.transport.abort()
+    await log.until(ListenerState.LISTENING)
+
+    assert await seen.get()
+    writer.close()
+    listener.close()
+    await listener.wait_closed()
+
+
 # Who closes first
 
 
@@ -766,6 +808,19 @@ async def test_the_same_trouble_is_reported_once(log: Log) -> None:
     assert closed is not None
     assert closed.hop == "greeting"
     assert log.states() == []
+
+
+async def test_a_bind_that_is_lost_again_and_again(log: Log) -> None:
+    """A proxy that drops each bind at once isn't asked in a tight loop: the pauses go on."""
+    timing = Timing(pauses=(0.0, 0.0, 3600.0))
+    async with SocksServer(fault=Fault.DIES) as dying, bound(dying.url(), log, timing=timing):
+        for _ in range(3):
+            assert await log.until(ListenerState.RETRYING) is not None
+        await dying.idle()
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await dying.busy()
 
 
 async def test_a_rule_that_forbids_is_retried_slowly(log: Log) -> None:

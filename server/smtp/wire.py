@@ -1,0 +1,337 @@
+"""
+The wire: the life of a connection and its talking, on aiosmtpd's SMTP.
+
+aiosmtpd reads commands, bounds them, times them out, and runs AUTH and STARTTLS; what it says
+itself is put into the personality's words (`wording`). Each reply goes out in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiosmtpd.smtp import SMTP, TLSSetupException
+from aiosmtpd.smtp import Session as StockSession
+
+from bindpost import events
+from bindpost.errors import StoreError
+from bindpost.log import get_logger
+from bindpost.proxy.haproxy.codec import looks_like_header
+
+from ..message.model import new_id, utc_now
+from ..store.store import MessageStore
+from .auth import Users
+from .conversation import Conversation, Rules
+from .protocol_log import ProtocolLog, SessionLog
+from .reader import LINE_LIMIT, CommandReader
+from .reply import Reply
+from .reverse import Lookup, reverse_name
+from .sessions import Sessions
+from .transcript import Recorder
+from .wording import occasion_of
+
+_LOG: Final = get_logger("bindpost.smtp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the sessions of one listener have around them."""
+
+    listener: str
+    via: str
+    rules: Rules
+    store: MessageStore
+    sessions: Sessions
+    tls_context: ssl.SSLContext | None = None
+    users: Users | None = None
+    protocol_log: ProtocolLog | None = None
+    lookup: Lookup = reverse_name
+    """Gives a client's name from its address, within some seconds."""
+    max_sessions: int = 0
+    """IMS's limit of inbound connections; 0 = not limited (KB Q166584)."""
+
+
+Verb = Callable[[str], Reply]
+UNCLEAN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+"""Control characters and what is not UTF-8: never part of a good argument."""
+
+
+def _host_of(name: object) -> str | None:
+    """Give the address in a socket's name, None for a Unix socket."""
+    return str(name[0]) if isinstance(name, tuple) else None
+
+
+def _format_peer(name: object) -> str | None:
+    """Give a socket's name as `host:port`, None for a Unix socket."""
+    host = _host_of(name)
+    if host is None or not isinstance(name, tuple):
+        return None
+    return f"[{host}]:{name[1]}" if ":" in host else f"{host}:{name[1]}"
+
+
+class QuietSession(StockSession):
+    """aiosmtpd's session, whose `login_data` is set by aiosmtpd itself at each AUTH."""
+
+    login_data: Any = None
+
+
+class OnceClosedWriter(asyncio.StreamWriter):
+    """A writer that closes once: asyncio's TLS transport forgets its connection at the second."""
+
+    def close(self) -> None:
+        """Close, unless that has begun."""
+        if not self.is_closing():
+            super().close()
+
+
+class SmtpWire(SMTP):
+    """The life and the talking of one session; `SmtpProtocol` adds its commands."""
+
+    command_size_limit = LINE_LIMIT
+    line_length_limit = LINE_LIMIT
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
+
+    def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
+        rules = surroundings.rules
+        super().__init__(
+            None,
+            hostname=rules.hostname,
+            enable_SMTPUTF8=rules.personality.smtputf8 or rules.policy.ims.accept_malformed821_adrs,
+            tls_context=surroundings.tls_context,
+            timeout=rules.limits.command_timeout,
+            auth_require_tls=False,
+            auth_exclude_mechanism={"PLAIN", "LOGIN"} - set(rules.personality.auth_mechanisms),
+            loop=loop,
+        )
+        # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
+        self.command_size_limits = collections.defaultdict(lambda: LINE_LIMIT)
+        # Once more, with a reader that shows what it reads.
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            CommandReader(self._heard, loop=loop),
+            client_connected_cb=self._cb_client_connected,
+            loop=loop,
+        )
+        self._around = surroundings
+        self._recorder = Recorder()
+        self._session_id = new_id()
+        self._started = utc_now()
+        self._log: SessionLog | None = None
+        self._kept_messages = False
+        self._at_start = True
+        self._in_command = True
+        self._in_data = False
+        self._draining = False
+        self.conversation: Conversation
+
+    # Life of the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the session, or go on inside TLS."""
+        if self._original_transport is None:
+            self._begin(transport)
+            super().connection_made(transport)
+        else:
+            super().connection_made(transport)
+            self.conversation.tls_started()
+
+    def _begin(self, transport: asyncio.BaseTransport) -> None:
+        peername = transport.get_extra_info("peername")
+        peer = _host_of(peername)
+        self._peer = _format_peer(peername)
+        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
+        self.conversation = Conversation(
+            self._around.rules,
+            peer_host=peer,
+            local_host=_host_of(transport.get_extra_info("sockname")),
+            report=self._report,
+        )
+        self.conversation.tls = transport.get_extra_info("sslcontext") is not None
+        if self._around.protocol_log is not None:
+            self._log = self._around.protocol_log.open(peer or "localhost")
+        self._has_room = self._around.sessions.enter(self) and not self._over_ims_limit()
+
+    def _cb_client_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer = OnceClosedWriter(writer.transport, self, reader, self.loop)
+        super()._cb_client_connected(reader, writer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the session; what was said since its last message is kept with it."""
+        super().connection_lost(error)
+        # asyncio keeps the error for wait_closed(), which nobody awaits, and would print it.
+        self._closed.exception()  # type: ignore[attr-defined]  # StreamReaderProtocol's
+        self._around.sessions.leave(self)
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        if self._kept_messages:
+            self._kept_messages = False
+            self._around.sessions.afterwards(self._keep_rest())
+
+    async def _keep_rest(self) -> None:
+        try:
+            await self._around.store.end_session(self._session_id, self._recorder.lines)
+        except StoreError as error:
+            _LOG.warning("the end of a transcript was not kept", error=str(error))
+
+    def eof_received(self) -> bool | None:
+        """
+        Let a client that has closed its sending side still get the replies to what it sent.
+
+        TLS knows no half-open connection; there aiosmtpd ends the session.
+        """
+        if self.conversation.tls:
+            return super().eof_received()
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def drain(self) -> None:
+        """End with 421 as soon as no transaction is open (RFC 5321, 3.8)."""
+        self._draining = True
+        self._close_if_drained()
+
+    def cut(self) -> None:
+        """End now."""
+        transport = self._original_transport or self.transport  # under TLS, the one below it
+        if transport is not None:
+            # Every transport that carries a session has it; uvloop's are no WriteTransport, though.
+            cast("asyncio.WriteTransport", transport).abort()
+
+    def _close_if_drained(self) -> None:
+        idle = not self._in_command and self.conversation.transaction is None
+        if self._draining and idle and not self._writer.is_closing():
+            self._write(self.conversation.say("shutting_down"))
+            self._close()
+
+    def _timeout_cb(self) -> None:
+        """
+        Report a client that fell silent, and close the connection.
+
+        A client that does not take its last replies either is cut after the same time again.
+        """
+        if self._in_data:
+            self._report(events.BODY_TIMEOUT, host=self.conversation.peer_host)
+        else:
+            self._report(events.CLIENT_DROPPED, reason="no command within the time limit")
+        self._close()
+        self._timeout_handle = self.loop.call_later(self._timeout_duration, self.cut)
+
+    def _create_session(self) -> StockSession:
+        session = QuietSession(self.loop)
+        session.extended_smtp = True  # AUTH after HELO is for the conversation to judge
+        return session
+
+    async def _handle_client(self) -> None:
+        """Admit the client or refuse it, then run aiosmtpd's command loop."""
+        refusal = self.conversation.admission()
+        reason = "reject list"
+        if refusal is None and not self._has_room:
+            refusal, reason = self.conversation.say("too_many_connections"), "too many sessions"
+        if refusal is not None:
+            self._report(events.SESSION_REFUSED, reason=reason)
+            await self._send(refusal)
+            self._close()
+            return
+        if not self._around.rules.policy.ims.disable_reverse_resolve:
+            self.conversation.client_name = await self._around.lookup(
+                self.conversation.peer_host, self._around.rules.limits.reverse_lookup
+            )
+        await super()._handle_client()
+
+    def _over_ims_limit(self) -> bool:
+        return 0 < self._around.max_sessions < len(self._around.sessions)
+
+    def _close(self) -> None:
+        self._writer.close()
+
+    async def handle_exception(self, error: Exception) -> str:
+        """
+        End the session after an error that only it can have; the service goes on.
+
+        A client that went away in the middle of a line is no error.
+        """
+        if isinstance(error, TLSSetupException):
+            self._report(events.TLS_FAILED, error=repr(error.__cause__))
+        elif not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
+            _LOG.exception(events.INTERNAL_ERROR, **self._fields(), error=repr(error))
+            self._write(self.conversation.say("internal_error"))
+        self._close()
+        raise asyncio.CancelledError
+
+    # Talking
+
+    def _heard(self, line: bytes) -> None:
+        """Take note of a command line, secrets already replaced; after the end none is heard."""
+        if self._writer.is_closing():
+            raise asyncio.CancelledError
+        if self._at_start:
+            self._look_for_header(line)
+        self._in_command = True
+        self._recorder.add("C", line.decode("utf-8", "replace"))
+        if self._log is not None:
+            self._log.received(line)
+
+    def _look_for_header(self, line: bytes) -> None:
+        """Tell of a load balancer's header that isn't expected here: it confuses clients."""
+        self._at_start = not line or line == b"\0"  # version 2 begins with such lines
+        if version := looks_like_header(line):
+            self._at_start = False
+            self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
+
+    def _write(self, reply: Reply) -> None:
+        for line in reply.text_lines:
+            self._recorder.add("S", line)
+        data = reply.encode()
+        if self._log is not None:
+            self._log.sent(data)
+        self._writer.write(data)
+
+    async def _send(self, reply: Reply) -> None:
+        """Write a reply in one piece; the command is then over, unless it goes on (3yz)."""
+        self._write(reply)
+        await self._writer.drain()
+        if reply.code // 100 != 3:
+            self._end_command()
+
+    def _end_command(self) -> None:
+        self._in_command = False
+        self._close_if_drained()
+
+    async def push(self, status: str | bytes | None) -> None:
+        """Say what aiosmtpd itself has to say, in the personality's words."""
+        if status is None:  # nothing to say: handle_exception has ended the session
+            return
+        text = status.decode("utf-8", "replace") if isinstance(status, bytes) else status
+        occasion = occasion_of(text)
+        if occasion == "greeting":
+            await self._send(self.conversation.greeting())
+        elif occasion == "starttls_ready":  # the command goes on with the handshake
+            self._write(self.conversation.say(occasion))
+        elif occasion is not None:
+            await self._send(self.conversation.say(occasion))
+        else:
+            await self._send(Reply.parse(text))
+
+    async def _answer(self, verb: Verb, argument: str | None) -> Reply:
+        """Ask the conversation and send what it says; control characters never get there."""
+        text = argument or ""
+        reply = self.conversation.say("not_ascii") if UNCLEAN.search(text) else verb(text)
+        await self._send(reply)
+        return reply
+
+    def _report(self, event: events.EventType, **fields: object) -> None:
+        _LOG.info(event, **{**self._fields(), **fields})
+
+    def _fields(self) -> dict[str, object]:
+        return {
+            "session": self._session_id,
+            "listener": self._around.listener,
+            "peer": self.conversation.peer_host,
+        }
