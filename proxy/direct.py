@@ -15,86 +15,11 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from . import advice, wsa
-from .binding import BACKLOG, bind_tcp, bind_unix, resolve
-from .provider import Hop, ListenerState, ProtocolFactory, Report
+from .binding import bind_tcp, bind_unix, resolve
+from .provider import Hop, ProtocolFactory, Report
+from .socket_listener import SocketListener
 
 URL: Final = "direct:"
-
-
-@final
-class DirectListener:
-    """
-    Listening sockets of this machine, one for each address.
-
-    Implements `bindpost.proxy.provider.Listener`.
-    """
-
-    def __init__(self, sockets: Sequence[socket.socket]) -> None:
-        self._sockets = tuple(sockets)
-        self._addresses = tuple(_address_of(sock) for sock in sockets)
-        self._files = tuple(_files_of(sockets))
-        self._servers: list[asyncio.AbstractServer] = []
-        self._closed = asyncio.Event()
-
-    @property
-    def addresses(self) -> Sequence[Endpoint]:
-        """Where peers connect, with the port that was really bound."""
-        return self._addresses
-
-    @property
-    def capacity(self) -> int | None:
-        """No limit."""
-        return None
-
-    @property
-    def state(self) -> ListenerState:
-        """LISTENING, and CLOSED from `close()` on."""
-        return ListenerState.CLOSED if self._closed.is_set() else ListenerState.LISTENING
-
-    def close(self) -> None:
-        """Stop accepting, at once; live sessions go on. A second time does nothing."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        for server in self._servers:
-            server.close()
-        for sock in self._sockets:  # one that has no server yet
-            sock.close()
-        for file in self._files:
-            file.remove()
-
-    async def serve(
-        self, protocol_factory: ProtocolFactory, context: ssl.SSLContext | None
-    ) -> None:
-        """Accept connections; on failure or cancellation the listener is closed."""
-        loop = asyncio.get_running_loop()
-        try:
-            for sock in self._sockets:
-                is_unix = sock.family == getattr(socket, "AF_UNIX", None)
-                create = loop.create_unix_server if is_unix else loop.create_server
-                server: asyncio.AbstractServer = await create(
-                    protocol_factory,
-                    sock=sock,
-                    ssl=context,
-                    backlog=BACKLOG,
-                    # Serving would begin with a point at which cancelling loses the server.
-                    start_serving=False,
-                )
-                self._servers.append(server)
-            for server in self._servers:
-                await server.start_serving()
-        except BaseException:
-            self.close()
-            raise
-
-    async def wait_closed(self) -> None:
-        """
-        Return when `close()` was called and the sockets are gone; live sessions are not waited for.
-
-        Not `Server.wait_closed`: from Python 3.12.1 on, and on uvloop, that one waits for sessions.
-        """
-        await self._closed.wait()
-        await asyncio.sleep(0)  # libuv tells of closed handles in the loop's next turn
 
 
 @final
@@ -127,7 +52,7 @@ class DirectProvider:
         *,
         ssl: ssl.SSLContext | None = None,
         report: Report | None = None,
-    ) -> DirectListener:
+    ) -> SocketListener:
         """
         Bind and listen. Nothing is ever reported: what is bound here stays bound until closed.
 
@@ -145,7 +70,7 @@ class DirectProvider:
                 sockets = bind_tcp(addresses, endpoint.port)
         except OSError as error:
             raise await _refusal(error, endpoint, hop) from error
-        listener = DirectListener(sockets)
+        listener = listen_on(sockets)
         await listener.serve(protocol_factory, ssl)
         return listener
 
@@ -207,16 +132,20 @@ class _SocketFile(NamedTuple):
                 os.unlink(self.path)
 
 
+def listen_on(sockets: Sequence[socket.socket]) -> SocketListener:
+    """Give a listener that removes the files of its Unix sockets when it is closed."""
+    files = tuple(_files_of(sockets))
+
+    def remove_files() -> None:
+        for file in files:
+            file.remove()
+
+    return SocketListener(sockets, remove_files)
+
+
 def _files_of(sockets: Sequence[socket.socket]) -> Iterator[_SocketFile]:
     for sock in sockets:
         if sock.family == getattr(socket, "AF_UNIX", None):
             path = str(sock.getsockname())
             status = os.lstat(path)
             yield _SocketFile(path, status.st_dev, status.st_ino)
-
-
-def _address_of(sock: socket.socket) -> Endpoint:
-    name = sock.getsockname()
-    if isinstance(name, str):
-        return Endpoint(path=name)
-    return Endpoint(host=str(name[0]), port=int(name[1]))

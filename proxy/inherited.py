@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Final, NamedTuple, Self, final
 
@@ -15,8 +14,8 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError, ConfigError
 
 from . import wsa
-from .binding import BACKLOG
-from .provider import Hop, ListenerState, ProtocolFactory, Report
+from .provider import Hop, ProtocolFactory, Report
+from .socket_listener import SocketListener, address_of
 
 SCHEME: Final = "inherit"
 VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
@@ -51,71 +50,6 @@ class Trouble(Exception):
         self.detail = detail
         self.hint = hint
         super().__init__(code, detail)
-
-
-@final
-class InheritedListener:
-    """
-    Sockets that somebody else has bound, and keeps: after `close()` peers wait in their queues.
-
-    Implements `bindpost.proxy.provider.Listener`.
-    """
-
-    def __init__(self, sockets: Sequence[socket.socket], release: Callable[[], None]) -> None:
-        self._sockets = tuple(sockets)
-        self._addresses = tuple(_address_of(sock) for sock in sockets)
-        self._release = release
-        self._servers: list[asyncio.AbstractServer] = []
-        self._closed = asyncio.Event()
-
-    @property
-    def addresses(self) -> Sequence[Endpoint]:
-        """Where peers connect."""
-        return self._addresses
-
-    @property
-    def capacity(self) -> int | None:
-        """No limit."""
-        return None
-
-    @property
-    def state(self) -> ListenerState:
-        """LISTENING, and CLOSED from `close()` on."""
-        return ListenerState.CLOSED if self._closed.is_set() else ListenerState.LISTENING
-
-    def close(self) -> None:
-        """Stop accepting, at once; live sessions go on. A second time does nothing."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        for server in self._servers:
-            server.close()
-        for sock in self._sockets:  # one that has no server yet
-            sock.close()
-        self._release()
-
-    async def serve(
-        self, protocol_factory: ProtocolFactory, context: ssl.SSLContext | None
-    ) -> None:
-        """Accept connections; on failure or cancellation the listener is closed."""
-        loop = asyncio.get_running_loop()
-        try:
-            for sock in self._sockets:
-                # For Unix sockets too: create_unix_server would remove the file at the end.
-                server = await loop.create_server(
-                    protocol_factory, sock=sock, ssl=context, backlog=BACKLOG, start_serving=False
-                )
-                self._servers.append(server)
-            for ready in self._servers:
-                await ready.start_serving()
-        except BaseException:
-            self.close()
-            raise
-
-    async def wait_closed(self) -> None:
-        """Return when `close()` was called; live sessions are not waited for."""
-        await self._closed.wait()
-        await asyncio.sleep(0)  # libuv tells of closed handles in the loop's next turn
 
 
 @final
@@ -188,7 +122,7 @@ class InheritedProvider:
         *,
         ssl: ssl.SSLContext | None = None,
         report: Report | None = None,
-    ) -> InheritedListener:
+    ) -> SocketListener:
         """
         Listen on the handed sockets. Nothing is ever reported: they stay bound.
 
@@ -210,7 +144,7 @@ class InheritedProvider:
             ) from trouble.__cause__
         mine = {one.descriptor for one in handed}
         self._busy |= mine
-        listener = InheritedListener(sockets, lambda: self._busy.difference_update(mine))
+        listener = SocketListener(sockets, lambda: self._busy.difference_update(mine))
         await listener.serve(protocol_factory, ssl)
         return listener
 
@@ -270,7 +204,7 @@ class InheritedProvider:
     def _examine(self, handed: Handed) -> Hop:
         try:
             with self._open(handed) as sock:
-                return Hop("socket", str(_address_of(sock)), True, f"{handed} listens")
+                return Hop("socket", str(address_of(sock)), True, f"{handed} listens")
         except Trouble as trouble:
             return _failed("socket", str(handed), trouble)
 
@@ -333,12 +267,3 @@ def _name_in(url: str) -> str:
 
 def _failed(hop: str, target: str, trouble: Trouble) -> Hop:
     return Hop(hop, target, False, trouble.detail, code=trouble.code, hint=trouble.hint)
-
-
-def _address_of(sock: socket.socket) -> Endpoint:
-    name = sock.getsockname()
-    if isinstance(name, bytes):  # an abstract one; systemd writes it so
-        return Endpoint(path=f"@{name[1:].decode('utf-8', 'backslashreplace')}")
-    if isinstance(name, str):
-        return Endpoint(path=name)
-    return Endpoint(host=str(name[0]), port=int(name[1]))

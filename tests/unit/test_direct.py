@@ -20,7 +20,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy import advice, local, wsa
 from bindpost.proxy.binding import Address, bind_tcp, is_stale, resolve
-from bindpost.proxy.direct import DirectListener, DirectProvider
+from bindpost.proxy.direct import DirectProvider, listen_on
 from bindpost.proxy.provider import BindProvider, Listener
 
 NOT_OURS = "203.0.113.7"
@@ -56,7 +56,7 @@ NO_NAME = "a" * 64 + ".invalid"
 
 
 @asynccontextmanager
-async def bound(endpoint: str) -> AsyncIterator[DirectListener]:
+async def bound(endpoint: str) -> AsyncIterator[Listener]:
     """Bind an endpoint, and close it again."""
     listener = await DirectProvider().create_server(asyncio.Protocol, Endpoint.parse(endpoint))
     try:
@@ -83,7 +83,7 @@ def taken() -> Iterator[int]:
 def test_the_provider_is_what_the_protocols_ask_for() -> None:
     """Type checkers and readers see that both protocols are met."""
     provider: BindProvider = DirectProvider()
-    listener: Listener = DirectListener([])
+    listener: Listener = listen_on([])
 
     assert provider.url == "direct:"
     assert listener.capacity is None
@@ -257,7 +257,7 @@ async def test_a_failure_to_serve_leaves_nothing(tmp_path: Path) -> None:
     """When asyncio refuses a socket, all of them are closed and the file is gone."""
     sockets = [socket.socket(socket.AF_UNIX), socket.socket(type=socket.SOCK_DGRAM)]
     sockets[0].bind(str(tmp_path / "s"))
-    listener = DirectListener(sockets)
+    listener = listen_on(sockets)
 
     with pytest.raises(ValueError, match="Stream Socket"):
         await listener.serve(asyncio.Protocol, None)

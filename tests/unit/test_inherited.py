@@ -14,8 +14,9 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError, ConfigError
 from bindpost.proxy import wsa
-from bindpost.proxy.inherited import InheritedListener, InheritedProvider
+from bindpost.proxy.inherited import InheritedProvider
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
+from bindpost.proxy.socket_listener import SocketListener
 
 FIRST = 700
 """The descriptor that the tests begin with, in place of 3."""
@@ -78,7 +79,7 @@ def port_of(sock: socket.socket) -> int:
 def test_it_is_what_the_protocols_ask_for() -> None:
     """Type checkers and readers see that both protocols are met."""
     made: BindProvider = InheritedProvider({})
-    listener: Listener = InheritedListener([], lambda: None)
+    listener: Listener = SocketListener([], lambda: None)
 
     assert made.url == "inherit:"
     assert listener.capacity is None
