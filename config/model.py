@@ -76,11 +76,31 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
 
 
+class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
+    """A bind path through an SSH server, `[path.NAME] type = "ssh"`."""
+
+    host: Annotated[str, Meta(description="Name or address of the SSH server.")] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Its port.")] = 22
+    user: Annotated[
+        str, Meta(description="Who logs in; empty = the user that bindpost runs as.")
+    ] = ""
+    known_hosts: Annotated[FileName, Meta(description="Host keys; empty = ~/.ssh/known_hosts.")] = (
+        ""
+    )
+    key: Annotated[
+        FileName, Meta(description="Private key; empty = the agent's and those in ~/.ssh.")
+    ] = ""
+    agent: Annotated[bool, Meta(description="Whether the agent is asked when no key is named.")] = (
+        True
+    )
+    password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
+
+
 class DirectPath(_Table, tag_field="type", tag="direct", frozen=True):
     """A bind on this machine, `[path.NAME] type = "direct"`."""
 
 
-PathTable = WinsockPath | DirectPath
+PathTable = WinsockPath | SshPath | DirectPath
 
 
 class Ims(_Table, rename="pascal", frozen=True):

@@ -21,6 +21,7 @@ from bindpost.log import get_logger
 
 from .listeners import Listeners, Plan
 from .listening import bind_fields
+from .relay import Relay, Route, relaying
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
@@ -53,21 +54,24 @@ class Bindpost:
         self.store: MessageStore
         self.listeners: Listeners
         self.web: WebServer | None = None
+        self.relay: Relay | None = None
         self._folder = folder
         self._plan = self._make_plan(settings, folder)
+        self._route = Route.load(settings.relay, folder=folder)
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
-            await self._start_web(stack)
             self.listeners = Listeners(
                 self._plan,
                 store=self.store,
                 sessions=self.sessions,
                 protocol_log=self._start_protocol_log(stack),
             )
+            self.relay = await stack.enter_async_context(self._relaying())
+            await self._start_web(stack)
             stack.push_async_callback(self._stop_listening)
             await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
@@ -91,8 +95,9 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention` and
-        the protocol log stay as they are until a restart. Raises `ConfigError`, changing nothing.
+        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention`,
+        `relay` and the protocol log stay as they are until a restart. Raises `ConfigError`,
+        changing nothing.
         """
         await self.listeners.reload(self._make_plan(settings, folder))
         _LOG.info(events.RELOADED, smtp=[str(address) for address in self.listeners.addresses])
@@ -124,6 +129,16 @@ class Bindpost:
         _LOG.info(events.PROTOCOL_LOG_ON, level=settings.level, directory=settings.directory)
         return log
 
+    def _relaying(self) -> contextlib.AbstractAsyncContextManager[Relay | None]:
+        return relaying(
+            self._route,
+            self.settings.relay,
+            self.store,
+            data=self._data(),
+            hostname=self._plan.resources.hostname,
+            listeners=lambda: self.smtp,
+        )
+
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
         if self.settings.web == "off":
             return
@@ -133,7 +148,11 @@ class Bindpost:
 
         endpoint = Endpoint.parse(self.settings.web)
         app = create_app(
-            self.store, ready=self.ready.is_set, version=__version__, hosts=[endpoint.host]
+            self.store,
+            ready=self.ready.is_set,
+            version=__version__,
+            hosts=[endpoint.host],
+            relay=self.relay,
         )
         self.web = WebServer(app, endpoint)
         try:

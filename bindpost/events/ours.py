@@ -72,7 +72,7 @@ PATH_LOST: Final = EventType(
     action="path-lost",
     explanation=(
         "A listener that was bound cannot be reached any more: its proxy closed the path or is "
-        "gone. Sessions that live go on; event 4007 follows."
+        "gone. Sessions that live go on, but for those inside an SSH login; event 4007 follows."
     ),
     remedy="See that the proxy runs. on_bind_failure says whether bindpost binds again.",
     ecs=("network", "end"),

@@ -12,7 +12,7 @@ from typing import Final
 import asyncssh
 
 from .channel import ChannelSession
-from .failures import Failures, HostKey, Progress
+from .failures import Failures, HostKey, Progress, printable
 from .hostkeys import KnownHost
 from .request import ListenRequest
 from .settings import Timing
@@ -91,7 +91,8 @@ class SshClient(asyncssh.SSHClient):
     def note_version(self) -> None:
         """Note the server's version line if it has come."""
         if self._connection is not None:
-            self._progress.version = self._connection.get_extra_info("server_version", "")
+            version = self._connection.get_extra_info("server_version", "")
+            self._progress.version = printable(version)
 
 
 class SshConnection:

@@ -180,7 +180,7 @@ async def _log_in(
     except (asyncssh.Error, OSError, ValueError) as error:
         await wire.close()
         refusal = failures.login(error, progress)
-        if refusal.hop != "greeting":
+        if progress.version and refusal.hop != "greeting":
             walk.passed("greeting", settings.server, progress.version, at=progress.heard_at)
         raise refusal from None
     except BaseException:

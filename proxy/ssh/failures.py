@@ -130,13 +130,13 @@ class Failures:
                 return self._host_key(error, progress)
             case asyncssh.PermissionDenied():
                 return self.of("denied", _words(error))
+        if isinstance(error, ValueError) and not progress.heard:  # of asyncssh's options
+            return self.of("credentials", _words(error))
         slow = "timeout" in str(error)
         if not progress.version:
             return self._greeting(error, progress.heard, slow=slow)
         if slow:
             return self.of("login-slow", _words(error))
-        if isinstance(error, ValueError):  # of the options, before anything was sent
-            return self.of("credentials", _words(error))
         was_told = isinstance(error, asyncssh.DisconnectError) and not _is_loss(error)
         if was_told and progress.authenticating:
             return self.of("denied", _words(error))  # "Too many authentication failures"
@@ -152,8 +152,6 @@ class Failures:
 
     def _greeting(self, error: Exception, heard: bytes, *, slow: bool) -> BindError:
         """Give the error of a server without a version line."""
-        if isinstance(error, ValueError):
-            return self.of("credentials", _words(error))
         if isinstance(error, asyncssh.ProtocolNotSupported):
             return self.of("no-common-algorithm", _quoted(heard))
         if heard and not heard.startswith(_TURNED_AWAY):
@@ -212,17 +210,21 @@ def _words(error: Exception) -> str:
         # asyncio puts the address in the place of the system's words.
         is_systems = error.errno > 0 and not isinstance(error, socket.gaierror)
         text = os.strerror(error.errno) if is_systems else error.strerror or text
-    return _cut(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def _quoted(heard: bytes) -> str:
     line = heard.split(b"\n", 1)[0].rstrip(b"\r")
-    return repr(_cut(line.decode("ascii", "backslashreplace")))
+    return repr(printable(line.decode("ascii", "backslashreplace")))
 
 
 def _quoted_text(text: str) -> str:
-    return repr(_cut(text))
+    return repr(printable(text))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+def printable(text: str) -> str:
+    """Give a stranger's text for a terminal: no control character, and not without end."""
+    cut = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut
+    )

@@ -20,7 +20,7 @@ from .json_form import render_json
 from .record import RecordMaker
 
 _NOT_ASCII: Final = re.compile("[^\x00-\x7f]")
-_AIOSMTPD: Final = ("mail.log", "mail.debug")
+_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh")
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
@@ -43,8 +43,8 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
     renderer = render_json if form == "json" else ConsoleRenderer(colours=_is_terminal(stream))
     root.addHandler(_StreamHandler(stream, renderer, host=host, ids=ids))
     root.setLevel(number)
-    for name in _AIOSMTPD:
-        # aiosmtpd logs each command at INFO, XAUTH's secrets with it.
+    for name in _CHATTY:
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login.
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[

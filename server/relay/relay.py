@@ -15,6 +15,7 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
 from ..message.model import Envelope, Recipient, utc_now
+from ..store.rules import is_unicode
 from ..store.store import MessageRow, MessageStore
 from .addresses import Patterns, check_released
 from .delivery import Shipment
@@ -178,7 +179,12 @@ class Relay:
                 self._cursor = row.cursor
 
     async def _consider(self, row: MessageRow) -> None:
-        chosen = [to for to in row.envelope.recipients if self._automatic.match(to.address)]
+        # What is no Unicode can't be queued, nor sent; it must not hold up all that follows.
+        chosen = [
+            to
+            for to in row.envelope.recipients
+            if self._automatic.match(to.address) and is_unicode(to.address)
+        ]
         if chosen:
             await self._queue.add(row.id, "automatic", chosen, cursor=row.cursor)
             self._unnoted = 0

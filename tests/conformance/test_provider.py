@@ -25,6 +25,8 @@ from bindpost.proxy.provider import (
     ProtocolFactory,
     Report,
 )
+from bindpost.proxy.ssh.provider import SshProvider
+from bindpost.proxy.ssh.standin import SshStandIn
 from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 from bindpost.testing.providers import Bench, BindProviderSuite
@@ -144,6 +146,14 @@ async def winsock(folder: Path) -> AsyncIterator[Bench]:
         await proxy.idle()
 
 
+@asynccontextmanager
+async def ssh(folder: Path) -> AsyncIterator[Bench]:
+    """A port that an SSH server listens on."""
+    standin = await SshStandIn.start()
+    yield Bench(SshProvider(standin.settings(folder)), Endpoint.parse("127.0.0.1:0"))
+    await standin.stop()
+
+
 FACTORIES: dict[str, Factory] = {
     "direct-ipv4": direct_ipv4,
     "direct-ipv6": direct_ipv6,
@@ -152,6 +162,7 @@ FACTORIES: dict[str, Factory] = {
     "haproxy-local": haproxy_local,
     "inherited-ipv4": inherited_ipv4,
     "inherited-unix": inherited_unix,
+    "ssh": ssh,
     "winsock": winsock,
 }
 """A provider that joins is named here."""

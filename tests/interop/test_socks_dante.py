@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import smtplib
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,11 +16,13 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.events import PATH_RECOVERED
 from bindpost.proxy.provider import Listener, ListenerState
 from bindpost.proxy.socks.address import SocksProxy
 from bindpost.proxy.socks.matrix import MATRIX
 from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.proxy.socks.timing import Timing
+from bindpost.testing import Serve
 from bindpost.testing.providers import Bench, BindProviderSuite
 
 PATIENCE = 20.0
@@ -427,3 +430,57 @@ async def test_diagnosis_of_a_login(dante: Dante) -> None:
     failed = next(hop for hop in hops if hop.ok is False)
     assert failed.name == "auth"
     assert failed.hint == ROWS["login-wanted"].hint
+
+
+# The whole program
+
+
+def send(host: str, port: int, subject: str) -> None:
+    """Send a mail, as soon as the port is there again after the one before. Blocks."""
+    while True:
+        with suppress(ConnectionError, smtplib.SMTPServerDisconnected):
+            with smtplib.SMTP(host, port, local_hostname="client.example") as client:
+                client.sendmail(
+                    "a@example.com", ["b@example.com"], f"Subject: {subject}\n\nHello\n"
+                )
+            return
+
+
+def test_mails_through_dante(dante: Dante, serve: Serve) -> None:
+    """Mails that come in through Dante are kept, also after it was started again."""
+    dante.start()
+    serving = serve("--via", dante.url(), listen=f"0.0.0.0:{free_port()}").wait_ready()
+    for number in range(5):
+        send(*serving.smtp, str(number))
+    dante.stop()
+    serving.wait_for(lambda record: record.get("EventID") == 4007)
+    dante.start()
+    serving.wait_for(lambda record: record.get("EventID") == PATH_RECOVERED.id)
+    send(*serving.smtp, "after")
+
+    subjects = {message.fields.subject for message in serving.client.messages()}
+    assert subjects == {"0", "1", "2", "3", "4", "after"}
+    assert serving.stop() == 0
+
+
+def test_the_event_of_a_path_that_is_wrong(dante: Dante, serve: Serve) -> None:
+    """A Dante whose rules forbid it: 4007 with 10050, the hop, what to do, and exit 69."""
+    dante.start(bind=False)
+    serving = serve("--via", dante.url(), listen=f"0.0.0.0:{free_port()}")
+
+    assert serving.wait_end() == 69
+    record = next(record for record in serving.records if record.get("EventID") == 4007)
+    assert record["Data"] == ["10050"]
+    assert record["bindpost"]["hop"] == "bind"
+    assert record["bindpost"]["hint"] == ROWS["rules"].hint
+
+
+def test_the_event_of_a_port_that_is_taken(dante: Dante, serve: Serve) -> None:
+    """A port that somebody else holds over there: 4007 with 10048."""
+    dante.start()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        serving = serve("--via", dante.url(), listen=f"0.0.0.0:{other.getsockname()[1]}")
+        assert serving.wait_end() == 69
+
+    record = next(record for record in serving.records if record.get("EventID") == 4007)
+    assert record["Data"] == ["10048"]

@@ -93,14 +93,17 @@ class Session(asyncio.Protocol):
 
 
 async def visit(port: int) -> bytes:
-    """Be a client that quits; gives all that it heard."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    heard = await reader.readline()
-    writer.write(b"QUIT\r\n")
-    heard += await reader.readline()
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    """Be a client that quits, and comes again if there was no banner; gives all that it heard."""
+    heard = b""
+    while not heard:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(OSError):
+            heard = await reader.readline()
+            writer.write(b"QUIT\r\n")
+            heard += await reader.readline()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
     return heard
 
 

@@ -130,11 +130,11 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
         ),
         (
             '[path.x]\nserver = "10.0.0.1"',
-            'path.x.type: is missing; it must be one of "winsock", "direct" (from conf/lab.toml:1)',
+            'path.x.type: is missing; it must be one of "winsock", "ssh", "direct" (from conf/lab.toml:1)',
         ),
         (
             '[path."x.y"]\ntype = "socks"',
-            'path."x.y".type: expected one of "winsock", "direct", got "socks" '
+            'path."x.y".type: expected one of "winsock", "ssh", "direct", got "socks" '
             "(from conf/lab.toml:2)",
         ),
         (
@@ -202,7 +202,7 @@ def test_what_is_wrong_in_a_file_is_named(
         ),
         (
             {"BINDPOST_PATH__LAB__TYPE": "socks"},
-            'path.lab.type: expected one of "winsock", "direct", got "socks" '
+            'path.lab.type: expected one of "winsock", "ssh", "direct", got "socks" '
             "(from BINDPOST_PATH__LAB__TYPE)",
         ),
     ],

@@ -64,6 +64,7 @@ CASES: list[Case] = [
     ("silent", 10060, lambda: login(TIMEOUT)),
     ("not-ssh", 10060, lambda: login(TIMEOUT, heard=b"220 mx.example ESMTP\r\n")),
     ("not-ssh", 10054, lambda: login(LOST, heard=b"HTTP/1.1 400 Bad Request\r\n")),
+    ("not-ssh", 10054, lambda: login(ValueError("not ASCII"), heard=b"SSH-2.0-\xff\n")),
     ("not-ssh", 10054, lambda: login(asyncssh.ProtocolError("Banner"), heard=b"\x15\x03\x01")),
     (
         "no-common-algorithm",
@@ -79,7 +80,6 @@ CASES: list[Case] = [
     ("known-hosts", 10022, lambda: failures().known_hosts(ValueError("Invalid entry"))),
     ("credentials", 10022, lambda: failures().credentials(asyncssh.KeyImportError("no key"))),
     ("credentials", 10022, lambda: login(ValueError("Unknown local username"))),
-    ("credentials", 10022, lambda: login(ValueError("bad name"), version=OPENSSH)),
     ("host-key-unknown", 10013, lambda: login(NOT_TRUSTED, host_key=HostKey.UNKNOWN)),
     ("host-key-unknown", 10013, lambda: login(NOT_TRUSTED)),
     ("host-key-changed", 10013, lambda: login(NOT_TRUSTED, host_key=HostKey.CHANGED)),
@@ -105,6 +105,7 @@ CASES: list[Case] = [
     ("login-slow", 10060, lambda: login(TIMEOUT, version=OPENSSH)),
     ("lost-in-login", 10054, lambda: login(LOST, version=OPENSSH)),
     ("lost-in-login", 10054, lambda: login(LOST, version=OPENSSH, authenticating=True)),
+    ("lost-in-login", 10054, lambda: login(ValueError("x"), heard=b"SSH-", version=OPENSSH)),
     ("not-tcp", 10047, lambda: failures("unix:/run/mail").of("not-tcp")),
     ("forwarding-disabled", 10013, lambda: request(KEY_OPTIONS, DISABLED)),
     ("permit-listen", 10013, lambda: request(KEY_OPTIONS, NOT_PERMITTED)),
@@ -163,6 +164,16 @@ def test_a_row_is_whole(row: Row) -> None:
 def test_what_a_server_says_is_quoted_and_cut() -> None:
     """Bytes of a stranger come into the log in one line, escaped and not without end."""
     error = login(LOST, heard=b"\x1b[2J\xff" + b"x" * 250)
+
+    assert "\x1b" not in error.detail
+    assert len(error.detail) < 300
+
+
+def test_what_a_server_says_at_its_end_is_no_terminal_code() -> None:
+    """The reason of a disconnect is a stranger's text, too."""
+    goodbye = asyncssh.DisconnectError(2, "\x1b[2J" + "x" * 10_000)
+
+    error = login(goodbye, version=OPENSSH, authenticating=True)
 
     assert "\x1b" not in error.detail
     assert len(error.detail) < 300

@@ -198,6 +198,21 @@ async def test_an_old_version() -> None:
     assert "10043" in error.detail
 
 
+@pytest.mark.parametrize("version", [b"SSH-2.0-\xff\xfe", b"SSH-2.0-\x1b[2J"])
+async def test_a_version_line_of_other_bytes(version: bytes) -> None:
+    """A version line that is no text is an error at the greeting, and shown without harm."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(version + b"\r\n")
+        await reader.read()
+
+    async with server(greet) as settings:
+        hops = await SshProvider(settings).diagnose(HERE)
+
+    assert next(hop for hop in hops if hop.ok is False).name in {"greeting", "auth"}
+    assert "\x1b" not in "".join(hop.detail for hop in hops)
+
+
 async def test_a_flood_in_place_of_a_greeting() -> None:
     """A stranger that sends without end is cut off, and little of it is kept."""
 
@@ -313,10 +328,15 @@ async def test_a_key_with_a_passphrase(settings: SshSettings, tmp_path: Path) ->
 
 async def test_a_user_name_that_ssh_forbids(settings: SshSettings) -> None:
     """A name that mixes directions of writing can't be sent (RFC 4013); the socket is closed."""
-    error = await bind(replace(settings, user="\u05d0a"))
+    forbidden = replace(settings, user="\u05d0a")
+
+    error = await bind(forbidden)
+    hops = await SshProvider(forbidden).diagnose(HERE)
 
     assert (error.code, error.hop) == (10050, "auth")
     assert "credentials" in error.detail
+    assert [hop.name for hop in hops] == ["resolve", "connect", "auth", "bind"]
+    assert all(hop.milliseconds >= 0 for hop in hops)
 
 
 async def test_an_empty_password_file(settings: SshSettings, tmp_path: Path) -> None:

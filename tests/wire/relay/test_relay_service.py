@@ -226,6 +226,18 @@ async def test_matching_recipients_only(run: Run, deliver: Deliver, mta: Mta) ->
     assert [mail.recipients for mail in mails] == [["<B@Example.ORG>", "<boss@x>"]]
 
 
+async def test_an_address_that_is_no_text_holds_nothing_up(
+    run: Run, deliver: Deliver, mta: Mta
+) -> None:
+    """An address with octets of no charset is passed over; what follows is relayed."""
+    async with run(recipients=EVERYBODY):
+        await deliver(b"Subject: 1\r\n\r\n", to=["\ud800@x"])
+        await deliver(b"Subject: 2\r\n\r\n")
+        mails = await mta.wait_for(1)
+
+    assert [mail.raw for mail in mails] == [b"Subject: 2\r\n\r\n"]
+
+
 async def test_mail_from_before_is_left_alone(run: Run, deliver: Deliver, mta: Mta) -> None:
     """What is in the inbox when the relay is first set up isn't sent."""
     await deliver(b"Subject: old\r\n\r\n")
