@@ -130,7 +130,8 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
         ),
         (
             '[path.x]\nserver = "10.0.0.1"',
-            'path.x.type: is missing; it must be one of "winsock", "ssh", "direct" (from conf/lab.toml:1)',
+            'path.x.type: is missing; it must be one of "winsock", "ssh", "direct" '
+            "(from conf/lab.toml:1)",
         ),
         (
             '[path."x.y"]\ntype = "socks"',
