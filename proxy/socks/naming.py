@@ -12,6 +12,8 @@ from .symptom import Service
 
 HEARD: Final = 256
 """Bytes that are looked at."""
+V4_OPENING: Final = b"\x04\x01\x00\x00\x00\x00\x00\x00\x00"
+"""SOCKS4 CONNECT to 0.0.0.0:0, which is nowhere: it can only be refused."""
 
 _STARTS: Final = ((b"HTTP/", Service.HTTP), (b"SSH-", Service.SSH))
 _V4_REPLIES: Final = range(0x5A, 0x5E)
@@ -69,10 +71,6 @@ def _openings() -> Iterator[bytes]:
     yield V4_OPENING
     yield b"GET / HTTP/1.0\r\n\r\n"
     yield _client_hello()
-
-
-V4_OPENING: Final = b"\x04\x01\x00\x00\x00\x00\x00\x00\x00"
-"""SOCKS4 CONNECT to 0.0.0.0:0, which is nowhere: it can only be refused."""
 
 
 def _client_hello() -> bytes:

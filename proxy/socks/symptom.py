@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from .. import wsa
 
-HOPS = ("resolve", "connect", "greeting", "auth", "request", "bind", "accept")
+HOPS: Final = ("resolve", "connect", "greeting", "auth", "request", "bind", "accept")
 """The steps of a bind, in order. SOCKS4 has no greeting and no auth."""
 
 
