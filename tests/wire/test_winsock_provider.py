@@ -465,8 +465,10 @@ async def test_junk_is_10050(log: Log) -> None:
 
 async def test_port_taken_on_the_proxy_is_10048(proxy: WinsockProxyServer, log: Log) -> None:
     """A port that something else holds on the proxy is 10048 (KB Q222553)."""
-    with socket.create_server((EXTERNAL, 0)) as other:
-        endpoint = Endpoint(INTERNAL, other.getsockname()[1])
+    with socket.socket() as inside:  # a port that no connection of another test has here
+        inside.bind((INTERNAL, 0))
+        endpoint = Endpoint(INTERNAL, inside.getsockname()[1])
+    with socket.create_server((EXTERNAL, endpoint.port)):
         error = await refusal(provider_for(proxy), log, endpoint)
 
     assert (error.code, error.hop) == (10048, "bind")
