@@ -156,7 +156,8 @@ class ListeningPost:
 
     def _report_failure(self, error: BindError) -> None:
         """Log 4007, unless it has just been logged for the same cause."""
-        known = self.error is not None and str(self.error) == str(error)
+        # Not the detail: it may name another port at each attempt.
+        known = self.error is not None and _cause(self.error) == _cause(error)
         self.error = error
         if known:
             return
@@ -167,6 +168,10 @@ class ListeningPost:
         if self.bound is not None:
             self.bound.close()
             await self.bound.wait_closed()
+
+
+def _cause(error: BindError) -> tuple[int, str, str]:
+    return error.code, error.hop, error.hint
 
 
 def bind_fields(error: BindError) -> dict[str, object]:

@@ -160,6 +160,8 @@ class SmtpWire(SMTP):
     def _cb_client_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        # From Python 3.13 on, a writer that nobody holds any more closes its transport.
+        self._first_writer = writer
         writer = OnceClosedWriter(writer.transport, self, reader, self.loop)
         super()._cb_client_connected(reader, writer)
 

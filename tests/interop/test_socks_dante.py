@@ -7,6 +7,7 @@ import os
 import smtplib
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -437,13 +438,15 @@ async def test_diagnosis_of_a_login(dante: Dante) -> None:
 
 def send(host: str, port: int, subject: str) -> None:
     """Send a mail, as soon as the port is there again after the one before. Blocks."""
-    while True:
-        with suppress(ConnectionError, smtplib.SMTPServerDisconnected):
-            with smtplib.SMTP(host, port, local_hostname="client.example") as client:
-                client.sendmail(
-                    "a@example.com", ["b@example.com"], f"Subject: {subject}\n\nHello\n"
-                )
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with (
+            suppress(ConnectionError, smtplib.SMTPServerDisconnected),
+            smtplib.SMTP(host, port, local_hostname="client.example") as client,
+        ):
+            client.sendmail("a@example.com", ["b@example.com"], f"Subject: {subject}\n\nHello\n")
             return
+    pytest.fail(f"no mail was taken at {host}:{port}")
 
 
 def test_mails_through_dante(dante: Dante, serve: Serve) -> None:
