@@ -10,8 +10,8 @@ from typing import final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
+from ..background import Background
 from ..provider import ListenerState, Report
-from ..winsock.background import Background
 from . import wire
 from .dial import Dialer
 from .matrix import row_for

@@ -9,8 +9,8 @@ from asyncio import sslproto
 from collections.abc import Mapping
 from functools import partial
 
+from ..background import Background, move
 from ..provider import ProtocolFactory
-from ..winsock.background import Background, move
 from .linger import Receiver, reset_on_close
 
 

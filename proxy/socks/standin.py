@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from bindpost.config.endpoint import Endpoint
 
-from ..winsock.background import Acceptor, Background, move
+from ..background import Acceptor, Background, move
 from .standin_client import Fault, Manners
 from .standin_ports import PortPolicy, Ports
 from .standin_session import Session

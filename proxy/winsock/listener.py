@@ -12,9 +12,9 @@ from typing import Final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
+from ..background import Acceptor, Background, move
 from ..provider import ListenerState, ProtocolFactory, Report
 from ..transport import proxied
-from .background import Acceptor, Background, move
 from .channel import ControlChannel
 from .messages import BindInfo
 from .wire import Address
@@ -139,9 +139,9 @@ class RemoteListener:
             if self._report is not None:
                 self._report(ListenerState.FAILED, error)
 
-    def _on_connection(self, connection: socket.socket, peer: Address) -> None:
+    def _on_connection(self, connection: socket.socket, peer: tuple[str, int]) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._background.spawn(self._hand_over(connection, peer), connection)
+        self._background.spawn(self._hand_over(connection, Address(*peer)), connection)
 
     async def _hand_over(self, connection: socket.socket, peer: Address) -> None:
         """Find out who is there, and give the connection to a protocol."""

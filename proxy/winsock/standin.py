@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Final, Self, cast
 
-from .background import Background
+from ..background import Background
 from .codec import Packet
 from .messages import Hello, HelloAck, Message, SessionEnd
 from .standin_session import Proxy, Session

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from ..background import Acceptor, Background, move
 from ..binding import BACKLOG
-from .background import Acceptor, Background, move
+from ..splice import splice
 from .codec import Packet
 from .messages import (
     Acknowledgement,
@@ -27,7 +28,6 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
-from .splice import splice
 from .wire import Address
 
 ANNOUNCE_TRIES: Final = 5
@@ -164,11 +164,11 @@ class Session:
         self._acceptor = Acceptor(self._sock, self._accept)
         return TcpBindAck(bind_id=self._bind_id, external=self._external)
 
-    def _accept(self, outside: socket.socket, peer: Address) -> None:
+    def _accept(self, outside: socket.socket, peer: tuple[str, int]) -> None:
         if len(self._handovers) + len(self._proxy.splices) >= self._proxy.connections:
             outside.close()
             return
-        self._handovers.spawn(self._hand_over(outside, peer), outside)
+        self._handovers.spawn(self._hand_over(outside, Address(*peer)), outside)
 
     async def _hand_over(self, outside: socket.socket, peer: Address) -> None:
         """Announce a connection, connect to the client when it is ready, and carry the bytes."""

@@ -23,7 +23,7 @@ from bindpost.config.model import Settings
 from bindpost.proxy.direct import DirectProvider
 from bindpost.proxy.haproxy.provider import ProxyProtocolProvider
 from bindpost.proxy.provider import Listener
-from bindpost.proxy.winsock.splice import splice
+from bindpost.proxy.splice import splice
 from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions

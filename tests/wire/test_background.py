@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bindpost.proxy.winsock.background import Acceptor, Background
-from bindpost.proxy.winsock.wire import Address
+from bindpost.proxy.background import Acceptor, Background
 
 
 class Starved(socket.socket):
@@ -35,9 +34,9 @@ def starved() -> Iterator[Starved]:
 
 async def test_accepting_goes_on_after_a_pause(starved: Starved) -> None:
     """A lack of descriptors delays a connection and loses none."""
-    accepted: asyncio.Queue[Address] = asyncio.Queue()
+    accepted: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
 
-    def accept(connection: socket.socket, peer: Address) -> None:
+    def accept(connection: socket.socket, peer: tuple[str, int]) -> None:
         connection.close()
         accepted.put_nowait(peer)
 

@@ -8,8 +8,6 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Final
 
-from .wire import Address
-
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken in one turn of the event loop."""
 ACCEPT_PAUSE: Final = 1.0
@@ -73,7 +71,7 @@ class Acceptor:
     def __init__(
         self,
         sock: socket.socket,
-        on_connection: Callable[[socket.socket, Address], None],
+        on_connection: Callable[[socket.socket, tuple[str, int]], None],
         *,
         pause: float = ACCEPT_PAUSE,
     ) -> None:
@@ -106,7 +104,7 @@ class Acceptor:
                 self._resumption = self._loop.call_later(self._pause, self._resume)
                 return
             connection.setblocking(False)
-            self._on_connection(connection, Address(*peer))
+            self._on_connection(connection, peer)
 
     def _resume(self) -> None:
         self._resumption = None
