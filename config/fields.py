@@ -42,7 +42,8 @@ class Field:
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
     have, or `REQUIRED`. `kind` is `file`, `endpoint` or empty; `words` are the values that stand
-    for themselves instead (`off`). `tables` is what the shapes other than VALUE hold.
+    for themselves instead (`off`); `services` says whether an endpoint's port may be the name of a
+    service. `tables` is what the shapes other than VALUE hold.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Field:
     bounds: tuple[Meta, ...] = ()
     kind: str = ""
     words: tuple[str, ...] = ()
+    services: bool = False
     shape: Shape = Shape.VALUE
     tables: Tables = ()
 
@@ -170,6 +172,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         bounds=metas,
         kind=extra.get("kind", ""),
         words=extra.get("words", ()),
+        services=extra.get("services", False),
         shape=shape,
         tables=tables,
     )

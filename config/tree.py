@@ -13,6 +13,7 @@ import msgspec
 
 from bindpost.errors import ConfigError
 
+from . import services
 from .endpoint import Endpoint
 from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of, known, member_of, plain
 from .redact import redact
@@ -125,7 +126,7 @@ def _problem_of_text(field: Field, text: object) -> str:
         return f"{_shown(text)} has a control character in it"
     if field.kind == "endpoint" and text not in field.words:
         try:
-            Endpoint.parse(text)
+            services.check(text) if field.services else Endpoint.parse(text)
         except ValueError as error:
             return "".join((str(error), *(f', or "{word}"' for word in field.words)))
     return ""

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Final
 
 from bindpost import events
+from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
-from bindpost.errors import BindError
+from bindpost.errors import BindError, ServiceUnknownError
 from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 
@@ -89,12 +90,13 @@ class ListeningPost:
         """
         Bind once.
 
-        Raises `BindError`, after event 4007 has been logged: once per distinct cause.
+        Raises `BindError`, after event 4007 has been logged: once per distinct cause. A service
+        that the endpoint names in vain gives event 4003 in its place (KB Q268643).
         """
         try:
             self.bound = await self.provider.create_server(
                 lambda: self._make_session(),
-                Endpoint.parse(self.settings.endpoint),
+                await asyncio.to_thread(services.look_up, self.settings.endpoint),
                 ssl=self._tls,
                 report=self._changed,
             )
@@ -161,7 +163,9 @@ class ListeningPost:
         self.error = error
         if known:
             return
-        _LOG.error(events.BIND_FAILED, listener=self.settings.endpoint, **bind_fields(error))
+        unknown = isinstance(error, ServiceUnknownError)
+        event = events.PROTOCOL_INFORMATION_FAILED if unknown else events.BIND_FAILED
+        _LOG.error(event, listener=self.settings.endpoint, **bind_fields(error))
 
     async def close(self) -> None:
         """Stop accepting; live sessions go on."""

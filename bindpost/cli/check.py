@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from bindpost import events
-from bindpost.config.endpoint import Endpoint
+from bindpost.config import services
 from bindpost.config.load import Loaded
-from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
+from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, ServiceUnknownError
 from bindpost.proxy.provider import Hop
 from bindpost.proxy.registry import provider_of
 
@@ -32,8 +32,9 @@ class Verdict(msgspec.Struct, frozen=True):
         """What `serve` would log."""
         if self.code is None:
             return "serve would bind it"
-        said = events.BIND_FAILED.sentence({"wsa_error": self.code})
-        return f"serve would log event {events.BIND_FAILED.id}: {said}"
+        unknown = any(hop.name == "services" and not hop.ok for hop in self.hops)
+        event = events.PROTOCOL_INFORMATION_FAILED if unknown else events.BIND_FAILED
+        return f"serve would log event {event.id}: {event.sentence({'wsa_error': self.code})}"
 
 
 @click.command()
@@ -64,10 +65,23 @@ async def _walk_all(loaded: Loaded) -> list[Verdict]:
     verdicts = []
     for listener in loaded.settings.listener:
         provider = provider_of(listener, loaded.settings, loaded.folder)
-        hops = await provider.diagnose(Endpoint.parse(listener.endpoint))
+        hops = (
+            [] if not services.is_named(listener.endpoint) else [_services_hop(listener.endpoint)]
+        )
+        if all(hop.ok for hop in hops):
+            hops += await provider.diagnose(services.look_up(listener.endpoint))
         code = next((hop.code for hop in hops if hop.ok is False), None)
         verdicts.append(Verdict(listener.endpoint, provider.url, hops, code))
     return verdicts
+
+
+def _services_hop(endpoint: str) -> Hop:
+    """Look the port's name up in the services file."""
+    try:
+        found = services.look_up(endpoint)
+    except ServiceUnknownError as error:
+        return Hop("services", endpoint, False, error.detail, code=error.code, hint=error.hint)
+    return Hop("services", endpoint, True, f"port {found.port}")
 
 
 def _print(verdict: Verdict) -> None:

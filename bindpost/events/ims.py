@@ -131,9 +131,11 @@ PROTOCOL_INFORMATION_FAILED: Final = EventType(
     action="protocol-information",
     explanation=(
         "The service or protocol table, or a name in it, could not be looked up. 11004: the name "
-        "is valid and has no such record."
+        "is valid and has no such record. Here: a listener's endpoint names its port, as "
+        "`0.0.0.0:smtp` does, and the services file has no such line. Which table it was in the "
+        "article is not known."
     ),
-    remedy="Check the machine's name resolution; the original's cure was to reinstall TCP/IP.",
+    remedy="Put the line into the services file; the original's cure was to reinstall TCP/IP.",
     attested=frozenset({"text"}),
     reference="KB Q268643",
     ecs=("network", "start"),
