@@ -18,6 +18,7 @@ from .ims import (
 from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
     CLIENT_DROPPED,
+    CLIENT_FILE_ODD,
     CUT,
     DRAINING,
     INTERNAL_ERROR,
@@ -45,6 +46,16 @@ from .ours import (
     WEB_BOUND,
     WEB_FAILED,
 )
+from .standin import (
+    STANDIN_ANNOUNCED,
+    STANDIN_BOUND,
+    STANDIN_CONNECTED,
+    STANDIN_DROPPED,
+    STANDIN_ENDED,
+    STANDIN_READY,
+    STANDIN_REFUSED,
+    STANDIN_SESSION,
+)
 
 __all__ = [
     "AUTH_FAILED",
@@ -52,6 +63,7 @@ __all__ = [
     "BODY_TIMEOUT",
     "CATALOGUE",
     "CLIENT_DROPPED",
+    "CLIENT_FILE_ODD",
     "CUT",
     "DISK_LOW",
     "DRAINING",
@@ -84,6 +96,14 @@ __all__ = [
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
     "SESSION_REFUSED",
+    "STANDIN_ANNOUNCED",
+    "STANDIN_BOUND",
+    "STANDIN_CONNECTED",
+    "STANDIN_DROPPED",
+    "STANDIN_ENDED",
+    "STANDIN_READY",
+    "STANDIN_REFUSED",
+    "STANDIN_SESSION",
     "STORE_FAILED",
     "TLS_FAILED",
     "WEB_BOUND",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from . import ims, ours
+from . import ims, ours, standin
 from .catalogue import CATALOGUE
 from .model import OURS, EventType, Level
 
@@ -26,7 +26,7 @@ _LEVELS: Final = {
 }
 _NAMES: Final = {
     event: name
-    for module in (ims, ours)
+    for module in (ims, ours, standin)
     for name, event in vars(module).items()
     if isinstance(event, EventType)
 }

@@ -412,6 +412,22 @@ RELAY_ERROR: Final = EventType(
     remedy="Look at the error: mostly the disk is full or the data folder not writable.",
     ecs=("process", "info"),
 )
+CLIENT_FILE_ODD: Final = EventType(
+    id=148,
+    source=OURS,
+    symbol="MSG_CLIENT_FILE_ODD",
+    level=Level.WARNING,
+    category=Category.INITIALIZATION,
+    template="A file of a bind path has something in it that does not count.",
+    details=("listener", "via", "reason"),
+    action="client-file-odd",
+    explanation=(
+        "The bind path's files were read, but not all of them means something: an unknown key, a "
+        "port in two lists, a line that is none. `reason` names file and line."
+    ),
+    remedy="Mend the file; `bindpost check` tells all of them.",
+    ecs=("configuration", "info"),
+)
 
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
@@ -441,4 +457,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     RELAY_FAILED,
     RELAY_LOOP,
     RELAY_ERROR,
+    CLIENT_FILE_ODD,
 )

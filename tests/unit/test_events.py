@@ -89,6 +89,15 @@ def test_our_numbers_are_never_reassigned() -> None:
         123: "relay-failed",
         124: "relay-loop",
         125: "relay-error",
+        140: "standin-ready",
+        141: "standin-session",
+        142: "standin-bound",
+        143: "standin-refused",
+        144: "standin-announced",
+        145: "standin-dropped",
+        146: "standin-ended",
+        147: "standin-connected",
+        148: "client-file-odd",
     }
 
 
