@@ -48,8 +48,8 @@ class BindError(BindpostError, OSError):
     `code` is the Winsock error that event 4007 carries: 10050 whenever the proxy path is
     misconfigured or unusable (KB Q203116, Q193928), else the local bind's own code (10048, 10013,
     10049). `endpoint` and `path` name the object, `hop` the step that failed (`services`,
-    `resolve`, `connect`, `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying error or reply, `hint`
-    what a person can do. `path` must come with its credentials redacted.
+    `resolve`, `connect`, `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying
+    error or reply, `hint` what a person can do. `path` must come with its credentials redacted.
     """
 
     exit_code = EXIT_UNAVAILABLE

@@ -31,14 +31,14 @@ class Table:
     fields: tuple[Field, ...]
 
 
-def tables() -> Iterator[Table]:
+def tables(kinds: Tables = SETTINGS) -> Iterator[Table]:
     """Give every table of the model, the top one first."""
-    yield from _tables(SETTINGS, "")
+    yield from _tables(kinds, "")
 
 
-def markdown() -> str:
+def markdown(kinds: Tables = SETTINGS) -> str:
     """Give a Markdown table of settings for each table of the model."""
-    return "\n".join(_markdown(table) for table in tables())
+    return "\n".join(_markdown(table) for table in tables(kinds))
 
 
 def sample() -> str:
@@ -50,13 +50,13 @@ def sample() -> str:
     return "\n".join([_PREAMBLE, *(_sample(table) for table in tables())])
 
 
-def replace(page: str) -> str:
+def replace(page: str, kinds: Tables = SETTINGS) -> str:
     """Give a page with what is between the two marker comments made anew; `ValueError` if none."""
     head, begin, rest = page.partition(BEGIN)
     _old, end, tail = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"the page lacks the line {BEGIN} or the line {END}")
-    return f"{head}{BEGIN}\n\n{markdown()}\n{END}{tail}"
+    return f"{head}{BEGIN}\n\n{markdown(kinds)}\n{END}{tail}"
 
 
 def toml(value: object) -> str:

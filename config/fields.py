@@ -41,7 +41,7 @@ class Field:
 
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
-    have, or `REQUIRED`. `kind` is `file`, `endpoint` or empty; `words` are the values that stand
+    have, or `REQUIRED`. `kind` is `file`, `endpoint`, `text` (of several lines) or empty; `words` are the values that stand
     for themselves instead (`off`); `services` says whether an endpoint's port may be the name of a
     service. `tables` is what the shapes other than VALUE hold.
     """
@@ -84,6 +84,8 @@ class Field:
             return one_of + ", ".join(f'"{choice}"' for choice in self.choices)
         if self.is_list:
             return "a list of file names" if self.kind == "file" else "a list of strings"
+        if typing.get_origin(self.type) is dict:
+            return "a table of strings"
         nouns: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
         kinds = {"file": "a file name", "endpoint": 'an endpoint such as "127.0.0.1:1025"'}
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")
@@ -184,7 +186,7 @@ def _shape(bare: Any) -> tuple[Shape, Tables]:
         return Shape.TABLE, (bare,)
     if typing.get_origin(bare) is tuple and _shape(arguments[0])[0] is Shape.TABLE:
         return Shape.ARRAY, (arguments[0],)
-    if typing.get_origin(bare) is dict:
+    if typing.get_origin(bare) is dict and arguments[1] is not str:
         return Shape.NAMED, typing.get_args(arguments[1]) or (arguments[1],)
     return Shape.VALUE, ()
 
