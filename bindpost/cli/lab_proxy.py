@@ -133,12 +133,6 @@ def winsock(
     if record is not None:
         taps.insert(0, Recorder(record, failed=failed).record)
 
-    def tap(
-        way: Literal["in", "out"], source: Address, destination: Address, datagram: bytes
-    ) -> None:
-        for one in taps:
-            one(way, source, destination, datagram)
-
     async def serve() -> None:
         server = WinsockProxyServer(
             listen.host,
@@ -147,7 +141,7 @@ def winsock(
             ports=None if allowed is None else allowed.all(),
             accounts=dict(accounts),
             misbehaviour=Together(misbehaving),
-            tap=tap,
+            tap=_all_of(taps),
         )
         await run.until_stopped(server, lambda: Endpoint(*server.address), server.gone)
 
@@ -227,3 +221,13 @@ def socks5(
         log=log,
     )
     asyncio.run(run.until_stopped(server, lambda: server.address))
+
+
+def _all_of(taps: Sequence[Tap]) -> Tap:
+    def tap(
+        way: Literal["in", "out"], source: Address, destination: Address, datagram: bytes
+    ) -> None:
+        for one in taps:
+            one(way, source, destination, datagram)
+
+    return tap

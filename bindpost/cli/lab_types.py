@@ -76,10 +76,13 @@ def ports(text: str) -> PortSet:
 
 def misbehaviours(text: str) -> tuple[Misbehaviour, ...]:
     """Read `NAME[:ARGUMENT],...` of the Winsock Proxy's; raises `click.BadParameter`."""
-    try:
-        return tuple(Misbehaviour.parse(part.strip()) for part in text.split(","))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+    parts = []
+    for part in text.split(","):
+        try:
+            parts.append(Misbehaviour.parse(part.strip()))
+        except ValueError as error:
+            raise click.BadParameter(f"{part.strip()}: {error}") from None
+    return tuple(parts)
 
 
 def names(known: Mapping[str, Value]) -> Callable[[str], tuple[Value, ...]]:
