@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT, SIGTERM
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, Literal, TypeVar
 
 import click
 
-from bindpost import events
 from bindpost.config.endpoint import Endpoint
-from bindpost.errors import BindError
-from bindpost.events import EventType
-from bindpost.log import EventLogger, get_logger
-from bindpost.proxy import advice, wsa
 from bindpost.proxy.socks.standin import Fault, PortPolicy, SocksServer
-from bindpost.proxy.watch import Watch
-from bindpost.ready import write_ready_file
+from bindpost.proxy.winsock.observer import Observer
+from bindpost.proxy.winsock.pcap import Recorder
+from bindpost.proxy.winsock.ranges import PortSet
+from bindpost.proxy.winsock.standin import Misbehaviour, Tap, WinsockProxyServer
+from bindpost.proxy.winsock.standin_together import Together
+from bindpost.proxy.winsock.wire import Address
 
 from . import lab_types
+from .lab_run import Run, start_logging, watch_into
 
 Command = TypeVar("Command", bound=Callable[..., object])
 DRIP: Final = 2.0
@@ -62,6 +56,101 @@ def _shared(command: Command) -> Command:
 @proxy.command()
 @click.option(
     "--listen",
+    type=lab_types.own_ipv4_endpoint,
+    metavar="HOST:PORT",
+    default="127.0.0.1:1745",
+    show_default=True,
+    help="The control port, UDP; port 0 is any.",
+)
+@click.option(
+    "--external",
+    type=lab_types.own_ipv4_address,
+    metavar="ADDRESS",
+    default="127.0.0.2",
+    show_default=True,
+    help="The address on which ports are bound for clients.",
+)
+@click.option(
+    "--allow-port",
+    "allowed",
+    type=lab_types.ports,
+    metavar="LIST",
+    help="Let only these ports be bound, as in 25,1024-5000; all without it.",
+)
+@click.option(
+    "--account",
+    "accounts",
+    type=lab_types.account,
+    multiple=True,
+    metavar="USER:PASSWORD",
+    help="Want this login from clients; may be repeated.",
+)
+@click.option(
+    "--misbehave",
+    "faults",
+    type=lab_types.misbehaviours,
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="What is wrong on purpose, see docs/lab.md.",
+)
+@click.option(
+    "--record",
+    type=click.File("wb", lazy=False),
+    metavar="FILE",
+    help="Record the control channel as a capture file for Wireshark; - is standard output.",
+)
+@_shared
+def winsock(
+    *,
+    listen: Endpoint,
+    external: str,
+    allowed: PortSet | None,
+    accounts: Sequence[tuple[str, str]],
+    faults: Sequence[Sequence[Misbehaviour]],
+    record: BinaryIO | None,
+    form: str,
+    ready_file: Path | None,
+) -> None:
+    """Run the server of a Winsock Proxy, Proxy Server 2.0's."""
+    log = start_logging(form, "bindpost.lab.winsock")
+    misbehaving = [fault for some in faults for fault in some]
+    names = [fault.name for fault in misbehaving]
+    run = Run(
+        kind="winsock",
+        listen=listen,
+        external=external,
+        misbehaving=names,
+        ready_file=ready_file,
+        log=log,
+        occupied="another program has this UDP port (`ss -lunp`, as root, names it): stop it, or "
+        "choose another port",
+    )
+
+    def failed(error: OSError) -> None:
+        log.warning("the recording ends here: it cannot be written", error=error.strerror)
+
+    taps: list[Tap] = [Observer(watch_into(log)).tap]
+    if record is not None:
+        taps.insert(0, Recorder(record, failed=failed).record)
+
+    async def serve() -> None:
+        server = WinsockProxyServer(
+            listen.host,
+            external,
+            listen.port,
+            ports=None if allowed is None else allowed.all(),
+            accounts=dict(accounts),
+            misbehaviour=Together(misbehaving),
+            tap=_all_of(taps),
+        )
+        await run.until_stopped(server, lambda: Endpoint(*server.address), server.gone)
+
+    asyncio.run(serve())
+
+
+@proxy.command()
+@click.option(
+    "--listen",
     type=lab_types.ipv4_endpoint,
     metavar="HOST:PORT",
     default="127.0.0.1:1080",
@@ -70,7 +159,7 @@ def _shared(command: Command) -> Command:
 )
 @click.option(
     "--external",
-    type=lab_types.address,
+    type=lab_types.own_address,
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
@@ -111,7 +200,7 @@ def socks5(
     ready_file: Path | None,
 ) -> None:
     """Run a SOCKS server: versions 4, 4a and 5 with BIND and CONNECT."""
-    log = _start_logging(form, "bindpost.lab.socks5")
+    log = start_logging(form, "bindpost.lab.socks5")
     misbehaving = [fault for some in faults for fault in some]
     server = SocksServer(
         listen.host,
@@ -121,99 +210,24 @@ def socks5(
         policy=PortPolicy(port_policy),
         faults=misbehaving,
         drip=DRIP,
-        watch=_watch(log),
+        watch=watch_into(log),
     )
-    run = Run("socks5", listen, external, misbehaving, ready_file, log)
+    run = Run(
+        kind="socks5",
+        listen=listen,
+        external=external,
+        misbehaving=misbehaving,
+        ready_file=ready_file,
+        log=log,
+    )
     asyncio.run(run.until_stopped(server, lambda: server.address))
 
 
-@dataclass(frozen=True)
-class Run:
-    """One stand-in's life: bound, told to be ready, stopped by a signal."""
-
-    kind: str
-    listen: Endpoint
-    external: str
-    misbehaving: Sequence[str]
-    ready_file: Path | None
-    log: EventLogger
-
-    async def until_stopped(
-        self, server: AbstractAsyncContextManager[object], address: Callable[[], object]
+def _all_of(taps: Sequence[Tap]) -> Tap:
+    def tap(
+        way: Literal["in", "out"], source: Address, destination: Address, datagram: bytes
     ) -> None:
-        """
-        Run it; `address` gives where it is bound.
+        for one in taps:
+            one(way, source, destination, datagram)
 
-        Raises `BindError` when it cannot be bound, `click.UsageError` for a ready file that cannot
-        be written.
-        """
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (SIGTERM, SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with AsyncExitStack() as stack:
-            self._try_external()
-            try:
-                await stack.enter_async_context(server)
-            except OSError as error:
-                raise _cannot_bind(self.listen, error) from None
-            self._tell_ready(str(address()))
-            await stop.wait()
-
-    def _try_external(self) -> None:
-        """Bind on the outside once: what cannot be bound there at all is told at the start."""
-        family = socket.AF_INET6 if ":" in self.external else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind((self.external, 0))
-            except OSError as error:
-                raise _cannot_bind(Endpoint(self.external, 0), error) from None
-
-    def _tell_ready(self, internal: str) -> None:
-        if self.ready_file is not None:
-            try:
-                write_ready_file(self.ready_file, internal=internal, external=self.external)
-            except OSError as error:
-                raise click.UsageError(
-                    f"--ready-file: {self.ready_file} cannot be written: {error.strerror}"
-                ) from None
-        wrong = {"misbehaving": list(self.misbehaving)} if self.misbehaving else {}
-        self.log.info(
-            events.STANDIN_READY,
-            kind=self.kind,
-            internal=internal,
-            external=self.external,
-            **wrong,
-        )
-
-
-def _start_logging(form: str, name: str) -> EventLogger:
-    """Send the log to standard error, and give the stand-in's logger."""
-    from bindpost.server.eventlog import configure
-
-    configure(
-        form="json" if form == "json" else "console",
-        level="info",
-        stream=sys.stderr,
-        host=socket.gethostname(),
-    )
-    return get_logger(name)
-
-
-def _watch(log: EventLogger) -> Watch:
-    def tell(event: EventType, /, **fields: object) -> None:
-        log.info(event, **fields)  # at the event's own level
-
-    return tell
-
-
-def _cannot_bind(endpoint: Endpoint, error: OSError) -> BindError:
-    code = wsa.code_of(error)
-    return BindError(
-        code,
-        endpoint=str(endpoint),
-        path="direct:",
-        hop="bind",
-        detail=os.strerror(error.errno) if error.errno else str(error),
-        hint=advice.hint(code, endpoint),
-    )
+    return tap

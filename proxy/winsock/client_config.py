@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 
 from bindpost.errors import ConfigError
 
+from .client_keys import check_general, first_of_each, is_general, without_meaning
 from .ini import Entry, IniFile, Section, blank_edges, parse_ini, read_ansi, split_lines
 from .ranges import (
     ALL_PORTS,
@@ -29,37 +30,12 @@ COMMON: Final = "Common Configuration"
 VERSION_1: Final = "Wsp client"
 """The one section that Proxy Server 1.0 read, for every application."""
 
-_GENERAL: Final = frozenset(
-    {
-        "internal",
-        "master config",
-        "my config",
-        "servers ip addresses",
-        "servers ipx addresses",
-        "common",
-    }
-)
 _PORT_LISTS: Final = {
     "localbindtcpports": "local",
     "remotebindtcpports": "remote",
     "serverbindtcpports": "server",
     "multipleaccesstcpports": "multiple",
 }
-_WITHOUT_EFFECT: Final = frozenset(
-    {
-        "nameresolution",
-        "nameresolutionforlocalhost",
-        "useproxyipforgethostbyname",
-        "localbindudpports",
-        "remotebindudpports",
-        "multipleaccessudpports",
-        "persistent",
-        "killoldsession",
-        "forcecredentials",
-    }
-)
-"""Keys of Proxy Server 1.0 and 2.0 that change nothing about a TCP bind as bindpost makes it."""
-
 _Value = TypeVar("_Value")
 
 
@@ -166,11 +142,8 @@ def parse_mspclnt(text: str, name: str) -> ClientConfig:
     """Read MSPCLNT.INI; raises `ConfigError`."""
     ini = parse_ini(text, name)
     warnings = list(ini.warnings)
-    sections = tuple(
-        _application(ini, section, warnings)
-        for section in ini.sections
-        if section.name.casefold() not in _GENERAL
-    )
+    warnings += check_general(ini)
+    sections = _applications(ini, warnings)
     common = ini.get("Common")
     port = common.get("Port") if common else None
     everybody = next((one for one in sections if one.name.casefold() == COMMON.casefold()), None)
@@ -192,7 +165,12 @@ def parse_wspcfg(text: str, name: str) -> tuple[tuple[Application, ...], tuple[s
     warnings = list(ini.warnings)
     if blank_edges(text):
         warnings.append(f"{name}: blank lines at its start or end; KB Q181420 wants none")
-    return tuple(_application(ini, section, warnings) for section in ini.sections), tuple(warnings)
+    warnings += [
+        f"{name}, line {section.line}: [{section.name}] belongs into MSPCLNT.INI; ignored"
+        for section in ini.sections
+        if is_general(section)
+    ]
+    return _applications(ini, warnings), tuple(warnings)
 
 
 def parse_lat(text: str, name: str) -> LocalAddressTable:
@@ -209,19 +187,33 @@ def parse_lat(text: str, name: str) -> LocalAddressTable:
     return LocalAddressTable(tuple(ranges), known=True)
 
 
+def _applications(ini: IniFile, warnings: list[str]) -> tuple[Application, ...]:
+    """Read the applications' sections; of two with one name the first counts, as in Windows."""
+    found: dict[str, Application] = {}
+    for section in ini.sections:
+        name = section.name.casefold()
+        if is_general(section):
+            continue
+        if name in found:
+            warnings.append(f"{ini.name}, line {section.line}: [{section.name}] again; ignored")
+            continue
+        if name.endswith(".exe"):
+            warnings.append(
+                f"{ini.name}, line {section.line}: [{section.name}] is no application's; write "
+                "its name without .exe (KB Q181420)"
+            )
+        found[name] = _application(ini, section, warnings)
+    return tuple(found.values())
+
+
 def _application(ini: IniFile, section: Section, warnings: list[str]) -> Application:
     """Read one application's section; what it does not know becomes a warning."""
     lists: dict[str, PortSet] = {}
     disable = False
     bind_ip: tuple[tuple[int, IPv4Address], ...] = ()
     force_proxy = ""
-    seen: set[str] = set()
-    for entry in section.entries:
+    for entry in first_of_each(ini, section, warnings):
         key = entry.key.casefold()
-        if key in seen:
-            warnings.append(f"{ini.name}, line {entry.line}: {entry.key} again; ignored")
-            continue
-        seen.add(key)
         if key in _PORT_LISTS:
             lists[_PORT_LISTS[key]] = _convert(ini, section, entry, PortSet.parse)
         elif key == "disable":
@@ -230,10 +222,9 @@ def _application(ini: IniFile, section: Section, warnings: list[str]) -> Applica
             bind_ip = _convert(ini, section, entry, _proxy_bind_ip)
         elif key == "forceproxy":
             force_proxy = _convert(ini, section, entry, _force_proxy)
-        elif key not in _WITHOUT_EFFECT:
+        elif problem := without_meaning(entry):
             warnings.append(
-                f"{ini.name}, line {entry.line}: [{section.name}] {entry.key} is no key of Proxy "
-                "Server 2.0's client; ignored"
+                f"{ini.name}, line {entry.line}: [{section.name}] {entry.key} {problem}; ignored"
             )
     application = Application(
         name=section.name,
@@ -334,6 +325,8 @@ def _proxy_bind_ip(text: str) -> tuple[tuple[int, IPv4Address], ...]:
 
 def _force_proxy(text: str) -> str:
     kind, colon, server = text.partition(":")
+    if colon and kind.strip().casefold() == "x":
+        raise ValueError(f"{text!r} is an IPX address; bindpost reaches proxies over IP only")
     if not colon or kind.strip().casefold() not in {"i", "n"} or not server.strip():
         raise ValueError(f"{text!r} is neither i:ADDRESS nor n:NAME")
     return _ipv4(server.strip()) if kind.strip().casefold() == "i" else server.strip()

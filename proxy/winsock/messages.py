@@ -196,7 +196,7 @@ class Bind(_Plain):
     """Requested port, u16 BE at 60 [B label]; real clients send the same at 66 [A, B]."""
     local_port: int
     """The client's own port, in the sin at 64, port at 66 [B label]."""
-    address: str = "0.0.0.0"  # noqa: S104 - the wire's "any", nothing is bound
+    address: str = wire.ANY_HOST
     """"Bind address" at 56 [B label]; zero in Dante, perhaps for ProxyBindIp [I]."""
 
     def write(self, buffer: bytearray) -> None:
@@ -204,7 +204,7 @@ class Bind(_Plain):
         struct.pack_into("<H", buffer, wire.AT_ONE, 1)
         buffer[wire.AT_FIRST : wire.AT_FIRST + 4] = wire.packed(self.address)
         struct.pack_into(">H", buffer, wire.AT_PORT, self.port)
-        wire.put_sin(buffer, wire.AT_SECOND, Address("0.0.0.0", self.local_port))  # noqa: S104 - as above
+        wire.put_sin(buffer, wire.AT_SECOND, Address(wire.ANY_HOST, self.local_port))
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -259,7 +259,7 @@ class TcpBind(_Plain):
         buffer[wire.AT_BIND_ID : wire.AT_BIND_ID + 4] = wire.four_bytes(self.bind_id)
         struct.pack_into("<I", buffer, wire.AT_FIRST, self.backlog)
         struct.pack_into(">H", buffer, wire.AT_PORT, self.local_port)
-        wire.put_sin(buffer, wire.AT_SECOND, Address("0.0.0.0", self.local_port))  # noqa: S104 - as in Bind
+        wire.put_sin(buffer, wire.AT_SECOND, Address(wire.ANY_HOST, self.local_port))
 
     @classmethod
     def read(cls, data: bytes) -> Self:

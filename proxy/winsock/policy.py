@@ -85,13 +85,21 @@ def _undecided(config: ClientConfig, application: str) -> Rule:
     if config.servers_for(application):
         return _everywhere(
             Direction.OPEN,
-            "the Proxy Client is enabled and its files do not decide this bind; "
-            "it asks its server first",
+            "the Proxy Client is enabled and its files do not decide this bind"
+            f"{_missed(config, application)}; it asks its server first",
             "KB Q193928, Q203116",
         )
     return _everywhere(
         Direction.LOCAL, "the files neither decide this bind nor name a server", BOOK
     )
+
+
+def _missed(config: ClientConfig, application: str) -> str:
+    """Say that WSPCFG.INI is there and means other programs: mostly the name is misspelt."""
+    if not config.wspcfg or config.section_for(application) is not None:
+        return ""
+    others = ", ".join(f"[{section.name}]" for section in config.wspcfg[:3])
+    return f" (wspcfg has {others}, and no [{application}])"
 
 
 def _everywhere(direction: Direction, words: str, source: str) -> Rule:

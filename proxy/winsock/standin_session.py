@@ -6,7 +6,7 @@ import asyncio
 import errno
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -28,7 +28,8 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
-from .wire import Address
+from .standin_rules import BindRequest, Rule, application_name
+from .wire import ANY_HOST, Address
 
 ANNOUNCE_TRIES: Final = 5
 """How often a notice is sent before its connection is given up."""
@@ -44,15 +45,17 @@ class Proxy:
     """
     What the sessions of one stand-in share.
 
-    `is_taken` says whether a session holds a port. A notice is repeated after `announce_interval`
-    seconds. `splices` runs what has been handed over, at most `connections` at once.
+    `external` are the addresses on which it binds, the first unless a client asks for another.
+    `is_taken` says whether a session holds an address. A notice is repeated after
+    `announce_interval` seconds. `splices` runs what has been handed over, at most `connections` at
+    once.
     """
 
     internal: str
-    external: str
-    deny_ports: frozenset[int]
+    external: Sequence[str]
+    rules: Sequence[Rule]
     send: Callable[[bytes, Address], None]
-    is_taken: Callable[[int], bool]
+    is_taken: Callable[[Address], bool]
     announce_interval: float
     splices: Background
     connections: int
@@ -67,10 +70,11 @@ class Session:
     """
 
     def __init__(self, proxy: Proxy, client: Address, hello: Packet) -> None:
+        self.client = client
         self.client_id = hello.client_id
+        self.application = application_name(_executable(hello.message))
         self._proxy = proxy
-        self._client = client
-        self._server_id = hello.server_id
+        self.server_id = hello.server_id
         self._sequence = 0  # the greeting's answer had it
         self._client_sequence = 0
         self._last: tuple[bytes, bytes] | None = None
@@ -90,7 +94,7 @@ class Session:
     def receive(self, packet: Packet, data: bytes) -> None:
         """Take a datagram of this session."""
         if self._last is not None and self._last[0] == data:
-            self._proxy.send(self._last[1], self._client)
+            self._proxy.send(self._last[1], self.client)
             return
         self._client_sequence = packet.sequence
         match packet.message:
@@ -121,27 +125,28 @@ class Session:
     def _answer(self, request: bytes, message: Message) -> None:
         reply = self._packet(message)
         self._last = (request, reply)
-        self._proxy.send(reply, self._client)
+        self._proxy.send(reply, self.client)
 
     def _packet(self, message: Message) -> bytes:
         self._sequence = (self._sequence + 1) & 0xFF
         return Packet(
             message=message,
             client_id=self.client_id,
-            server_id=self._server_id,
+            server_id=self.server_id,
             ack=self._client_sequence,
             sequence=self._sequence,
         ).dumps()
 
     def _bind(self, request: Bind) -> Message:
-        if self._sock is not None or request.port in self._proxy.deny_ports:
+        wanted = Address(self._external_host(request), request.port)
+        if self._sock is not None or not wanted.host or self._objection(request):
             return Refusal(operation=_BIND)
-        if request.port and self._proxy.is_taken(request.port):
+        if wanted.port and self._proxy.is_taken(wanted):
             return AddressInUse()
         sock = _new_socket()
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._proxy.external, request.port))
+            sock.bind(wanted)
         except OSError as error:
             sock.close()
             in_use = error.errno == errno.EADDRINUSE
@@ -151,6 +156,17 @@ class Session:
         self._local_port = request.local_port
         self._external = Address(*sock.getsockname())
         return BindAck(bind_id=self._bind_id, external=self._external)
+
+    def _external_host(self, request: Bind) -> str:
+        """Give the address to bind: the one that is asked for, `""` if it is none of ours."""
+        if request.address == ANY_HOST:
+            return self._proxy.external[0]
+        return request.address if request.address in self._proxy.external else ""
+
+    def _objection(self, request: Bind) -> str:
+        """Give the first access rule's objection, `""` if the bind is allowed."""
+        wanted = BindRequest(port=request.port, application=self.application, account="")
+        return next(filter(None, (rule(wanted) for rule in self._proxy.rules)), "")
 
     def _listen(self, request: TcpBind) -> Message:
         if self._sock is None or self._acceptor is not None or request.bind_id != self._bind_id:
@@ -177,7 +193,7 @@ class Session:
             if not await self._announce(peer, inside.getsockname()[1]):
                 return
             async with asyncio.timeout(CALLBACK_TIMEOUT):
-                address = (self._client.host, self._local_port)
+                address = (self.client.host, self._local_port)
                 await asyncio.get_running_loop().sock_connect(inside, address)
             for sock in (outside, inside):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -197,7 +213,7 @@ class Session:
         self._unanswered[internal_port] = acknowledged = asyncio.Event()
         try:
             for _ in range(ANNOUNCE_TRIES):
-                self._proxy.send(notice, self._client)
+                self._proxy.send(notice, self.client)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._proxy.announce_interval):
                         await acknowledged.wait()
@@ -211,7 +227,11 @@ class Session:
         acknowledged = self._unanswered.get(notice.internal_port)
         if acknowledged is not None and not acknowledged.is_set():
             acknowledged.set()
-            self._proxy.send(self._packet(Acknowledgement()), self._client)
+            self._proxy.send(self._packet(Acknowledgement()), self.client)
+
+
+def _executable(hello: Message) -> str:
+    return hello.executable if isinstance(hello, Hello) else ""
 
 
 def _new_socket() -> socket.socket:

@@ -20,6 +20,9 @@ VERSION: Final = bytes((0x00, 0x01, 0x02, 0x00))
 FIRST_CLIENT_ID: Final = bytes((0x0A, 0, 0, 0))
 """Client id of the first hello; a random one follows [B]."""
 
+ANY_HOST: Final = "0.0.0.0"  # noqa: S104 - the wire's "any", nothing is bound
+"""The address that stands for none in particular."""
+
 MINIMUM_LENGTH: Final = 172
 """Shortest datagram, both ways; a real client rejects shorter ones [B]."""
 MAXIMUM_LENGTH: Final = 2048
