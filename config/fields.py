@@ -186,9 +186,15 @@ def _shape(bare: Any) -> tuple[Shape, Tables]:
         return Shape.TABLE, (bare,)
     if typing.get_origin(bare) is tuple and _shape(arguments[0])[0] is Shape.TABLE:
         return Shape.ARRAY, (arguments[0],)
-    if typing.get_origin(bare) is dict and arguments[1] is not str:
+    if typing.get_origin(bare) is dict and not _is_string(arguments[1]):
         return Shape.NAMED, typing.get_args(arguments[1]) or (arguments[1],)
     return Shape.VALUE, ()
+
+
+def _is_string(annotation: Any) -> bool:
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation is str
 
 
 def _default(info: msgspec.structs.FieldInfo) -> object:

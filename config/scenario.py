@@ -36,7 +36,9 @@ class ExpectedEvent(_Table, frozen=True, kw_only=True):
     ] = ()
     fields: Annotated[
         dict[str, str],
-        Meta(description="Fields beside the sentence (`hop`, `peer`), each with a part of its text."),
+        Meta(
+            description="Fields beside the sentence (`hop`, `peer`), each with a part of its text."
+        ),
     ] = {}
 
 
@@ -143,7 +145,11 @@ class Scenario(_Table, frozen=True, kw_only=True):
     ]
     port: Annotated[
         int,
-        Meta(ge=1, le=65535, description="The mail port, where the machines have networks of their own."),
+        Meta(
+            ge=1,
+            le=65535,
+            description="The mail port, where the machines have networks of their own.",
+        ),
     ] = 25
     control: Annotated[
         int, Meta(ge=1, le=65535, description="The proxy's own port there: 1745, 1080, 22.")

@@ -33,8 +33,9 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "control": "the proxy's own port",
         "hostname": "the service's name in its banner",
         "user": "name of the user who runs the lab",
-        "folder": "the folder that the file is in",
+        "folder": "the folder of the service's or the server's files",
         "phase": "the folder of the phase's evidence",
+        "run": "the folder of the whole run's evidence",
     }
 )
 """What stands for itself in the texts of a scenario as `$name`; `$$` is a dollar sign."""
@@ -121,7 +122,9 @@ def _problems(scenario: Scenario) -> Iterator[tuple[str, str]]:
         used.add(phase.name)
 
 
-def _of_server(key: str, server: Server, servers: Mapping[str, Server]) -> Iterator[tuple[str, str]]:
+def _of_server(
+    key: str, server: Server, servers: Mapping[str, Server]
+) -> Iterator[tuple[str, str]]:
     if bool(server.bindpost) == bool(server.program):
         yield key, "needs either bindpost = [ARGUMENTS] or program = NAME"
     if server.otherwise and not (server.otherwise in servers and server.program):

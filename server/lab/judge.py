@@ -57,14 +57,17 @@ def find(
 def _checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> Iterator[Check]:
     if expect.check != NOT_ASKED:
         yield _check("bindpost check foretells", _code(expect.check), _code(seen.foretold))
-    yield _check("service", _status(None if expect.exit == RUNS else expect.exit),
-                 _status(seen.exit))
+    yield _check(
+        "service", _status(None if expect.exit == RUNS else expect.exit), _status(seen.exit)
+    )
     yield from _event_checks(expect, seen, values)
     visits = {visit.role: visit for visit in seen.visits}
     for role, words in _ROLES.items():
         wanted = getattr(expect.reach, role)
         if wanted != "untried":
-            yield _check(words, wanted, visits[role].reached if role in visits else "nobody dialled")
+            yield _check(
+                words, wanted, visits[role].reached if role in visits else "nobody dialled"
+            )
     if seen.stopped is not None:
         yield _check("service, asked to stop", _status(0), _status(seen.stopped))
 
@@ -83,7 +86,9 @@ def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> 
     for event in seen.events:
         if event.level == "Error" and not any(_is(event, w, values) for w in expect.event):
             yield Check(
-                what=f"event {event.id}", expected="no other error", observed=_event(event, {}),
+                what=f"event {event.id}",
+                expected="no other error",
+                observed=_event(event, {}),
                 held=False,
             )
 

@@ -47,7 +47,7 @@ class Place:
         }
         return machines[role]
 
-    def values(self, *, folder: Path, phase: Path) -> Mapping[str, str]:
+    def values(self, *, folder: Path, phase: Path, run: Path) -> Mapping[str, str]:
         """Give the variables of a scenario's texts."""
         hosts = self.hosts
         return {
@@ -62,6 +62,7 @@ class Place:
             "user": getpass.getuser(),
             "folder": str(folder),
             "phase": str(phase),
+            "run": str(run),
         }
 
     def target(self, role: Role) -> tuple[str, str, int]:
@@ -99,8 +100,12 @@ def check_addresses(hosts: Hosts) -> None:
     """Raise `LabError` if this machine lacks one of the lab's addresses."""
     if hosts.isolated:
         return
-    for address in (hosts.exchange.address, hosts.proxy.address, hosts.proxy.external,
-                    hosts.internet.address):
+    for address in (
+        hosts.exchange.address,
+        hosts.proxy.address,
+        hosts.proxy.external,
+        hosts.internet.address,
+    ):
         with socket.socket() as sock:
             try:
                 sock.bind((address, 0))

@@ -122,8 +122,11 @@ class Run:
             status = None
         logged = self._new_events()
         seen = judge.Observed(
-            exit=status, stopped=stopped, foretold=_foretold(phase, done),
-            events=logged, visits=visits,
+            exit=status,
+            stopped=stopped,
+            foretold=_foretold(phase, done),
+            events=logged,
+            visits=visits,
         )
         done = msgspec.structs.replace(
             done,
@@ -185,7 +188,7 @@ class Run:
             if name not in self._running:
                 self._started += 1
                 place = self._folder / "servers" / f"{self._started}-{name}"
-                values = self._place.values(folder=place, phase=folder)
+                values = self._place.values(folder=place, phase=folder, run=self._folder)
                 server = self._scenario.server[name]
                 self._running[name] = await RunningServer.start(
                     name, server, self._place, values, place
@@ -212,12 +215,16 @@ class Run:
         if told["banner"] and self._values(self._folder)["hostname"] not in told["banner"]:
             reached = "other banner"
         return Visit(
-            role=role, here=here, there=f"{host}:{port}", reached=reached,
-            banner=told["banner"], transcript=tuple(told["transcript"]),
+            role=role,
+            here=here,
+            there=f"{host}:{port}",
+            reached=reached,
+            banner=told["banner"],
+            transcript=tuple(told["transcript"]),
         )
 
     def _values(self, folder: Path) -> Mapping[str, str]:
-        return self._place.values(folder=folder, phase=folder)
+        return self._place.values(folder=folder, phase=folder, run=self._folder)
 
     def _words(self, name: str) -> str:
         chosen, _ = choose(self._scenario, name)
@@ -260,6 +267,3 @@ def _keep(folder: Path, phase: PhaseResult) -> None:
 
 def _heading(visit: Visit) -> tuple[str, ...]:
     return (f"# {visit.role}: {visit.reached}",)
-
-
-_ = Hop

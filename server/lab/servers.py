@@ -92,7 +92,9 @@ class RunningServer:
         if self.server.bindpost:
             up = await self._file_comes(file)
         elif wanted:
-            up = await self._process.until(lambda: any(wanted in line for line in self._process.last))
+            up = await self._process.until(
+                lambda: any(wanted in line for line in self._process.last)
+            )
         else:
             up = await self._answers(place, prefix)
         if not up:

@@ -46,9 +46,15 @@ class Service:
         What it printed is kept as check.json. The code is None if it printed no such thing.
         """
         process = await asyncio.create_subprocess_exec(
-            *self._command, "check", "--config", SETTINGS_FILE, "--json",
-            cwd=self._folder, env=environment(),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            *self._command,
+            "check",
+            "--config",
+            SETTINGS_FILE,
+            "--json",
+            cwd=self._folder,
+            env=environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         try:
             output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
