@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
+from .scenario import Scenario
 
 BEGIN: Final = "<!-- made by python -m bindpost.config.document: begin -->"
 END: Final = "<!-- made by python -m bindpost.config.document: end -->"
+
+SCENARIOS: Final = "scenarios.md"
+"""The page whose tables are those of a scenario file."""
 
 _PREAMBLE: Final = """\
 # bindpost.toml: every setting at its default.
@@ -68,20 +72,22 @@ def _tables(kinds: Tables, header: str) -> Iterator[Table]:
     fields = tuple(fields_of(kinds).values())
     summary = inspect.getdoc(kinds[0]) or ""
     yield Table(header, summary, tuple(f for f in fields if f.shape is Shape.VALUE))
+    around = header.strip("[]")
     for field in fields:
+        name = f"{around}.{field.name}" if around else field.name
         match field.shape:
             case Shape.TABLE:
-                yield from _tables(field.tables, f"[{field.name}]")
+                yield from _tables(field.tables, f"[{name}]")
             case Shape.ARRAY:
-                yield from _tables(field.tables, f"[[{field.name}]]")
+                yield from _tables(field.tables, f"[[{name}]]")
             case Shape.NAMED:
                 for kind in field.tables:
-                    yield from _tables((kind,), f"[{field.name}.NAME]")
+                    yield from _tables((kind,), f"[{name}.NAME]")
 
 
 def _markdown(table: Table) -> str:
     title = f"`{table.header}`" if table.header else "Top of the file"
-    if table.header.endswith(".NAME]"):
+    if table.header.endswith(".NAME]") and table.fields[0].choices:
         title += f", {_tag(table)}"
     lines = [f"### {title}", "", table.summary, "", "| key | value | default | meaning |"]
     lines.append("|---|---|---|---|")
@@ -113,9 +119,10 @@ def _tag(table: Table) -> str:
 
 
 def main(path: str) -> None:
-    """Make the tables of the page at `path` anew."""
+    """Make the tables of the page at `path` anew: docs/scenarios.md has those of scenarios."""
     page = Path(path)
-    page.write_text(replace(page.read_text(encoding="utf-8")), encoding="utf-8")
+    kinds = (Scenario,) if page.name == SCENARIOS else SETTINGS
+    page.write_text(replace(page.read_text(encoding="utf-8"), kinds), encoding="utf-8")
 
 
 if __name__ == "__main__":

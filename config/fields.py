@@ -41,9 +41,9 @@ class Field:
 
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
-    have, or `REQUIRED`. `kind` is `file`, `endpoint`, `text` (of several lines) or empty; `words` are the values that stand
-    for themselves instead (`off`); `services` says whether an endpoint's port may be the name of a
-    service. `tables` is what the shapes other than VALUE hold.
+    have, or `REQUIRED`. `kind` is `file`, `endpoint`, `text` (of several lines) or empty; `words`
+    are the values that stand for themselves instead (`off`); `services` says whether an endpoint's
+    port may be the name of a service. `tables` is what the shapes other than VALUE hold.
     """
 
     name: str

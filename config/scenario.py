@@ -125,7 +125,9 @@ class Server(_Table, frozen=True, kw_only=True):
     ] = ()
     ready: Annotated[
         str,
-        Meta(description="Part of the line that it says when it is up; empty = its port answers."),
+        Meta(
+            description="Part of the line that it says when it is up; empty = `$control` answers."
+        ),
     ] = ""
     otherwise: Annotated[
         str, Meta(description="Server that takes its place if the program is not installed.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXIT_FAILED: Final = 1
 """A scenario did not meet its expectations, or none could be run."""
-JOBS: Final = 3
+JOBS: Final = 4
 """Scenarios at a time: most of a run is waiting."""
 _MARKS: Final = {"held": "ok", "failed": "FAILED", "skipped": "skipped"}
 
@@ -203,7 +203,9 @@ def _differences(result: ScenarioResult) -> list[str]:
     return [
         f"{result.name}: {result.title}",
         *(
-            "  ".join(f"{cell:{width}}" for cell, width in zip(row, (*widths, 3), strict=True))
+            "  ".join(
+                f"{cell:{width}}" for cell, width in zip(row, (*widths, 3), strict=True)
+            ).rstrip()
             for row in (head, *rows)
         ),
     ]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -96,10 +97,8 @@ class Process:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), LEAVE)
-            except TimeoutError:
-                pass
         self.kill()
         status = await self._process.wait()
         await self._pump
@@ -130,3 +129,8 @@ def environment() -> Mapping[str, str]:
     """Give the environment without what would change the programs of the lab."""
     strange = ("BINDPOST_", "SSH_AUTH_SOCK", "LISTEN_")
     return {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+
+
+def python_module(name: str) -> tuple[str, ...]:
+    """Give the command that runs a module by the Python that runs us."""
+    return (sys.executable, "-m", name)

@@ -6,15 +6,16 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from bindpost.config.scenario import Scenario, Server
 from bindpost.config.scenario_file import fill
 
+from .evidence import write_files
 from .places import Place
-from .process import PATIENCE, LabError, Process
+from .process import PATIENCE, LabError, Process, python_module
 from .service import BINDPOST
 
 _FOLDERS: Final = os.pathsep.join(
@@ -57,14 +58,10 @@ class RunningServer:
         cls, name: str, server: Server, place: Place, values: Mapping[str, str], folder: Path
     ) -> RunningServer:
         """Start it; returns when it is up. Raises `LabError` with the last that it said."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, text in server.files.items():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(fill(text, values), "utf-8")
-        for line in server.prepare:
-            await asyncio.to_thread(_prepare, name, fill(line, values), folder)
+        texts = {file: fill(text, values) for file, text in server.files.items()}
+        lines = [fill(line, values) for line in server.prepare]
+        await asyncio.to_thread(_prepare, name, texts, lines, folder)
         ready = folder / "ready.json"
-        ready.unlink(missing_ok=True)
         words = [fill(word, values) for word in server.bindpost or server.arguments]
         own = (
             (*BINDPOST, *words, "--ready-file", str(ready))
@@ -103,7 +100,7 @@ class RunningServer:
 
     async def _file_comes(self, file: Path) -> bool:
         for _ in range(int(PATIENCE / _PAUSE)):
-            if file.exists():
+            if await asyncio.to_thread(file.exists):
                 return True
             if self._process.status is not None:
                 return False
@@ -114,7 +111,7 @@ class RunningServer:
         """Dial its port on the proxy until somebody answers."""
         machine = place.machine(self.server.on)
         there = f"{machine.address}:{place.control}"
-        probe = (*BINDPOST[:2], "bindpost.server.lab.probe", "--from", machine.address)
+        probe = (*python_module("bindpost.server.lab.probe"), "--from", machine.address)
         dialling = await asyncio.create_subprocess_exec(
             *prefix, *probe, "--to", there, "--wait", str(PATIENCE)
         )
@@ -126,12 +123,17 @@ class RunningServer:
                 await dialling.wait()
 
 
-def _prepare(name: str, line: str, folder: Path) -> None:
-    try:
-        subprocess.run(  # noqa: S602 - a shell line that the scenario has, for a shell
-            line, shell=True, cwd=folder, check=True, capture_output=True, text=True, timeout=30
-        )
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"{name}: `{line}` failed: {error.stderr.strip() or error.stdout}") from None
-    except subprocess.TimeoutExpired:
-        raise LabError(f"{name}: `{line}` did not end in 30 seconds") from None
+def _prepare(name: str, texts: Mapping[str, str], lines: Sequence[str], folder: Path) -> None:
+    """Write a server's files, then run its shell commands; raises `LabError`."""
+    folder.mkdir(parents=True)
+    write_files(folder, texts)
+    for line in lines:
+        try:
+            subprocess.run(  # noqa: S602 - the scenario has it in a shell's words
+                line, shell=True, cwd=folder, check=True, capture_output=True, text=True, timeout=30
+            )
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.strip() or error.stdout.strip()
+            raise LabError(f"{name}: `{line}` failed: {said}") from None
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{name}: `{line}` did not end in 30 seconds") from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +13,10 @@ import msgspec
 from bindpost.config.scenario_file import OVERLAID, SETTINGS_FILE
 
 from .places import overlay
-from .process import PATIENCE, LabError, Process, environment
+from .process import PATIENCE, LabError, Process, environment, python_module
 from .result import Event, Hop
 
-BINDPOST: Final = (sys.executable, "-m", "bindpost")
+BINDPOST: Final = python_module("bindpost")
 CONSOLE: Final = "console.jsonl"
 _LEVELS: Final = {2: "Error", 3: "Warning", 4: "Information"}
 _READY: Final = "ready"
@@ -41,7 +40,7 @@ class Service:
 
     async def foretell(self) -> tuple[str, tuple[Hop, ...], int | None]:
         """
-        Ask `bindpost check`: gives the bind path as a URL, its hops, and the first code, 0 for none.
+        Ask `bindpost check`: gives the bind path's URL, its hops, and the first code, 0 for none.
 
         What it printed is kept as check.json. The code is None if it printed no such thing.
         """
@@ -84,7 +83,7 @@ class Service:
         if not await self._process.until(lambda: self._ready) and self.status is None:
             raise LabError(f"the service is neither ready nor ended after {PATIENCE:g} seconds")
 
-    async def until(self, holds: Any, seconds: float = PATIENCE) -> bool:
+    async def until(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
         """Wait until something holds that its log brings about, or it ends; says if it holds."""
         assert self._process is not None
         return await self._process.until(holds, seconds)
