@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED: Final = 1
 """A scenario did not meet its expectations, or none could be run."""
+EXIT_TERMINATED: Final = 128 + signal.SIGTERM
+"""A shell's exit code for a command that SIGTERM ended."""
 JOBS: Final = 4
 """Scenarios at a time: most of a run is waiting."""
 _MARKS: Final = {"held": "ok", "failed": "FAILED", "skipped": "skipped"}
@@ -117,7 +119,10 @@ def run(
     hosts = load_hosts(hosts_file) if hosts_file else ONE_MACHINE
     folder = _evidence(keep)
     report = (report or folder / "report.html").absolute()
-    results = asyncio.run(_run(files, hosts, folder, jobs))
+    try:
+        results = asyncio.run(_run(files, hosts, folder, jobs))
+    except asyncio.CancelledError:
+        sys.exit(EXIT_TERMINATED)
     write_report(report, results)
     (folder / "results.json").write_bytes(_json(results))
     if as_json:

@@ -10,6 +10,7 @@ from bindpost.config.lab_hosts import Hosts
 from bindpost.config.scenario_file import ScenarioFile
 
 from .places import Ports, check_addresses
+from .process import LabError
 from .result import ScenarioResult
 from .run import Run, Tell, reason_to_skip
 
@@ -35,8 +36,11 @@ async def run_all(
                 return _skipped(file, reason)
             return await Run(file, ports.place(file.scenario), folder / file.name, tell).run()
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run_one(file)) for file in files]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_one(file)) for file in files]
+    except* LabError as errors:
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

@@ -34,9 +34,14 @@ _BODY: Final = (
 
 
 class Peer:
-    """One connection and everything that was said on it."""
+    """
+    One connection and everything that was said on it.
 
-    def __init__(self) -> None:
+    `patience` is how many seconds it waits for a connection, and for each reply.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self.transcript: list[str] = []
         self.banner = ""
 
@@ -44,7 +49,7 @@ class Peer:
         """Dial, and give what was reached: mail, banner, closed, silent, refused, unreachable."""
         self._note(f"{here} dials {there[0]}:{there[1]}")
         try:
-            sock = socket.create_connection(there, PATIENCE, (here, 0))
+            sock = socket.create_connection(there, self._patience, (here, 0))
         except ConnectionRefusedError as error:
             self._note(str(error))
             return "refused"

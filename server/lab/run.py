@@ -208,9 +208,9 @@ class Run:
         return f"{server.on}: {server.words}"
 
     async def _end(self) -> None:
-        """End whatever runs."""
+        """End whatever runs; a service that runs still is one that something went wrong with."""
         if self._service is not None:
-            await self._service.stop()
+            await self._service.kill()
         for server in self._running.values():
             await server.stop()
         self._running.clear()

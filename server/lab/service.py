@@ -96,6 +96,12 @@ class Service:
         status = await self._process.stop()
         return None if had_ended else status
 
+    async def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.stop()
+
     def _heard(self, line: str) -> None:
         try:
             record = json.loads(line)
