@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
@@ -120,3 +120,18 @@ class BindProvider(Protocol):
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """Walk the path hop by hop and tell each; binds nothing, raises for nothing it finds."""
         ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """What a provider may have besides: something to say about the files that it was made from."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences that name file and line; nothing in them stops a bind."""
+        ...
+
+
+def warnings_of(provider: BindProvider) -> Sequence[str]:
+    """Give a provider's warnings, if it has any."""
+    return provider.warnings if isinstance(provider, Warns) else ()

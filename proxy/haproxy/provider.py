@@ -9,7 +9,15 @@ from typing import Final, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 
-from ..provider import BindProvider, Hop, Listener, ListenerState, ProtocolFactory, Report
+from ..provider import (
+    BindProvider,
+    Hop,
+    Listener,
+    ListenerState,
+    ProtocolFactory,
+    Report,
+    warnings_of,
+)
 from .receiver import Gate, HeaderReceiver
 from .trusted import TrustedSenders
 
@@ -77,6 +85,7 @@ class ProxyProtocolProvider:
         self._inner = inner
         self._trusted = TrustedSenders(trusted)
         self._timeout = timeout
+        self.warnings = warnings_of(inner)
 
     @property
     def url(self) -> str:
