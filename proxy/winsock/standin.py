@@ -15,6 +15,7 @@ from . import standin_rules
 from .codec import Packet
 from .messages import Hello, HelloAck, Message, SessionEnd
 from .standin_faults import Misbehaviour
+from .standin_login import Accounts
 from .standin_rules import Rule
 from .standin_session import Proxy, Session
 from .standin_table import SESSIONS, SessionTable
@@ -94,6 +95,7 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
                 *_rules(ports, deny_ports, applications, login=bool(accounts)),
                 *self._misbehaviour.rules,
             ),
+            accounts=Accounts(accounts),
             send=self._send,
             is_taken=self._is_taken,
             announce_interval=announce_interval,

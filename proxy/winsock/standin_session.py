@@ -18,6 +18,7 @@ from .codec import Packet
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -28,6 +29,7 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
+from .standin_login import AUTHENTICATE, Accounts, LoginAcceptor, TokenError, kind_of
 from .standin_rules import BindRequest, Rule, application_name
 from .wire import ANY_HOST, Address
 
@@ -54,6 +56,7 @@ class Proxy:
     internal: str
     external: Sequence[str]
     rules: Sequence[Rule]
+    accounts: Accounts
     send: Callable[[bytes, Address], None]
     is_taken: Callable[[Address], bool]
     announce_interval: float
@@ -73,7 +76,9 @@ class Session:
         self.client = client
         self.client_id = hello.client_id
         self.application = application_name(_executable(hello.message))
+        self.account = ""
         self._proxy = proxy
+        self._login = LoginAcceptor(proxy.accounts)
         self.server_id = hello.server_id
         self._sequence = 0  # the greeting's answer had it
         self._client_sequence = 0
@@ -100,6 +105,8 @@ class Session:
         match packet.message:
             case Hello():
                 self._answer(data, Acknowledgement())
+            case Authentication() as request:
+                self._answer(data, self._authenticate(request))
             case Bind() as request:
                 self._answer(data, self._bind(request))
             case TcpBind() as request:
@@ -137,6 +144,18 @@ class Session:
             sequence=self._sequence,
         ).dumps()
 
+    def _authenticate(self, request: Authentication) -> Message:
+        """Take a step of a login by what the token is; the sub-code is a leftover [B]."""
+        self.account = ""
+        try:
+            if kind_of(request.token) == AUTHENTICATE:
+                self.account = self._login.accept(request.token)
+                return Authentication(sub_code=Authentication.DONE)
+            challenge = self._login.challenge(request.token)
+        except TokenError:
+            return Refusal(operation=request.sub_code)
+        return Authentication(sub_code=Authentication.CHALLENGE, token=challenge)
+
     def _bind(self, request: Bind) -> Message:
         wanted = Address(self._external_host(request), request.port)
         if self._sock is not None or not wanted.host or self._objection(request):
@@ -165,7 +184,7 @@ class Session:
 
     def _objection(self, request: Bind) -> str:
         """Give the first access rule's objection, `""` if the bind is allowed."""
-        wanted = BindRequest(port=request.port, application=self.application, account="")
+        wanted = BindRequest(port=request.port, application=self.application, account=self.account)
         return next(filter(None, (rule(wanted) for rule in self._proxy.rules)), "")
 
     def _listen(self, request: TcpBind) -> Message:
