@@ -45,6 +45,7 @@ _PORT_LISTS: Final = {
     "serverbindtcpports": "server",
     "multipleaccesstcpports": "multiple",
 }
+_FLAGS: Final = frozenset({"disable", "persistent", "killoldsession", "forcecredentials"})
 _WITHOUT_EFFECT: Final = frozenset(
     {
         "nameresolution",
@@ -53,9 +54,6 @@ _WITHOUT_EFFECT: Final = frozenset(
         "localbindudpports",
         "remotebindudpports",
         "multipleaccessudpports",
-        "persistent",
-        "killoldsession",
-        "forcecredentials",
     }
 )
 """Keys of Proxy Server 1.0 and 2.0 that change nothing about a TCP bind as bindpost makes it."""
@@ -71,12 +69,16 @@ class Application:
     `origin` is the file and line. The port lists are `LocalBindTcpPorts`, `RemoteBindTcpPorts`,
     `ServerBindTcpPorts` and version 1.0's `MultipleAccessTcpPorts`. `proxy_bind_ip` pairs ports
     with addresses of the proxy; `force_proxy` is a server for this application only, `""` for
-    none.
+    none. `persistent`: what was bound is bound again when the proxy is back. `kill_old_session`: a
+    bind ends an earlier session of the program. `force_credentials`: the stored account logs in.
     """
 
     name: str
     origin: str
     disable: bool = False
+    persistent: bool = False
+    kill_old_session: bool = False
+    force_credentials: bool = False
     local: PortSet = NO_PORTS
     remote: PortSet = NO_PORTS
     server: PortSet = NO_PORTS
@@ -212,7 +214,7 @@ def parse_lat(text: str, name: str) -> LocalAddressTable:
 def _application(ini: IniFile, section: Section, warnings: list[str]) -> Application:
     """Read one application's section; what it does not know becomes a warning."""
     lists: dict[str, PortSet] = {}
-    disable = False
+    flags: set[str] = set()
     bind_ip: tuple[tuple[int, IPv4Address], ...] = ()
     force_proxy = ""
     seen: set[str] = set()
@@ -224,8 +226,9 @@ def _application(ini: IniFile, section: Section, warnings: list[str]) -> Applica
         seen.add(key)
         if key in _PORT_LISTS:
             lists[_PORT_LISTS[key]] = _convert(ini, section, entry, PortSet.parse)
-        elif key == "disable":
-            disable = _convert(ini, section, entry, _flag)
+        elif key in _FLAGS:
+            if _convert(ini, section, entry, _flag):
+                flags.add(key)
         elif key == "proxybindip":
             bind_ip = _convert(ini, section, entry, _proxy_bind_ip)
         elif key == "forceproxy":
@@ -238,9 +241,12 @@ def _application(ini: IniFile, section: Section, warnings: list[str]) -> Applica
     application = Application(
         name=section.name,
         origin=f"{ini.name}, line {section.line}",
-        disable=disable,
         proxy_bind_ip=bind_ip,
         force_proxy=force_proxy,
+        disable="disable" in flags,
+        persistent="persistent" in flags,
+        kill_old_session="killoldsession" in flags,
+        force_credentials="forcecredentials" in flags,
         **lists,
     )
     warnings.extend(_overlaps(application))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bindpost.errors import ConfigError
@@ -51,6 +52,27 @@ class Login:
             return self._context.step(challenge) or b""
         except Exception as error:  # pyspnego lets out whatever its unpacking trips over
             raise LoginError(f"its challenge is no NTLM message: {error}") from None
+
+
+def read_credentials(key: str, user: str, password_file: str, folder: Path) -> Credentials | None:
+    """
+    Give who logs in by a table's `user` and `password_file`, None without them.
+
+    `key` is the table's name, and `folder` what the file's name is relative to. The password is the
+    file's first line. Raises `ConfigError`.
+    """
+    if not user and not password_file:
+        return None
+    if not user or not password_file:
+        given, missing = ("user", "password_file") if user else ("password_file", "user")
+        raise ConfigError(f"{key}.{missing}", f"is empty, but {key}.{given} is set")
+    path = folder / password_file
+    try:
+        password = path.read_text("utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"{key}.password_file", f"{path}: {reason}") from None
+    return Credentials(user=user, password=password)
 
 
 def require(key: str) -> None:

@@ -48,9 +48,9 @@ class Proxy:
     What the sessions of one stand-in share.
 
     `external` are the addresses on which it binds, the first unless a client asks for another.
-    `is_taken` says whether a session holds an address. A notice is repeated after
-    `announce_interval` seconds. `splices` runs what has been handed over, at most `connections` at
-    once.
+    `holder_of` gives the session that holds an address, `end_session` ends one. A notice is
+    repeated after `announce_interval` seconds. `splices` runs what has been handed over, at most
+    `connections` at once.
     """
 
     internal: str
@@ -58,7 +58,8 @@ class Proxy:
     rules: Sequence[Rule]
     accounts: Accounts
     send: Callable[[bytes, Address], None]
-    is_taken: Callable[[Address], bool]
+    holder_of: Callable[[Address], Session | None]
+    end_session: Callable[[Session], None]
     announce_interval: float
     splices: Background
     connections: int
@@ -160,7 +161,7 @@ class Session:
         wanted = Address(self._external_host(request), request.port)
         if self._sock is not None or not wanted.host or self._objection(request):
             return Refusal(operation=_BIND)
-        if wanted.port and self._proxy.is_taken(wanted):
+        if wanted.port and not self._make_room(wanted, kill_old=request.kill_old):
             return AddressInUse()
         sock = _new_socket()
         try:
@@ -175,6 +176,24 @@ class Session:
         self._local_port = request.local_port
         self._external = Address(*sock.getsockname())
         return BindAck(bind_id=self._bind_id, external=self._external)
+
+    def _make_room(self, wanted: Address, *, kill_old: bool) -> bool:
+        """Say whether no session holds an address, after KillOldSession if that was asked for."""
+        holder = self._proxy.holder_of(wanted)
+        if holder is None:
+            return True
+        if not kill_old or not self._is_later_than(holder):
+            return False
+        self._proxy.end_session(holder)
+        return True
+
+    def _is_later_than(self, other: Session) -> bool:
+        """Say whether the other was an earlier instance: same machine, program and account."""
+        return (self.client.host, self.application, self.account) == (
+            other.client.host,
+            other.application,
+            other.account,
+        )
 
     def _external_host(self, request: Bind) -> str:
         """Give the address to bind: the one that is asked for, `""` if it is none of ours."""
