@@ -36,6 +36,7 @@ _PORT_LISTS: Final = {
     "serverbindtcpports": "server",
     "multipleaccesstcpports": "multiple",
 }
+_FLAGS: Final = frozenset({"disable", "persistent", "killoldsession", "forcecredentials"})
 _Value = TypeVar("_Value")
 
 
@@ -47,12 +48,16 @@ class Application:
     `origin` is the file and line. The port lists are `LocalBindTcpPorts`, `RemoteBindTcpPorts`,
     `ServerBindTcpPorts` and version 1.0's `MultipleAccessTcpPorts`. `proxy_bind_ip` pairs ports
     with addresses of the proxy; `force_proxy` is a server for this application only, `""` for
-    none.
+    none. `persistent`: what was bound is bound again when the proxy is back. `kill_old_session`: a
+    bind ends an earlier session of the program. `force_credentials`: the stored account logs in.
     """
 
     name: str
     origin: str
     disable: bool = False
+    persistent: bool = False
+    kill_old_session: bool = False
+    force_credentials: bool = False
     local: PortSet = NO_PORTS
     remote: PortSet = NO_PORTS
     server: PortSet = NO_PORTS
@@ -209,15 +214,16 @@ def _applications(ini: IniFile, warnings: list[str]) -> tuple[Application, ...]:
 def _application(ini: IniFile, section: Section, warnings: list[str]) -> Application:
     """Read one application's section; what it does not know becomes a warning."""
     lists: dict[str, PortSet] = {}
-    disable = False
+    flags: set[str] = set()
     bind_ip: tuple[tuple[int, IPv4Address], ...] = ()
     force_proxy = ""
     for entry in first_of_each(ini, section, warnings):
         key = entry.key.casefold()
         if key in _PORT_LISTS:
             lists[_PORT_LISTS[key]] = _convert(ini, section, entry, PortSet.parse)
-        elif key == "disable":
-            disable = _convert(ini, section, entry, _flag)
+        elif key in _FLAGS:
+            if _convert(ini, section, entry, _flag):
+                flags.add(key)
         elif key == "proxybindip":
             bind_ip = _convert(ini, section, entry, _proxy_bind_ip)
         elif key == "forceproxy":
@@ -229,9 +235,12 @@ def _application(ini: IniFile, section: Section, warnings: list[str]) -> Applica
     application = Application(
         name=section.name,
         origin=f"{ini.name}, line {section.line}",
-        disable=disable,
         proxy_bind_ip=bind_ip,
         force_proxy=force_proxy,
+        disable="disable" in flags,
+        persistent="persistent" in flags,
+        kill_old_session="killoldsession" in flags,
+        force_credentials="forcecredentials" in flags,
         **lists,
     )
     warnings.extend(_overlaps(application))

@@ -43,9 +43,6 @@ WITHOUT_EFFECT: Final = frozenset(
         "localbindudpports",
         "remotebindudpports",
         "multipleaccessudpports",
-        "persistent",
-        "killoldsession",
-        "forcecredentials",
     }
 )
 """Keys of Proxy Server 1.0 and 2.0 that change nothing about a TCP bind as bindpost makes it."""
@@ -71,6 +68,7 @@ _TELLING: Final = {
         "MultipleAccessTcpPorts",
         "ProxyBindIp",
         "ForceProxy",
+        "ForceCredentials",
         "Persistent",
         "KillOldSession",
     )
