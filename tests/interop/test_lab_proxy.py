@@ -128,7 +128,6 @@ def test_ctrl_c_ends_it_cleanly(stand: Stand, kind: str) -> None:
         ("socks5", "refuse", "bind"),
         ("socks5", "no-bind", "bind"),
         ("socks5", "close-greeting", "greeting"),
-        ("socks5", "reset", "greeting"),
     ],
 )
 def test_what_is_wrong_on_purpose_gives_4007(
