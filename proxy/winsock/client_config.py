@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 
 from bindpost.errors import ConfigError
 
-from .client_keys import check_general, first_of_each, is_general, without_meaning
+from .client_keys import address_number, check_general, first_of_each, is_general, without_meaning
 from .ini import Entry, IniFile, Section, blank_edges, parse_ini, read_ansi, split_lines
 from .ranges import (
     ALL_PORTS,
@@ -282,11 +282,11 @@ def _servers(ini: IniFile, warnings: list[str]) -> tuple[str, ...]:
 
 def _numbered(section: Section | None, read: Callable[[Entry], str]) -> tuple[str, ...]:
     """Read `Addr1=`, `Addr2=`... in the order of their numbers."""
-    found: list[tuple[int, str]] = []
-    for entry in section.entries if section else ():
-        number = entry.key.casefold().removeprefix("addr")
-        if number != entry.key.casefold() and number.isdecimal() and len(number) <= 3:
-            found.append((int(number), read(entry)))
+    found = [
+        (address_number(entry), read(entry))
+        for entry in (section.entries if section else ())
+        if address_number(entry)
+    ]
     return tuple(value for _, value in sorted(found) if value)
 
 

@@ -76,6 +76,12 @@ _TELLING: Final = {
 """The keys that a misspelt one is compared with, as they are written."""
 
 
+def address_number(entry: Entry) -> int:
+    """Give the number of an `Addr1=`, `Addr2=`... entry, 0 for any other."""
+    key = entry.key.casefold()
+    return int(key.removeprefix("addr")) if key in _ADDRESSES else 0
+
+
 def is_general(section: Section) -> bool:
     """Say whether this is a section of MSPCLNT.INI that is no application's."""
     return section.name.casefold() in _GENERAL

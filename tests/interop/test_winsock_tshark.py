@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,12 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.winsock import pcap
+from bindpost.proxy.winsock.client_config import ClientConfig, parse_wspcfg
 from bindpost.proxy.winsock.codec import Packet
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -35,8 +38,10 @@ from bindpost.proxy.winsock.messages import (
     TcpBind,
     TcpBindAck,
 )
+from bindpost.proxy.winsock.ntlm import Credentials
 from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
+from bindpost.proxy.winsock.standin_login import Accounts, LoginAcceptor
 from bindpost.proxy.winsock.wire import Address
 
 Program = Callable[[str], Path]
@@ -81,6 +86,8 @@ COLUMNS = (
     "msproxy.dstport",
     "msproxy.dstaddr",
     "msproxy.application",
+    "msproxy.ntlmssp_signature",
+    "msproxy.nt_domain",
 )
 OPTIONS = (
     *("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"),
@@ -123,7 +130,8 @@ def expected(datagram: bytes, *, from_server: bool) -> Frame:
         ("client_ack" if from_server else "server_ack"): str(packet.ack),
         "seq_num": str(packet.sequence),
     }
-    if packet.application and isinstance(packet.message, NAMED):
+    named = isinstance(packet.message, NAMED) or packet.message.command == 0x4701
+    if packet.application and named:
         fields["application"] = packet.application
     return Frame(f"{'Server' if from_server else 'Client'} message: {label}", fields)
 
@@ -176,9 +184,27 @@ def _expected_of(message: Message, *, from_server: bool) -> tuple[str, dict[str,
             return "Bind Info Acknowledge", _notice(notice)
         case SessionEnd():
             return "Session End", {}
+        case Authentication():
+            return _login(message)
         case Acknowledgement(sub_code=0) if from_server:
             return "User Info Acknowledge", {}
     return "Unknown", {}
+
+
+def _login(message: Authentication) -> tuple[str, dict[str, str]]:
+    """0x4701 is shown as if it were 0x0707; of a domain in UTF-16 only the first letter is seen."""
+    match message.sub_code:
+        case Authentication.NEGOTIATE:
+            return "Authentication", {"ntlmssp_signature": "NTLMSSP"}
+        case Authentication.CHALLENGE:
+            domain = message.token[48:49].decode()
+            return "Authentication Acknowledge", {
+                "ntlmssp_signature": "NTLMSSP",
+                "nt_domain": domain,
+            }
+        case Authentication.AUTHENTICATE:
+            return "Authentication 2", {"bindid": "0x00000000", "boundport": "0"}
+    return "Authentication 2 Acknowledge", {}
 
 
 def _notice(notice: BindInfo) -> dict[str, str]:
@@ -221,8 +247,15 @@ NOTICE = BindInfo(
     internal_port=40001,
     external=EXTERNAL,
 )
+NEGOTIATE = Authentication(
+    sub_code=Authentication.NEGOTIATE,
+    value=2,
+    token=b"NTLMSSP\0" + struct.pack("<II", 1, 0x8297) + bytes(16),
+)
 FROM_CLIENT: Sequence[Message] = (
     Hello(user="mailsvc", executable="MSEXCIMC.EXE", computer="EXCH01"),
+    NEGOTIATE,
+    Authentication(sub_code=Authentication.AUTHENTICATE, token=b"NTLMSSP\0" + bytes(60)),
     Bind(port=25, local_port=25),
     TcpBind(bind_id=BIND_ID, local_port=25),
     Listening(external=EXTERNAL),
@@ -232,6 +265,11 @@ FROM_CLIENT: Sequence[Message] = (
 FROM_SERVER: Sequence[Message] = (
     HelloAck(control=Address("10.0.0.1", 1745)),
     Acknowledgement(),
+    Authentication(
+        sub_code=Authentication.CHALLENGE,
+        token=LoginAcceptor(Accounts({})).challenge(NEGOTIATE.token),
+    ),
+    Authentication(sub_code=Authentication.DONE),
     Acknowledgement(sub_code=0x11),  # "unknown" to the dissector, as the next two are
     AddressInUse(),
     Refusal(operation=4),
@@ -301,11 +339,17 @@ class Heard:
 
 
 async def whole_session(tap: Callable[[str, Address, Address, bytes], None]) -> None:
-    """Bind through a stand-in, have two peers call, and end."""
-    async with WinsockProxyServer(PROXY, OUTSIDE, CONTROL, tap=tap) as proxy:
-        listener = await WinsockProvider.from_url(proxy.url).create_server(
-            Banner, Endpoint(PROXY, 0)
-        )
+    """Log in and bind through a stand-in, have two peers call, and end."""
+    sections, _ = parse_wspcfg(
+        "[msexcimc]\nServerBindTcpPorts=0-65535\nForceCredentials=1\n", "WSPCFG.INI"
+    )
+    provider = WinsockProvider(
+        ClientConfig(servers=(PROXY,), wspcfg=sections),
+        credentials=Credentials(user="LAB\\mailsvc", password="corr3ct-h0rse"),
+    )
+    accounts = {"LAB\\mailsvc": "corr3ct-h0rse"}
+    async with WinsockProxyServer(PROXY, OUTSIDE, CONTROL, tap=tap, accounts=accounts) as proxy:
+        listener = await provider.create_server(Banner, Endpoint(PROXY, 0))
         try:
             (bound,) = proxy.bound
             for peer in PEERS:
@@ -323,6 +367,10 @@ LABELS = [
     "Server message: Hello Acknowledge",
     "Client message: Hello",
     "Server message: User Info Acknowledge",
+    "Client message: Authentication",
+    "Server message: Authentication Acknowledge",
+    "Client message: Authentication 2",
+    "Server message: Authentication 2 Acknowledge",
     "Client message: Bind",
     "Server message: Bind or Associate Acknowledge",
     "Client message: TCP Bind",

@@ -78,9 +78,9 @@ TABLE = (
         "none",
         "enabled",
         UNUSABLE,
-        "Q193928. Without WSPCFG.INI: the articles have 10050 and do not speak of that file, so the "
-        "client must ask its server before it lets a bind pass. LocalBind, Disable: what the keys "
-        "say, attested for other programs (Q254909)",
+        "Q193928. Without WSPCFG.INI: the articles have 10050 and do not speak of that file, so "
+        "the client must ask its server before it lets a bind pass. LocalBind, Disable: what the "
+        "keys say, attested for other programs (Q254909)",
     ),
     Row("Microsoft", "absent", ALL_LOCAL, NO_CLIENT + "; port 25 is not reached from outside"),
     Row("Microsoft", "disabled", ALL_LOCAL, "a disabled client redirects nothing"),
