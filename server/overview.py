@@ -26,6 +26,9 @@ WALK_LIMIT: Final = 30.0
 REBIND_LIMIT: Final = 30.0
 """Seconds that an answer waits for an attempt to bind; the attempt itself goes on."""
 
+_GIVEN_UP: Final = "walk"
+"""The only hop of a walk that took longer."""
+
 
 @final
 class Overview:
@@ -82,7 +85,7 @@ class Overview:
                 hops = await post.provider.diagnose(asked)
         except TimeoutError:
             detail = f"the walk had not ended after {self._walk_limit:g} s"
-            return None, [Hop("walk", str(asked), None, detail)]
+            return None, [Hop(_GIVEN_UP, str(asked), None, detail)]
         except BindpostError as error:
             return None, [Hop("settings", str(asked), False, str(error))]
         if post.is_bound:
@@ -153,10 +156,10 @@ def _foresee(listener: Listener, hops: Sequence[Hop], code: int | None) -> str:
         return f"{begin}; a bind now would log event {events.BIND_FAILED.id}: {_sentence(code)}."
     if any(hop.ok is False for hop in hops):
         return f"{begin}; a bind now would fail."
+    if any(hop.name == _GIVEN_UP for hop in hops):
+        return f"{begin}; the walk along its path took too long and was given up."
     if is_bound:
         return f"{begin}, and its path is in order."
-    if hops[-1:] and hops[-1].name == "walk":
-        return f"{begin}, and the walk along its path was given up."
     return f"{begin}; a bind now would work, as far as can be told."
 
 
