@@ -14,49 +14,13 @@ from starlette.routing import Route
 from starlette.types import Message, Scope
 
 from bindpost.errors import StoreError
-from bindpost.proxy.provider import ListenerState
-from bindpost.server.message.model import utc_now
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.app import create_app
 from bindpost.server.web.guard import Guard, host_of, is_allowed
-from bindpost.server.web.listener_objects import Listener, Path
+
+from .conftest import Desk
 
 REBIND = "/api/bindpost/v1/listeners/0/rebind"
-
-
-class Desk:
-    """Knows listeners of which nothing is told, and notes which was to be bound again: a fake."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def listeners(self) -> list[Listener]:
-        """Know none."""
-        return []
-
-    async def paths(self) -> list[Path]:
-        """Know none."""
-        return []
-
-    async def rebind(self, number: int) -> Listener:
-        """Note it."""
-        self.asked.append(number)
-        return Listener(
-            number=number,
-            endpoint="127.0.0.1:1025",
-            via="direct:",
-            personality="ims-5.5",
-            tls="auto",
-            proxy_protocol=False,
-            state=ListenerState.LISTENING,
-            since=utc_now(),
-            addresses=[],
-            capacity=None,
-            sessions=0,
-            attempts=0,
-            retry_in=None,
-            last_error=None,
-        )
 
 
 @pytest.mark.parametrize(
@@ -154,19 +118,15 @@ async def test_pages_of_others_may_not_ask(http: httpx.AsyncClient, origin: str)
     "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
 )
 async def test_pages_of_others_may_not_bind_again(
-    store: MemoryStore, headers: dict[str, str]
+    asking: httpx.AsyncClient, desk: Desk, headers: dict[str, str]
 ) -> None:
     """A POST for another host or from another page gets 403, and no listener is touched."""
-    desk = Desk()
-    app = create_app(store, ready=lambda: True, version="1", listeners=desk)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8025") as client:
-        refused = await client.post(REBIND, headers=headers)
-        touched = list(desk.asked)
-        allowed = await client.post(REBIND, headers={"Origin": "http://localhost:8025"})
+    refused = await asking.post(REBIND, headers=headers)
+    touched = list(desk.rebound)
+    allowed = await asking.post(REBIND, headers={"Origin": "http://localhost:8025"})
 
     assert (refused.status_code, touched) == (403, [])
-    assert (allowed.status_code, desk.asked) == (200, [0])
+    assert (allowed.status_code, desk.rebound) == (200, [0])
 
 
 async def test_own_pages_may_ask(http: httpx.AsyncClient) -> None:
