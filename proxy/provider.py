@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
+from .bindpath import BindPath
+
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -135,3 +137,17 @@ class Warns(Protocol):
 def warnings_of(provider: BindProvider) -> Sequence[str]:
     """Give a provider's warnings, if it has any."""
     return provider.warnings if isinstance(provider, Warns) else ()
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """What a `BindProvider` has beside if rules decide which path a bind takes."""
+
+    async def decision(self, endpoint: Endpoint) -> BindPath | None:
+        """Say which path a bind takes and by which rule; asks no proxy. None: no rule decides."""
+        ...
+
+
+async def decision_of(provider: BindProvider, endpoint: Endpoint) -> BindPath | None:
+    """Give the decision of a provider that goes by rules, None for any other."""
+    return await provider.decision(endpoint) if isinstance(provider, Deciding) else None

@@ -40,7 +40,7 @@ def test_serve_logs_them_at_the_start(folder: Path, serve: Serve) -> None:
     """Each is a warning with listener, file and line, and the listener is bound all the same."""
     serving = serve("--config", str(folder / "bindpost.toml"), listen="").wait_ready()
 
-    odd = [record for record in serving.records if record.get("EventID") == 148]
+    odd = [record for record in serving.records if record.get("EventID") == 168]
 
     assert [record["bindpost"]["reason"] for record in odd] == ODD
     assert {record["log"]["level"] for record in odd} == {"warning"}
