@@ -91,7 +91,7 @@ def _shared(command: Command) -> Command:
     type=lab_types.misbehaviours,
     multiple=True,
     metavar="NAME[,NAME]",
-    help="What is wrong on purpose, see docs/lab.md.",
+    help="What is wrong on purpose, see docs/lab-proxies.md.",
 )
 @click.option(
     "--record",
@@ -178,7 +178,7 @@ def winsock(
     type=click.Choice([policy.value for policy in PortPolicy]),
     default=PortPolicy.PLAIN.value,
     show_default=True,
-    help="What it does with a port that is taken, see docs/lab.md.",
+    help="What it does with a port that is taken, see docs/lab-proxies.md.",
 )
 @click.option(
     "--misbehave",
@@ -186,7 +186,7 @@ def winsock(
     type=lab_types.names({fault.value: fault for fault in Fault}),
     metavar="NAME[,NAME]",
     multiple=True,
-    help="What is wrong on purpose, see docs/lab.md.",
+    help="What is wrong on purpose, see docs/lab-proxies.md.",
 )
 @_shared
 def socks5(

@@ -1,5 +1,5 @@
 """
-The events of the stand-in proxies (`bindpost lab proxy`), source bindpost, numbered from 140.
+The events of the stand-in proxies (`bindpost lab proxy`), source bindpost, numbered from 160.
 
 Addresses are `host:port`; `client` is the program that binds through the proxy.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from .model import OURS, Category, EventType, Level
 
 STANDIN_READY: Final = EventType(
-    id=140,
+    id=160,
     source=OURS,
     symbol="MSG_STANDIN_READY",
     level=Level.INFORMATION,
@@ -28,7 +28,7 @@ STANDIN_READY: Final = EventType(
     ecs=("process", "start"),
 )
 STANDIN_SESSION: Final = EventType(
-    id=141,
+    id=161,
     source=OURS,
     symbol="MSG_STANDIN_SESSION",
     level=Level.INFORMATION,
@@ -44,7 +44,7 @@ STANDIN_SESSION: Final = EventType(
     ecs=("network", "start"),
 )
 STANDIN_BOUND: Final = EventType(
-    id=142,
+    id=162,
     source=OURS,
     symbol="MSG_STANDIN_BOUND",
     level=Level.INFORMATION,
@@ -58,7 +58,7 @@ STANDIN_BOUND: Final = EventType(
     ecs=("network", "allowed"),
 )
 STANDIN_REFUSED: Final = EventType(
-    id=143,
+    id=163,
     source=OURS,
     symbol="MSG_STANDIN_REFUSED",
     level=Level.WARNING,
@@ -72,7 +72,7 @@ STANDIN_REFUSED: Final = EventType(
     ecs=("network", "denied"),
 )
 STANDIN_ANNOUNCED: Final = EventType(
-    id=144,
+    id=164,
     source=OURS,
     symbol="MSG_STANDIN_ANNOUNCED",
     level=Level.INFORMATION,
@@ -88,7 +88,7 @@ STANDIN_ANNOUNCED: Final = EventType(
     ecs=("network", "connection"),
 )
 STANDIN_DROPPED: Final = EventType(
-    id=145,
+    id=165,
     source=OURS,
     symbol="MSG_STANDIN_DROPPED",
     level=Level.WARNING,
@@ -102,7 +102,7 @@ STANDIN_DROPPED: Final = EventType(
     ecs=("network", "denied"),
 )
 STANDIN_ENDED: Final = EventType(
-    id=146,
+    id=166,
     source=OURS,
     symbol="MSG_STANDIN_ENDED",
     level=Level.INFORMATION,
@@ -115,7 +115,7 @@ STANDIN_ENDED: Final = EventType(
     ecs=("network", "end"),
 )
 STANDIN_CONNECTED: Final = EventType(
-    id=147,
+    id=167,
     source=OURS,
     symbol="MSG_STANDIN_CONNECTED",
     level=Level.INFORMATION,

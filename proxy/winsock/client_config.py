@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 
 from bindpost.errors import ConfigError
 
-from .client_keys import check_general, first_of_each, is_general, without_meaning
+from .client_keys import address_number, check_general, first_of_each, is_general, without_meaning
 from .ini import Entry, IniFile, Section, blank_edges, parse_ini, read_ansi, split_lines
 from .ranges import (
     ALL_PORTS,
@@ -36,6 +36,7 @@ _PORT_LISTS: Final = {
     "serverbindtcpports": "server",
     "multipleaccesstcpports": "multiple",
 }
+_FLAGS: Final = frozenset({"disable", "persistent", "killoldsession", "forcecredentials"})
 _Value = TypeVar("_Value")
 
 
@@ -47,12 +48,16 @@ class Application:
     `origin` is the file and line. The port lists are `LocalBindTcpPorts`, `RemoteBindTcpPorts`,
     `ServerBindTcpPorts` and version 1.0's `MultipleAccessTcpPorts`. `proxy_bind_ip` pairs ports
     with addresses of the proxy; `force_proxy` is a server for this application only, `""` for
-    none.
+    none. `persistent`: what was bound is bound again when the proxy is back. `kill_old_session`: a
+    bind ends an earlier session of the program. `force_credentials`: the stored account logs in.
     """
 
     name: str
     origin: str
     disable: bool = False
+    persistent: bool = False
+    kill_old_session: bool = False
+    force_credentials: bool = False
     local: PortSet = NO_PORTS
     remote: PortSet = NO_PORTS
     server: PortSet = NO_PORTS
@@ -209,15 +214,16 @@ def _applications(ini: IniFile, warnings: list[str]) -> tuple[Application, ...]:
 def _application(ini: IniFile, section: Section, warnings: list[str]) -> Application:
     """Read one application's section; what it does not know becomes a warning."""
     lists: dict[str, PortSet] = {}
-    disable = False
+    flags: set[str] = set()
     bind_ip: tuple[tuple[int, IPv4Address], ...] = ()
     force_proxy = ""
     for entry in first_of_each(ini, section, warnings):
         key = entry.key.casefold()
         if key in _PORT_LISTS:
             lists[_PORT_LISTS[key]] = _convert(ini, section, entry, PortSet.parse)
-        elif key == "disable":
-            disable = _convert(ini, section, entry, _flag)
+        elif key in _FLAGS:
+            if _convert(ini, section, entry, _flag):
+                flags.add(key)
         elif key == "proxybindip":
             bind_ip = _convert(ini, section, entry, _proxy_bind_ip)
         elif key == "forceproxy":
@@ -229,9 +235,12 @@ def _application(ini: IniFile, section: Section, warnings: list[str]) -> Applica
     application = Application(
         name=section.name,
         origin=f"{ini.name}, line {section.line}",
-        disable=disable,
         proxy_bind_ip=bind_ip,
         force_proxy=force_proxy,
+        disable="disable" in flags,
+        persistent="persistent" in flags,
+        kill_old_session="killoldsession" in flags,
+        force_credentials="forcecredentials" in flags,
         **lists,
     )
     warnings.extend(_overlaps(application))
@@ -273,11 +282,11 @@ def _servers(ini: IniFile, warnings: list[str]) -> tuple[str, ...]:
 
 def _numbered(section: Section | None, read: Callable[[Entry], str]) -> tuple[str, ...]:
     """Read `Addr1=`, `Addr2=`... in the order of their numbers."""
-    found: list[tuple[int, str]] = []
-    for entry in section.entries if section else ():
-        number = entry.key.casefold().removeprefix("addr")
-        if number != entry.key.casefold() and number.isdecimal() and len(number) <= 3:
-            found.append((int(number), read(entry)))
+    found = [
+        (address_number(entry), read(entry))
+        for entry in (section.entries if section else ())
+        if address_number(entry)
+    ]
     return tuple(value for _, value in sorted(found) if value)
 
 

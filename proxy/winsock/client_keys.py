@@ -43,9 +43,6 @@ WITHOUT_EFFECT: Final = frozenset(
         "localbindudpports",
         "remotebindudpports",
         "multipleaccessudpports",
-        "persistent",
-        "killoldsession",
-        "forcecredentials",
     }
 )
 """Keys of Proxy Server 1.0 and 2.0 that change nothing about a TCP bind as bindpost makes it."""
@@ -71,11 +68,18 @@ _TELLING: Final = {
         "MultipleAccessTcpPorts",
         "ProxyBindIp",
         "ForceProxy",
+        "ForceCredentials",
         "Persistent",
         "KillOldSession",
     )
 }
 """The keys that a misspelt one is compared with, as they are written."""
+
+
+def address_number(entry: Entry) -> int:
+    """Give the number of an `Addr1=`, `Addr2=`... entry, 0 for any other."""
+    key = entry.key.casefold()
+    return int(key.removeprefix("addr")) if key in _ADDRESSES else 0
 
 
 def is_general(section: Section) -> bool:

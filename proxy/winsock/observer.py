@@ -13,6 +13,7 @@ from .codec import Packet
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -20,6 +21,7 @@ from .messages import (
     Message,
     Refusal,
     SessionEnd,
+    TcpBind,
 )
 from .wire import Address, CodecError
 
@@ -36,6 +38,8 @@ class _Client:
     client_id: bytes = b""
     server_id: bytes = b""
     in_session: bool = False
+    wish: str = ""
+    """What it last asked for that can be refused, and why it would be."""
     port: int = 0
     """What it last wanted to have bound."""
     announced: set[tuple[Address, int]] = field(default_factory=set)
@@ -87,7 +91,11 @@ class Observer:
         self._clients.move_to_end(source)
         match packet.message:
             case Bind(port=port):
-                client.port = port
+                client.port, client.wish = port, f"port {port} is not allowed"
+            case TcpBind():
+                client.wish = "it cannot listen"
+            case Authentication():
+                client.wish = "its login is not accepted"
             case SessionEnd():
                 del self._clients[source]
                 self._watch(events.STANDIN_ENDED, client=_name(source))
@@ -137,7 +145,7 @@ class Observer:
                 reason = f"port {client.port} is in use"
                 self._watch(events.STANDIN_REFUSED, reason=reason, client=name)
             case Refusal() as refusal:
-                reason = f"{refusal.command:#06x}, port {client.port} is not allowed"
+                reason = f"{client.wish} ({refusal.command:#06x})"
                 self._watch(events.STANDIN_REFUSED, reason=reason, client=name)
             case BindInfo(peer=peer, internal_port=port) if (peer, port) not in client.announced:
                 client.announced = {(peer, port)}  # what comes again comes at once

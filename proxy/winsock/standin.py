@@ -15,6 +15,7 @@ from . import standin_rules
 from .codec import Packet
 from .messages import Hello, HelloAck, Message, SessionEnd
 from .standin_faults import Misbehaviour
+from .standin_login import Accounts
 from .standin_rules import Rule
 from .standin_session import Proxy, Session
 from .standin_table import SESSIONS, SessionTable
@@ -94,8 +95,10 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
                 *_rules(ports, deny_ports, applications, login=bool(accounts)),
                 *self._misbehaviour.rules,
             ),
+            accounts=Accounts(accounts),
             send=self._send,
-            is_taken=self._is_taken,
+            holder_of=self._holder_of,
+            end_session=lambda session: self._sessions.end(session.client),
             announce_interval=announce_interval,
             splices=self._splices,
             connections=connections,
@@ -217,8 +220,8 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
         text = f"{client.host}:{client.port}".encode()
         return hashlib.blake2b(text, key=self._secret, digest_size=4).digest()
 
-    def _is_taken(self, wanted: Address) -> bool:
-        return wanted in self.bound
+    def _holder_of(self, wanted: Address) -> Session | None:
+        return next((one for one in self._sessions if one.bound == wanted), None)
 
     def _send(self, data: bytes, client: Address) -> None:
         self._misbehaviour.send(data, lambda data: self._send_now(data, client))

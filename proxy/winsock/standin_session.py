@@ -18,6 +18,7 @@ from .codec import Packet
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -28,6 +29,7 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
+from .standin_login import AUTHENTICATE, Accounts, LoginAcceptor, TokenError, kind_of
 from .standin_rules import BindRequest, Rule, application_name
 from .wire import ANY_HOST, Address
 
@@ -46,16 +48,18 @@ class Proxy:
     What the sessions of one stand-in share.
 
     `external` are the addresses on which it binds, the first unless a client asks for another.
-    `is_taken` says whether a session holds an address. A notice is repeated after
-    `announce_interval` seconds. `splices` runs what has been handed over, at most `connections` at
-    once.
+    `holder_of` gives the session that holds an address, `end_session` ends one. A notice is
+    repeated after `announce_interval` seconds. `splices` runs what has been handed over, at most
+    `connections` at once.
     """
 
     internal: str
     external: Sequence[str]
     rules: Sequence[Rule]
+    accounts: Accounts
     send: Callable[[bytes, Address], None]
-    is_taken: Callable[[Address], bool]
+    holder_of: Callable[[Address], Session | None]
+    end_session: Callable[[Session], None]
     announce_interval: float
     splices: Background
     connections: int
@@ -73,7 +77,9 @@ class Session:
         self.client = client
         self.client_id = hello.client_id
         self.application = application_name(_executable(hello.message))
+        self.account = ""
         self._proxy = proxy
+        self._login = LoginAcceptor(proxy.accounts)
         self.server_id = hello.server_id
         self._sequence = 0  # the greeting's answer had it
         self._client_sequence = 0
@@ -100,6 +106,8 @@ class Session:
         match packet.message:
             case Hello():
                 self._answer(data, Acknowledgement())
+            case Authentication() as request:
+                self._answer(data, self._authenticate(request))
             case Bind() as request:
                 self._answer(data, self._bind(request))
             case TcpBind() as request:
@@ -137,11 +145,23 @@ class Session:
             sequence=self._sequence,
         ).dumps()
 
+    def _authenticate(self, request: Authentication) -> Message:
+        """Take a step of a login by what the token is; the sub-code is a leftover [B]."""
+        self.account = ""
+        try:
+            if kind_of(request.token) == AUTHENTICATE:
+                self.account = self._login.accept(request.token)
+                return Authentication(sub_code=Authentication.DONE)
+            challenge = self._login.challenge(request.token)
+        except TokenError:
+            return Refusal(operation=request.sub_code)
+        return Authentication(sub_code=Authentication.CHALLENGE, token=challenge)
+
     def _bind(self, request: Bind) -> Message:
         wanted = Address(self._external_host(request), request.port)
         if self._sock is not None or not wanted.host or self._objection(request):
             return Refusal(operation=_BIND)
-        if wanted.port and self._proxy.is_taken(wanted):
+        if wanted.port and not self._make_room(wanted, kill_old=request.kill_old):
             return AddressInUse()
         sock = _new_socket()
         try:
@@ -157,6 +177,24 @@ class Session:
         self._external = Address(*sock.getsockname())
         return BindAck(bind_id=self._bind_id, external=self._external)
 
+    def _make_room(self, wanted: Address, *, kill_old: bool) -> bool:
+        """Say whether no session holds an address, after KillOldSession if that was asked for."""
+        holder = self._proxy.holder_of(wanted)
+        if holder is None:
+            return True
+        if not kill_old or not self._is_later_than(holder):
+            return False
+        self._proxy.end_session(holder)
+        return True
+
+    def _is_later_than(self, other: Session) -> bool:
+        """Say whether the other was an earlier instance: same machine, program and account."""
+        return (self.client.host, self.application, self.account) == (
+            other.client.host,
+            other.application,
+            other.account,
+        )
+
     def _external_host(self, request: Bind) -> str:
         """Give the address to bind: the one that is asked for, `""` if it is none of ours."""
         if request.address == ANY_HOST:
@@ -165,7 +203,7 @@ class Session:
 
     def _objection(self, request: Bind) -> str:
         """Give the first access rule's objection, `""` if the bind is allowed."""
-        wanted = BindRequest(port=request.port, application=self.application, account="")
+        wanted = BindRequest(port=request.port, application=self.application, account=self.account)
         return next(filter(None, (rule(wanted) for rule in self._proxy.rules)), "")
 
     def _listen(self, request: TcpBind) -> Message:

@@ -20,7 +20,7 @@ from .json_form import render_json
 from .record import RecordMaker
 
 _NOT_ASCII: Final = re.compile("[^\x00-\x7f]")
-_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh")
+_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
@@ -44,7 +44,8 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
     root.addHandler(_StreamHandler(stream, renderer, host=host, ids=ids))
     root.setLevel(number)
     for name in _CHATTY:
-        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login.
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login;
+        # spnego at DEBUG what a password can be guessed from.
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[

@@ -13,10 +13,10 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy.provider import Listener
+from bindpost.proxy.winsock.announcements import Announcements
 from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig
 from bindpost.proxy.winsock.codec import Packet
-from bindpost.proxy.winsock.listener import Announcements
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
     AddressInUse,
@@ -365,15 +365,15 @@ async def test_answer_of_another_session_is_passed_over(
 
 
 async def test_unexpected_command_is_told(script: Script, names: asyncio.Queue[object]) -> None:
-    """A server that wants NTLM in place of answering is silent for us, and the detail tells why."""
+    """A server that says something else in place of an answer is silent; the detail tells why."""
     async with binding(script, names, timing=Timing(tries=1, interval=0.1)) as task:
         await script.greet()
         await script.hear(Bind)
-        script.say(Unknown(code=0x4714))
+        script.say(Unknown(code=0x0703))
         error = await error_of(task)
 
     assert (error.code, error.hop) == (10050, "bind")
-    assert "unexpected 0x4714" in error.detail
+    assert "unexpected 0x0703" in error.detail
 
 
 # Refusals

@@ -350,9 +350,9 @@ async def test_listen_needs_the_right_bind_id(client: Client) -> None:
 
 
 async def test_what_is_not_offered_gets_no_answer(client: Client) -> None:
-    """Authentication and the like are passed over."""
+    """Name resolution and the like are passed over."""
     await client.greet()
-    client.say(Unknown(code=0x4700))
+    client.say(Unknown(code=0x070D))
     client.say(Hello())
 
     await client.hear(Acknowledgement)
