@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from typing import Final
 
+from bindpost import events
 from bindpost.errors import ServiceUnknownError
 
 from .endpoint import Endpoint
 
+HOP: Final = events.SERVICES_HOP
+"""The hop of a bind path at which a name is looked up."""
 _NAMED: Final = re.compile(
     r"(?P<host>\[.+\]|[^:]+):(?P<service>(?=[0-9-]*[a-z])[a-z0-9-]{1,15})", re.IGNORECASE
 )
@@ -43,6 +47,11 @@ def look_up(text: str) -> Endpoint:
     except OSError:
         raise ServiceUnknownError(text, service) from None
     return Endpoint.parse(f"{host}:{port}")
+
+
+async def find(text: str) -> Endpoint:
+    """Do what `look_up` does, off the event loop where it may block."""
+    return await asyncio.to_thread(look_up, text) if is_named(text) else Endpoint.parse(text)
 
 
 def _match(text: str) -> re.Match[str] | None:

@@ -16,7 +16,7 @@ from bindpost import events
 from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
-from bindpost.errors import BindError, ServiceUnknownError
+from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.proxy.pause import Pause, pause_of
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
@@ -151,7 +151,7 @@ class ListeningPost:
         try:
             bound = await self.provider.create_server(
                 self._begin_session,
-                await asyncio.to_thread(services.look_up, self.settings.endpoint),
+                await services.find(self.settings.endpoint),
                 ssl=self._tls,
                 report=self._changed,
             )
@@ -270,8 +270,7 @@ class ListeningPost:
         self.mishap = Mishap(utc_now(), error)
         if known:
             return
-        unknown = isinstance(error, ServiceUnknownError)
-        event = events.PROTOCOL_INFORMATION_FAILED if unknown else events.BIND_FAILED
+        event = events.bind_failure(error.hop)
         _LOG.error(event, listener=self.settings.endpoint, **bind_fields(error))
 
     async def close(self) -> None:

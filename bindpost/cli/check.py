@@ -13,7 +13,7 @@ from bindpost import events
 from bindpost.config import services
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, ServiceUnknownError
-from bindpost.proxy.provider import Hop, warnings_of
+from bindpost.proxy.provider import BindProvider, Hop, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .options import listening_options, load_flags
@@ -37,8 +37,7 @@ class Verdict(msgspec.Struct, frozen=True):
         """What `serve` would log."""
         if self.code is None:
             return "serve would bind it"
-        unknown = any(hop.name == "services" and not hop.ok for hop in self.hops)
-        event = events.PROTOCOL_INFORMATION_FAILED if unknown else events.BIND_FAILED
+        event = events.bind_failure(next(hop.name for hop in self.hops if hop.ok is False))
         return f"serve would log event {event.id}: {event.sentence({'wsa_error': self.code})}"
 
 
@@ -70,24 +69,22 @@ async def _walk_all(loaded: Loaded) -> list[Verdict]:
     verdicts = []
     for listener in loaded.settings.listener:
         provider = provider_of(listener, loaded.settings, loaded.folder)
-        hops = (
-            [] if not services.is_named(listener.endpoint) else [_services_hop(listener.endpoint)]
-        )
-        if all(hop.ok for hop in hops):
-            hops += await provider.diagnose(services.look_up(listener.endpoint))
+        hops = await _walk(provider, listener.endpoint)
         code = next((hop.code for hop in hops if hop.ok is False), None)
         warnings = list(warnings_of(provider))
         verdicts.append(Verdict(listener.endpoint, provider.url, hops, code, warnings))
     return verdicts
 
 
-def _services_hop(endpoint: str) -> Hop:
-    """Look the port's name up in the services file."""
+async def _walk(provider: BindProvider, endpoint: str) -> list[Hop]:
+    """Look the port's name up if it has one, then walk the bind path."""
     try:
-        found = services.look_up(endpoint)
+        found = await services.find(endpoint)
     except ServiceUnknownError as error:
-        return Hop("services", endpoint, False, error.detail, code=error.code, hint=error.hint)
-    return Hop("services", endpoint, True, f"port {found.port}")
+        return [Hop(error.hop, endpoint, False, error.detail, code=error.code, hint=error.hint)]
+    named = services.is_named(endpoint)
+    hops = [Hop(services.HOP, endpoint, True, f"port {found.port}")] if named else []
+    return hops + await provider.diagnose(found)
 
 
 def _print(verdict: Verdict) -> None:

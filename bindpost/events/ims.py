@@ -245,6 +245,15 @@ RELAY_REFUSED: Final = EventType(
     ecs=("network", "denied"),
 )
 
+SERVICES_HOP: Final = "services"
+"""The hop at which the name of a port is looked up in the services file."""
+
+
+def bind_failure(hop: str) -> EventType:
+    """Give the event of a listener that could not be bound: 4003 if its port's name is unknown."""
+    return PROTOCOL_INFORMATION_FAILED if hop == SERVICES_HOP else BIND_FAILED
+
+
 EVENTS: Final[tuple[EventType, ...]] = (
     SERVICE_STARTED,
     SERVICE_STOPPED,
