@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
 from typing import Final
@@ -51,6 +50,8 @@ def look_up(text: str) -> Endpoint:
 
 async def find(text: str) -> Endpoint:
     """Do what `look_up` does, off the event loop where it may block."""
+    import asyncio  # here, because whoever only reads settings does without it
+
     return await asyncio.to_thread(look_up, text) if is_named(text) else Endpoint.parse(text)
 
 
