@@ -90,7 +90,7 @@ async def test_local_clients_are_served_while_the_proxy_is_lost(world: World) ->
 async def test_proxy_that_forgets_its_sessions_is_bound_again(world: World) -> None:
     """A service that is restarted between two keep-alives is missed, and bound again."""
     proxy = await world.proxy()
-    bound = await world.bind(world.provider(PERSISTENT))
+    bound = await world.bind(world.provider(PERSISTENT, timing=world.hasty))
 
     proxy.forget()
     await bound.reported(ListenerState.RETRYING)
@@ -169,11 +169,12 @@ async def test_own_old_session_is_in_the_way(world: World) -> None:
     proxy = await world.proxy()
     old = await world.raw(proxy)
     await old.greet()
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     error = await world.error_of(world.provider(), Endpoint(INTERNAL, port))
 
     assert (error.code, error.hop) == (10048, "bind")
+    assert "on the proxy" in error.detail
     assert len(proxy.bound) == 1
 
 
@@ -182,7 +183,7 @@ async def test_kill_old_session_ends_it(world: World) -> None:
     proxy = await world.proxy()
     old = await world.raw(proxy)
     await old.greet()
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     bound = await world.bind(world.provider("KillOldSession=1\n"), Endpoint(INTERNAL, port))
 
@@ -202,11 +203,11 @@ async def test_somebody_elses_session_is_not_killed(
     proxy = await world.proxy()
     old = await world.raw(proxy, source)
     await old.greet(executable)
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     error = await world.error_of(world.provider("KillOldSession=1\n"), Endpoint(INTERNAL, port))
 
-    assert error.code == 10048
+    assert (error.code, "on the proxy" in error.detail) == (10048, True)
     assert len(proxy.bound) == 1
 
 
@@ -227,8 +228,8 @@ async def test_other_ports_of_the_program_are_kept(world: World) -> None:
 async def test_proxy_bind_ip_asks_for_an_address(world: World) -> None:
     """Two servers have one port, each on an address of its own (KB Q181420)."""
     proxy = await world.proxy(also_external=[ALSO_EXTERNAL])
-    first = await world.bind(world.provider())
-    port = first.outside.port
+    port = world.free_port()
+    first = await world.bind(world.provider(), Endpoint(INTERNAL, port))
     section = f"ProxyBindIp=1:127.0.0.2,{port}:{ALSO_EXTERNAL}\n"
 
     second = await world.bind(world.provider(section), Endpoint("127.0.0.4", port))
@@ -242,8 +243,7 @@ async def test_proxy_bind_ip_asks_for_an_address(world: World) -> None:
 async def test_address_that_the_proxy_lacks_is_refused(world: World) -> None:
     """ProxyBindIp with an address of nobody is 10050, hop bind."""
     await world.proxy()
-    with socket.create_server((INTERNAL, 0)) as free:
-        port = free.getsockname()[1]
+    port = world.free_port()
 
     error = await world.error_of(
         world.provider(f"ProxyBindIp={port}:127.0.0.77\n"), Endpoint(INTERNAL, port)
