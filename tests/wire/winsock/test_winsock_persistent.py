@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.provider import ListenerState
+from bindpost.proxy.winsock.messages import Message, SessionEnd
 from bindpost.proxy.winsock.standin import Misbehaviour
+from bindpost.proxy.winsock.standin_faults import Server
 from bindpost.proxy.winsock.wire import Address
 
 if TYPE_CHECKING:
@@ -159,6 +162,40 @@ async def test_proxy_that_dies_when_it_has_bound(world: World) -> None:
     bound = await world.bind(world.provider(PERSISTENT))
 
     await bound.reported(ListenerState.RETRYING)
+
+
+class Gap(Misbehaviour):
+    """Takes nothing while it is open, as a network that is cut; the farewell is lost in it."""
+
+    is_open = False
+
+    def receive(self, message: Message, take: Callable[[], None], server: Server) -> None:
+        """Pass over it, or not."""
+        if not self.is_open and not isinstance(message, SessionEnd):
+            take()
+
+
+@pytest.mark.parametrize("kill", ["KillOldSession=1\n", ""], ids=["kill", "keep"])
+async def test_proxy_that_has_missed_nothing(world: World, kill: str) -> None:
+    """After a cut the proxy still holds the port for the old session: KillOldSession=1 ends it."""
+    gap = Gap()
+    proxy = await world.proxy(misbehaviour=gap)
+    bound = await world.bind(world.provider(PERSISTENT + kill, timing=world.hasty))
+    gap.is_open = True
+    await bound.reported(ListenerState.RETRYING)
+    gap.is_open = False
+
+    state, error = await bound.reports.get()
+    while error is not None and error.code == 10050:
+        state, error = await bound.reports.get()
+
+    assert len(proxy.bound) == 1
+    if kill:
+        assert state is ListenerState.LISTENING
+        assert await world.visit(bound.outside)
+    else:
+        assert error is not None
+        assert (state, error.code) == (ListenerState.RETRYING, 10048)
 
 
 # KillOldSession
