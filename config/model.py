@@ -76,7 +76,7 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
     keep_alive: Annotated[
         float,
-        Meta(gt=0, le=3600, description="Seconds after which a lost proxy is missed at most."),
+        Meta(gt=0, le=3600, description="Seconds between hellos that tell whether it is there."),
     ] = 30.0
     user: Annotated[
         str,
