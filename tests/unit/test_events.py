@@ -83,15 +83,16 @@ def test_our_numbers_are_never_reassigned() -> None:
         118: "reloaded",
         119: "reload-failed",
         130: "proxy-header-unexpected",
+        140: "single-session",
         120: "relay-on",
         121: "relay-sent",
         122: "relay-delayed",
         123: "relay-failed",
         124: "relay-loop",
         125: "relay-error",
-        140: "sink-failed",
-        141: "sink-recovered",
-        142: "events-folded",
+        150: "sink-failed",
+        151: "sink-recovered",
+        152: "events-folded",
     }
 
 
