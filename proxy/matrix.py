@@ -18,10 +18,10 @@ class Row(NamedTuple):
     """
     One kind of failure.
 
-    `codes` are the Winsock errors that event 4007 carries, the likeliest first. `reason` is what
-    stands beside them: of `direct:` the system's own words, here Linux's, of `inherit:` a sentence
-    of ours. Both it and `hint` have places for the names of `FACTS`. `note` tells apart what looks
-    the same.
+    `hop` is the step that fails, or several. `codes` are the Winsock errors that event 4007
+    carries, the likeliest first. `reason` is what stands beside them: of `direct:` the system's own
+    words, here Linux's, of `inherit:` a sentence of ours. Both it and `hint` have places for the
+    names of `FACTS`. `note` tells apart what looks the same.
     """
 
     key: str
@@ -102,7 +102,7 @@ _TCP: Final = (
     ),
     Row(
         "other",
-        "bind",
+        "resolve, bind",
         (wsa.UNKNOWN,),
         "",
         "run `bindpost check` for the state of this machine",

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bindpost.proxy.socks.address import LONGEST_LOGIN, PORT
-from bindpost.proxy.socks.bindsocket import KEEPALIVE
 from bindpost.proxy.socks.matrix import MATRIX, Row
 from bindpost.proxy.socks.timing import Timing
 
@@ -34,7 +33,7 @@ def test_the_times_are_the_codes(page: str) -> None:
     timing = Timing()
     small = ", ".join(f"{pause * 1000:.0f}" for pause in timing.pauses if pause < 1)
     large = ", ".join(f"{pause:.0f}" for pause in timing.pauses if pause >= 1)
-    idle, interval, count = KEEPALIVE
+    idle, interval, count = timing.keepalive
 
     assert f"after {small} ms, {large} s, then every {timing.pauses[-1]:.0f} s" in page
     assert f"in the way, every {timing.slow:.0f} s" in page
