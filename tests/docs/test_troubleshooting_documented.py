@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def calls(file: Path) -> Iterator[tuple[str, list[str]]]:
             yield name, [text for text in texts if isinstance(text, str)]
 
 
+@cache
 def marks() -> list[list[str]]:
     """Give the arguments of each `pytest.mark.meets`."""
     files = sorted(TESTS.rglob("test_*.py"))
