@@ -385,6 +385,7 @@ async def test_unexpected_command_is_told(script: Script, names: asyncio.Queue[o
     assert "unexpected 0x0703" in error.detail
 
 
+@pytest.mark.meets("winsock://", "wrong_address")
 async def test_other_address_than_the_one_asked_for_is_10050(
     script: Script, names: asyncio.Queue[object]
 ) -> None:
