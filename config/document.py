@@ -7,17 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from bindpost.pages import Part
+
 from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
-from .scenario import Scenario
-
-BEGIN: Final = "<!-- made by python -m bindpost.config.document: begin -->"
-END: Final = "<!-- made by python -m bindpost.config.document: end -->"
-
-SCENARIOS: Final = "scenarios.md"
-"""The page whose tables are those of a scenario file."""
 
 _PREAMBLE: Final = """\
 # bindpost.toml: every setting at its default.
@@ -52,15 +46,6 @@ def sample() -> str:
     All settings are commented out, so the text as it stands changes nothing.
     """
     return "\n".join([_PREAMBLE, *(_sample(table) for table in tables())])
-
-
-def replace(page: str, kinds: Tables = SETTINGS) -> str:
-    """Give a page with what is between the two marker comments made anew; `ValueError` if none."""
-    head, begin, rest = page.partition(BEGIN)
-    _old, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page lacks the line {BEGIN} or the line {END}")
-    return f"{head}{BEGIN}\n\n{markdown(kinds)}\n{END}{tail}"
 
 
 def toml(value: object) -> str:
@@ -118,12 +103,12 @@ def _tag(table: Table) -> str:
     return f"`type = {toml(table.fields[0].choices[0])}`"
 
 
-def main(path: str) -> None:
-    """Make the tables of the page at `path` anew: docs/scenarios.md has those of scenarios."""
-    page = Path(path)
-    kinds = (Scenario,) if page.name == SCENARIOS else SETTINGS
-    page.write_text(replace(page.read_text(encoding="utf-8"), kinds), encoding="utf-8")
-
+PART: Final = Part(
+    page="docs/settings.md",
+    begin="<!-- made by python -m bindpost.config.document: begin -->",
+    end="<!-- made by python -m bindpost.config.document: end -->",
+    make=markdown,
+)
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ("docs/settings.md",))
+    PART.main(sys.argv[1:])

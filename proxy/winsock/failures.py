@@ -151,7 +151,8 @@ class Failures:
         return self._unusable(
             "accept",
             f"the proxy {server} no longer answers; the remote bind is lost",
-            "restart the listener when the Winsock Proxy service runs again",
+            "start the Winsock Proxy service again; with Persistent=1 in WSPCFG.INI the port is "
+            "then bound by itself, without it the listener must be restarted (KB Q181420)",
         )
 
     def all_unusable(self, errors: Sequence[BindError]) -> BindError:

@@ -27,6 +27,8 @@ from .wire import Address, CodecError
 
 CLIENTS: Final = 4096
 """Addresses that are remembered; the one that was heard longest ago goes first."""
+ANNOUNCED: Final = 1024
+"""Peers of one client that are remembered, so that a notice that is sent again is told once."""
 _NO_ID: Final = bytes(4)
 
 
@@ -148,7 +150,9 @@ class Observer:
                 reason = f"{client.wish} ({refusal.command:#06x})"
                 self._watch(events.STANDIN_REFUSED, reason=reason, client=name)
             case BindInfo(peer=peer, internal_port=port) if (peer, port) not in client.announced:
-                client.announced = {(peer, port)}  # what comes again comes at once
+                if len(client.announced) >= ANNOUNCED:
+                    client.announced.clear()
+                client.announced.add((peer, port))
                 self._watch(events.STANDIN_ANNOUNCED, client=name, peer=_name(peer))
 
 

@@ -80,6 +80,17 @@ class WinsockProvider:
             credentials=credentials if section.force_credentials else None,
         )
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WinsockProvider) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._dialer)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        """What a bind goes by."""
+        return (self._rules, self._section, self._dialer, self._ipx_only, self._grace)
+
     @classmethod
     def from_url(cls, url: str) -> Self:
         """

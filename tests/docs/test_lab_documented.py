@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
-from bindpost.config.document import replace
 from bindpost.config.lab_hosts import ONE_MACHINE, load_hosts
-from bindpost.config.scenario import Reached, Scenario
+from bindpost.config.scenario import Reached
+from bindpost.config.scenario_document import PART
 from bindpost.config.scenario_file import VARIABLES, load, names, read_text
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,8 +27,8 @@ def rows(page: str, head: str) -> dict[str, str]:
 
 
 def test_the_tables_of_a_scenario_are_up_to_date() -> None:
-    """Making them anew changes nothing: `python -m bindpost.config.document` was run."""
-    assert replace(SCENARIOS, (Scenario,)) == SCENARIOS
+    """Making them anew changes nothing: `python -m bindpost.config.scenario_document` was run."""
+    assert PART.renew(SCENARIOS) == SCENARIOS
 
 
 def test_every_scenario_is_listed() -> None:

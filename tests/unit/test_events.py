@@ -99,6 +99,9 @@ def test_our_numbers_are_never_reassigned() -> None:
         166: "standin-ended",
         167: "standin-connected",
         168: "client-file-odd",
+        150: "sink-failed",
+        151: "sink-recovered",
+        152: "events-folded",
     }
 
 

@@ -21,7 +21,7 @@ from bindpost.proxy.winsock.messages import (
     SessionEnd,
     TcpBind,
 )
-from bindpost.proxy.winsock.observer import CLIENTS, Observer
+from bindpost.proxy.winsock.observer import ANNOUNCED, CLIENTS, Observer
 from bindpost.proxy.winsock.wire import Address
 
 PROXY, CLIENT = Address("10.0.0.1", 1745), Address("10.0.0.9", 3000)
@@ -128,14 +128,22 @@ def test_a_refusal_says_what_of(
 def test_a_peer_is_told_once(wire: Wire) -> None:
     """A notice that is sent again is the same peer; another port is another."""
     notice = BindInfo(bind_id=BIND_ID, peer=PEER, internal_port=40001, external=OUTSIDE)
-    wire.said(notice)
-    wire.said(notice)
-    wire.said(replace(notice, peer=Address(PEER.host, 33222)))
+    for port in (33221, 33222, 33221, 33222):
+        wire.said(replace(notice, peer=Address(PEER.host, port)))
 
     assert [fields["peer"] for _, fields in wire.told] == [
         "198.51.100.77:33221",
         "198.51.100.77:33222",
     ]
+
+
+def test_many_peers_are_all_told(wire: Wire) -> None:
+    """What is remembered of peers is bounded, and none is kept back for it."""
+    notice = BindInfo(bind_id=BIND_ID, peer=PEER, internal_port=40001, external=OUTSIDE)
+    for port in range(1, ANNOUNCED + 3):
+        wire.said(replace(notice, peer=Address(PEER.host, port)))
+
+    assert len(wire.told) == ANNOUNCED + 2
 
 
 def test_a_keep_alive_is_no_new_session(wire: Wire) -> None:

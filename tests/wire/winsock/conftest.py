@@ -8,8 +8,9 @@ and 127.0.0.3, peers are 127.0.0.9 and up.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -35,7 +36,10 @@ from bindpost.proxy.winsock.wire import FIRST_CLIENT_ID, Address
 
 INTERNAL, EXTERNAL, ALSO_EXTERNAL, PEER = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9"
 ANY_PORT = Endpoint(INTERNAL, 0)
-QUICK = Timing(tries=3, interval=0.1, keep_alive=0.02, pauses=(0.02,))
+PATIENT = Timing(tries=3, interval=1.0, keep_alive=0.02, pauses=(0.02,))
+"""Misses at once what ICMP tells, and does not take a busy machine for a silent proxy."""
+HASTY = Timing(tries=2, interval=0.2, keep_alive=0.02, pauses=(0.02,))
+"""For proxies that are silent on purpose."""
 
 M = TypeVar("M")
 
@@ -178,6 +182,8 @@ class Raw(asyncio.DatagramProtocol):
 class World:
     """The bench; what it made is taken down at its end."""
 
+    hasty = HASTY
+
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self.port = 0
@@ -194,7 +200,7 @@ class World:
         section: str = "",
         *,
         credentials: Credentials | None = None,
-        timing: Timing = QUICK,
+        timing: Timing = PATIENT,
         application: str = "msexcimc",
     ) -> WinsockProvider:
         """Give a provider; `section` is what its section says beside that all ports are remote."""
@@ -235,6 +241,20 @@ class World:
         greeting = await caller.greeting()
         await caller.hang_up()
         return greeting == caller.name
+
+    def free_port(self) -> int:
+        """Give a TCP port that is free on the application's and on the proxy's addresses."""
+        while True:
+            with ExitStack() as stack:
+                port = 0
+                try:
+                    for host in (INTERNAL, EXTERNAL, ALSO_EXTERNAL):
+                        sock = stack.enter_context(socket.socket())
+                        sock.bind((host, port))
+                        port = sock.getsockname()[1]
+                except OSError:
+                    continue
+                return port
 
     async def raw(self, proxy: WinsockProxyServer, source: str = INTERNAL) -> Raw:
         """Make a client of the control channel by hand."""

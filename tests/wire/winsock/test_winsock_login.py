@@ -35,6 +35,7 @@ async def test_account_logs_in_and_binds(world: World, account: str) -> None:
     assert await world.visit(bound.outside)
 
 
+@pytest.mark.meets("winsock://", "no_login")
 @pytest.mark.parametrize(
     "accounts",
     [{"mailsvc": "another"}, {"somebody": PASSWORD}, {"OTHER\\mailsvc": PASSWORD}],
@@ -84,7 +85,9 @@ async def test_proxy_without_accounts_lets_everybody_in(world: World) -> None:
 async def test_lost_bind_logs_in_again(world: World) -> None:
     """Persistent=1 binds again with a login of its own."""
     proxy = await world.proxy(accounts={"mailsvc": PASSWORD})
-    bound = await world.bind(world.provider(f"{FORCED}Persistent=1\n", credentials=SERVICE))
+    section = f"{FORCED}Persistent=1\n"
+    provider = world.provider(section, credentials=SERVICE, timing=world.hasty)
+    bound = await world.bind(provider)
 
     proxy.forget()
     while (await bound.reports.get())[1] is not None:

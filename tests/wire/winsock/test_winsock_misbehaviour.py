@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.codec import Packet
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
@@ -28,21 +29,12 @@ if TYPE_CHECKING:
 INTERNAL, EXTERNAL = "127.0.0.1", "127.0.0.2"
 
 
-def free_port() -> int:
-    """Give a TCP port that is free on the application's and on the proxy's address."""
-    with socket.socket() as here, socket.socket() as there:
-        here.bind((INTERNAL, 0))
-        port: int = here.getsockname()[1]
-        there.bind((EXTERNAL, port))
-        return port
-
-
 # Access rules
 
 
 async def test_only_allowed_ports_are_bound(world: World) -> None:
     """With `ports` any other port is refused: 10050, hop bind."""
-    port = free_port()
+    port = world.free_port()
     proxy = await world.proxy(ports=[port])
 
     error = await world.error_of(world.provider(), Endpoint(INTERNAL, 0))
@@ -82,7 +74,7 @@ async def test_misbehaviour_is_10050(world: World, name: str, hop: str) -> None:
     """Each is the proxy path's fault, and fails where it shows."""
     await world.proxy(misbehaviour=Misbehaviour.parse(name))
 
-    error = await world.error_of(world.provider())
+    error = await world.error_of(world.provider(timing=world.hasty))
 
     assert (error.code, error.hop) in [(10050, hop), (10050, "connect")]
 
@@ -91,7 +83,7 @@ async def test_slow_is_late_and_no_fault(world: World) -> None:
     """A proxy that answers after the second question is waited for."""
     await world.proxy(misbehaviour=Misbehaviour.parse("slow:0.15"))
 
-    bound = await world.bind(world.provider())
+    bound = await world.bind(world.provider(timing=Timing(tries=20, interval=0.1)))
 
     assert await world.visit(bound.outside)
 
@@ -100,7 +92,7 @@ async def test_too_slow_is_silent(world: World) -> None:
     """An answer after the last question is too late."""
     await world.proxy(misbehaviour=Misbehaviour.parse("slow:60"))
 
-    error = await world.error_of(world.provider())
+    error = await world.error_of(world.provider(timing=world.hasty))
 
     assert (error.code, error.hop) == (10050, "greeting")
 

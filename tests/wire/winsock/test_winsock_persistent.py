@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.provider import ListenerState
+from bindpost.proxy.winsock.messages import Message, SessionEnd
 from bindpost.proxy.winsock.standin import Misbehaviour
+from bindpost.proxy.winsock.standin_faults import Server
 from bindpost.proxy.winsock.wire import Address
 
 if TYPE_CHECKING:
@@ -90,7 +93,7 @@ async def test_local_clients_are_served_while_the_proxy_is_lost(world: World) ->
 async def test_proxy_that_forgets_its_sessions_is_bound_again(world: World) -> None:
     """A service that is restarted between two keep-alives is missed, and bound again."""
     proxy = await world.proxy()
-    bound = await world.bind(world.provider(PERSISTENT))
+    bound = await world.bind(world.provider(PERSISTENT, timing=world.hasty))
 
     proxy.forget()
     await bound.reported(ListenerState.RETRYING)
@@ -118,6 +121,7 @@ async def test_each_new_cause_is_reported_once(world: World) -> None:
     await bound.reported(ListenerState.LISTENING)
 
 
+@pytest.mark.meets("winsock://", "moved")
 async def test_proxy_with_another_address_is_no_recovery(world: World) -> None:
     """A listener's addresses don't change: when the proxy binds another one it has failed."""
     proxy = await world.proxy()
@@ -161,6 +165,40 @@ async def test_proxy_that_dies_when_it_has_bound(world: World) -> None:
     await bound.reported(ListenerState.RETRYING)
 
 
+class Gap(Misbehaviour):
+    """Takes nothing while it is open, as a network that is cut; the farewell is lost in it."""
+
+    is_open = False
+
+    def receive(self, message: Message, take: Callable[[], None], server: Server) -> None:
+        """Pass over it, or not."""
+        if not self.is_open and not isinstance(message, SessionEnd):
+            take()
+
+
+@pytest.mark.parametrize("kill", ["KillOldSession=1\n", ""], ids=["kill", "keep"])
+async def test_proxy_that_has_missed_nothing(world: World, kill: str) -> None:
+    """After a cut the proxy still holds the port for the old session: KillOldSession=1 ends it."""
+    gap = Gap()
+    proxy = await world.proxy(misbehaviour=gap)
+    bound = await world.bind(world.provider(PERSISTENT + kill, timing=world.hasty))
+    gap.is_open = True
+    await bound.reported(ListenerState.RETRYING)
+    gap.is_open = False
+
+    state, error = await bound.reports.get()
+    while error is not None and error.code == 10050:
+        state, error = await bound.reports.get()
+
+    assert len(proxy.bound) == 1
+    if kill:
+        assert state is ListenerState.LISTENING
+        assert await world.visit(bound.outside)
+    else:
+        assert error is not None
+        assert (state, error.code) == (ListenerState.RETRYING, 10048)
+
+
 # KillOldSession
 
 
@@ -169,11 +207,12 @@ async def test_own_old_session_is_in_the_way(world: World) -> None:
     proxy = await world.proxy()
     old = await world.raw(proxy)
     await old.greet()
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     error = await world.error_of(world.provider(), Endpoint(INTERNAL, port))
 
     assert (error.code, error.hop) == (10048, "bind")
+    assert "on the proxy" in error.detail
     assert len(proxy.bound) == 1
 
 
@@ -182,7 +221,7 @@ async def test_kill_old_session_ends_it(world: World) -> None:
     proxy = await world.proxy()
     old = await world.raw(proxy)
     await old.greet()
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     bound = await world.bind(world.provider("KillOldSession=1\n"), Endpoint(INTERNAL, port))
 
@@ -202,11 +241,11 @@ async def test_somebody_elses_session_is_not_killed(
     proxy = await world.proxy()
     old = await world.raw(proxy, source)
     await old.greet(executable)
-    port = (await old.bind()).external.port
+    port = (await old.bind(world.free_port())).external.port
 
     error = await world.error_of(world.provider("KillOldSession=1\n"), Endpoint(INTERNAL, port))
 
-    assert error.code == 10048
+    assert (error.code, "on the proxy" in error.detail) == (10048, True)
     assert len(proxy.bound) == 1
 
 
@@ -227,8 +266,8 @@ async def test_other_ports_of_the_program_are_kept(world: World) -> None:
 async def test_proxy_bind_ip_asks_for_an_address(world: World) -> None:
     """Two servers have one port, each on an address of its own (KB Q181420)."""
     proxy = await world.proxy(also_external=[ALSO_EXTERNAL])
-    first = await world.bind(world.provider())
-    port = first.outside.port
+    port = world.free_port()
+    first = await world.bind(world.provider(), Endpoint(INTERNAL, port))
     section = f"ProxyBindIp=1:127.0.0.2,{port}:{ALSO_EXTERNAL}\n"
 
     second = await world.bind(world.provider(section), Endpoint("127.0.0.4", port))
@@ -242,8 +281,7 @@ async def test_proxy_bind_ip_asks_for_an_address(world: World) -> None:
 async def test_address_that_the_proxy_lacks_is_refused(world: World) -> None:
     """ProxyBindIp with an address of nobody is 10050, hop bind."""
     await world.proxy()
-    with socket.create_server((INTERNAL, 0)) as free:
-        port = free.getsockname()[1]
+    port = world.free_port()
 
     error = await world.error_of(
         world.provider(f"ProxyBindIp={port}:127.0.0.77\n"), Endpoint(INTERNAL, port)
