@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
+import pwd
 import random
 import shutil
 import socket
@@ -59,7 +59,7 @@ class Place:
             "port": str(self.port),
             "control": str(self.control),
             "hostname": HOSTNAME,
-            "user": getpass.getuser(),
+            "user": pwd.getpwuid(os.getuid()).pw_name,
             "folder": str(folder),
             "phase": str(phase),
             "run": str(run),

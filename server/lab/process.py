@@ -19,8 +19,10 @@ PATIENCE: Final = 45.0
 """Seconds for a program to get up, or for an event to come."""
 LEAVE: Final = 15.0
 """Seconds for a program to end after SIGTERM, before it is killed."""
-_KEPT: Final = 20
-"""Last lines of its output that an error shows."""
+_KEPT: Final = 200
+"""Last lines of its output that are remembered."""
+_SHOWN: Final = 5
+"""Those of them that an error shows."""
 _LONGEST_LINE: Final = 1024 * 1024
 
 
@@ -39,7 +41,7 @@ class Process:
         self, name: str, process: asyncio.subprocess.Process, on_line: Callable[[str], None] | None
     ) -> None:
         self.name = name
-        self.last: deque[str] = deque(maxlen=_KEPT)
+        self._last: deque[str] = deque(maxlen=_KEPT)
         self._process = process
         self._on_line = on_line
         self._news = asyncio.Event()
@@ -68,7 +70,7 @@ class Process:
                 limit=_LONGEST_LINE,
             )
         except OSError as error:
-            raise LabError(f"{name}: {command[0]} can't be started: {error.strerror}") from None
+            raise _no_program(name, command, error) from None
         self = cls(name, process, on_line)
         self._pump = asyncio.create_task(self._read(log))
         return self
@@ -78,6 +80,15 @@ class Process:
         """Its exit status, once everything that it said has been read; None while it runs."""
         assert self._pump is not None
         return self._process.returncode if self._pump.done() else None
+
+    def says(self, text: str) -> bool:
+        """Tell whether it has said a line with this in it."""
+        return any(text in line for line in self._last)
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that it said, for an error."""
+        return " | ".join(list(self._last)[-_SHOWN:]) or "nothing"
 
     async def until(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> bool:
         """Wait until something holds that its output brings about, or it ends; says if it holds."""
@@ -116,13 +127,48 @@ class Process:
                 file.write(line)
                 file.flush()
                 text = line.decode(errors="replace").rstrip("\n")
-                self.last.append(text)
+                self._last.append(text)
                 if self._on_line is not None:
                     self._on_line(text)
                 self._news.set()
         await self._process.wait()
         # Whoever waits looks at the status, which is there when this task is done.
         asyncio.get_running_loop().call_soon(self._news.set)
+
+
+async def output_of(
+    name: str, command: Sequence[str], *, seconds: float, folder: Path | None = None
+) -> tuple[int, bytes]:
+    """
+    Run a program to its end; gives its exit status and its standard output.
+
+    Raises `LabError` if there is no such program, or if it takes longer than `seconds`.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env=environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise _no_program(name, command, error) from None
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), seconds)
+    except TimeoutError:
+        raise LabError(f"{name} did not end in {seconds:g} seconds") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, output
+
+
+def _no_program(name: str, command: Sequence[str], error: OSError) -> LabError:
+    return LabError(f"{name}: {command[0]} can't be started: {error.strerror}")
 
 
 def environment() -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from bindpost.config.scenario_file import fill
 
 from .evidence import write_files
 from .places import Place
-from .process import PATIENCE, LabError, Process, python_module
+from .process import PATIENCE, LabError, Process, output_of, python_module
 from .service import BINDPOST
 
 _FOLDERS: Final = os.pathsep.join(
@@ -89,14 +89,12 @@ class RunningServer:
         if self.server.bindpost:
             up = await self._file_comes(file)
         elif wanted:
-            up = await self._process.until(
-                lambda: any(wanted in line for line in self._process.last)
-            )
+            up = await self._process.until(lambda: self._process.says(wanted))
         else:
             up = await self._answers(place, prefix)
         if not up:
-            said = " | ".join(self._process.last)
-            raise LabError(f"{self.name} did not get up; it said: {said or 'nothing'}")
+            said = self._process.last_words
+            raise LabError(f"{self.name} did not get up; it said: {said}")
 
     async def _file_comes(self, file: Path) -> bool:
         for _ in range(int(PATIENCE / _PAUSE)):
@@ -112,15 +110,9 @@ class RunningServer:
         machine = place.machine(self.server.on)
         there = f"{machine.address}:{place.control}"
         probe = (*python_module("bindpost.server.lab.probe"), "--from", machine.address)
-        dialling = await asyncio.create_subprocess_exec(
-            *prefix, *probe, "--to", there, "--wait", str(PATIENCE)
-        )
-        try:
-            return await dialling.wait() == 0 and self._process.status is None
-        finally:
-            if dialling.returncode is None:
-                dialling.kill()
-                await dialling.wait()
+        command = (*prefix, *probe, "--to", there, "--wait", str(PATIENCE))
+        status, _ = await output_of(self.name, command, seconds=2 * PATIENCE)
+        return status == 0 and self._process.status is None
 
 
 def _prepare(name: str, texts: Mapping[str, str], lines: Sequence[str], folder: Path) -> None:

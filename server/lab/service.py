@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 from bindpost.config.scenario_file import OVERLAID, SETTINGS_FILE
 
 from .places import overlay
-from .process import PATIENCE, LabError, Process, environment, python_module
+from .process import PATIENCE, LabError, Process, output_of, python_module
 from .result import Event, Hop
 
 BINDPOST: Final = python_module("bindpost")
@@ -44,24 +43,10 @@ class Service:
 
         What it printed is kept as check.json. The code is None if it printed no such thing.
         """
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            "check",
-            "--config",
-            SETTINGS_FILE,
-            "--json",
-            cwd=self._folder,
-            env=environment(),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        command = (*self._command, "check", "--config", SETTINGS_FILE, "--json")
+        _, output = await output_of(
+            "bindpost check", command, seconds=PATIENCE, folder=self._folder
         )
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-        except TimeoutError:
-            raise LabError(f"bindpost check did not end in {PATIENCE:g} seconds") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
         (self._folder / "check.json").write_bytes(output)
         try:
             (verdict,) = msgspec.json.decode(output, type=list[dict[str, Any]])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Final
 
 from bindpost.config.scenario import Role
 
 from .places import HOSTNAME, Place
-from .process import LabError, python_module
+from .process import LabError, output_of, python_module
 from .result import Visit
 
 PATIENCE: Final = 30.0
@@ -43,16 +42,9 @@ async def _probe(
 ) -> dict[str, list[str]]:
     command = [*place.machine(role).prefix, *python_module("bindpost.server.lab.probe")]
     command += ["--from", here, "--to", there, *(["--mail"] if mail else [])]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    _, output = await output_of(f"the visit from {here}", command, seconds=PATIENCE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         told: dict[str, list[str]] = json.loads(output)
-    except TimeoutError:
-        raise LabError(f"the visit from {here} did not end in {PATIENCE:g} seconds") from None
     except ValueError:
         raise LabError(f"the visit from {here} told nothing: {' '.join(command)}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     return told

@@ -216,6 +216,21 @@ def test_a_server_that_does_not_get_up(tmp_path: Path) -> None:
     assert "other did not get up" in phase["trouble"]
 
 
+def test_a_prefix_that_leads_nowhere(tmp_path: Path) -> None:
+    """A machine on which nothing can be started fails the phase with the reason, no traceback."""
+    machine = 'address = "127.0.0.1"\nexternal = "127.0.0.2"\nprefix = ["no-such-prefix"]\n'
+    hosts = tmp_path / "hosts.toml"
+    hosts.write_text(
+        f"isolated = false\n[exchange]\n{machine}[proxy]\n{machine}[internet]\n{machine}"
+    )
+
+    done = lab("run", own(tmp_path), "--hosts", hosts, "--keep", tmp_path / "kept")
+
+    assert done.returncode == 1
+    assert "no-such-prefix can't be started" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_a_program_that_is_missing(tmp_path: Path) -> None:
     """Without its program a scenario is skipped by name; nothing that ran is no success."""
     text = MINE.replace('"sleep"', '"no-such-program"').replace(
@@ -358,8 +373,8 @@ def test_the_report_opens(program: Callable[[str], Path], tmp_path: Path) -> Non
         capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
 
-    assert '<section class="phase fault">' in opened.stdout
-    assert '<section class="phase cure">' in opened.stdout
+    assert '<section class="phase fault" id="q193928-a.fault">' in opened.stdout
+    assert '<section class="phase cure" id="q193928-a.cure">' in opened.stdout
     assert "resolve: 10050" in opened.stdout
     assert "mail delivered" in opened.stdout
     assert "CONSOLE" not in opened.stderr
