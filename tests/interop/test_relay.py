@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import smtplib
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import structlog
 from bindpost import events
 from bindpost.config.model import Listener, Relay, Settings
 from bindpost.events import EventType
+from bindpost.proxy.local import free_port
 from bindpost.server.app import Bindpost
 from bindpost.server.message.model import (
     Envelope,
@@ -33,6 +31,7 @@ from bindpost.server.relay import Route, relaying
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.testing import Serve
+from bindpost.testing.programs import running
 
 PATIENCE = 20.0
 """Seconds for a program to start or to end, and for an event to come."""
@@ -98,32 +97,6 @@ def log() -> Iterator[Log]:
     structlog.configure(processors=[log])
     yield log
     structlog.reset_defaults()
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def running(port: int, *command: object) -> Iterator[None]:
-    """Run a program until the block ends; the block begins when it takes connections."""
-    process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < until:
-            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                break
-        else:
-            pytest.fail(f"{process.args!r} doesn't listen")
-        yield
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 @contextmanager
