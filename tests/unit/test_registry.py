@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.config.model import DirectPath, Listener, PathTable, Settings, SshPath, WinsockPath
+from bindpost.config.model import (
+    DirectPath,
+    Listener,
+    PathTable,
+    Settings,
+    SocksPath,
+    SshPath,
+    WinsockPath,
+)
 from bindpost.config.via import FORMS
 from bindpost.errors import ConfigError
 from bindpost.proxy.direct import DirectProvider
@@ -42,7 +50,10 @@ VIAS = [
     "ssh://bastion",
     "winsock://proxy",
     "winsock://other",
+    "socks-table",
+    "socks-fast",
     "ssh-table",
+    "ssh-fast",
     "winsock-table",
 ]
 
@@ -54,7 +65,10 @@ def test_providers_of_the_same_settings_are_equal(tmp_path: Path) -> None:
         "[msexcimc]\nServerBindTcpPorts=25\nProxyBindIp=25:10.0.0.1\n"
     )
     paths: dict[str, PathTable] = {
+        "socks-table": SocksPath(url="socks5://proxy:1082"),
+        "socks-fast": SocksPath(url="socks5://proxy:1082", keepalive=2),
         "ssh-table": SshPath(host="bastion", port=2222),
+        "ssh-fast": SshPath(host="bastion", port=2222, keepalive=2),
         "winsock-table": WinsockPath(server="10.0.0.1", wspcfg="wspcfg.ini"),
     }
     settings = Settings(path=paths)
@@ -70,6 +84,17 @@ def test_providers_of_the_same_settings_are_equal(tmp_path: Path) -> None:
 
     assert once == twice
     assert len(set(once)) == len({*once, *twice}) == len(listeners)
+
+
+def test_a_socks_table_names_its_key(tmp_path: Path) -> None:
+    """A bad URL in a table is told by the table's key, without its password."""
+    settings = Settings(path={"lab": SocksPath(url="socks5://me:secret@")})
+
+    with pytest.raises(ConfigError) as caught:
+        provider_for("lab", settings, tmp_path)
+
+    assert caught.value.key == "path.lab.url"
+    assert "secret" not in str(caught.value)
 
 
 def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:

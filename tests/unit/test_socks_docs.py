@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bindpost.proxy.socks.address import LONGEST_LOGIN, PORT
-from bindpost.proxy.socks.bindsocket import KEEPALIVE
 from bindpost.proxy.socks.markdown import BEGIN, END, rewrite
 from bindpost.proxy.socks.matrix import MATRIX, Row
 from bindpost.proxy.socks.timing import Timing
@@ -47,7 +46,7 @@ def test_the_times_are_the_codes(page: str) -> None:
     timing = Timing()
     small = ", ".join(f"{pause * 1000:.0f}" for pause in timing.pauses if pause < 1)
     large = ", ".join(f"{pause:.0f}" for pause in timing.pauses if pause >= 1)
-    idle, interval, count = KEEPALIVE
+    idle, interval, count = timing.probes
 
     assert f"after {small} ms, {large} s, then every {timing.pauses[-1]:.0f} s" in page
     assert f"in the way, every {timing.slow:.0f} s" in page
@@ -58,3 +57,12 @@ def test_the_times_are_the_codes(page: str) -> None:
     assert idle + interval * count == 120
     assert f"The port is {PORT} if none is said" in page
     assert f"{LONGEST_LOGIN} bytes each at most" in page
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "probes"),
+    [(60, (60, 15, 4)), (1, (1, 1, 1)), (2, (2, 1, 2)), (4, (4, 1, 4)), (9, (9, 2, 5))],
+)
+def test_the_probes_of_a_keepalive(keepalive: int, probes: tuple[int, int, int]) -> None:
+    """As many seconds go by with probes as without; one interval more where it doesn't divide."""
+    assert Timing(keepalive=keepalive).probes == probes
