@@ -1,7 +1,8 @@
-"""Programs of others, run on loopback for the time of a block and ended by their pid."""
+"""Programs of others: servers on loopback for the time of a block, and senders of mail."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -48,3 +49,26 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             process.wait(_LOOK)
             break
     raise AssertionError(f"{process.args!r} doesn't listen")
+
+
+def run(*command: object) -> bool:
+    """Run a sender; says whether its mail was taken."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603
+    return done.returncode == 0
+
+
+def insist(*command: object, pause: float = _LOOK) -> int:
+    """
+    Run a sender until its mail is taken, with pauses, as mail servers try again.
+
+    Gives how often it was run. Raises `AssertionError` when it is still refused after `PATIENCE`.
+    """
+    until = time.monotonic() + PATIENCE
+    for tries in itertools.count(1):
+        if run(*command):
+            return tries
+        if time.monotonic() > until:
+            break
+        time.sleep(pause)
+    raise AssertionError(f"{command} is refused")

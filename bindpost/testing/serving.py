@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +20,11 @@ Record = dict[str, Any]
 """A log record as JSON has it."""
 PATIENCE: Final = 30.0
 """Seconds to wait for something that must happen."""
+
+
+def moment(record: Record) -> float:
+    """Give the time of a log record, as `time.time` has it."""
+    return datetime.fromisoformat(record["@timestamp"]).timestamp()
 
 
 def _record(line: bytes) -> Record:

@@ -86,6 +86,16 @@ class OpenSshServer:
             timing=timing or Timing(),
         )
 
+    @property
+    def table(self) -> str:
+        """The lines of a `[path.*]` table with which a login works."""
+        settings = self.settings()
+        return (
+            f"type = 'ssh'\nhost = '{settings.host}'\nport = {settings.port}\n"
+            f"user = '{settings.user}'\nkey = '{settings.key}'\n"
+            f"known_hosts = '{settings.known_hosts}'\n"
+        )
+
     async def start(self, *options: str) -> None:
         """
         Start it with these lines of sshd_config before its own; returns when it listens.

@@ -1,14 +1,17 @@
 """Starts bindpost as its own process, as users do, and talks to it from outside."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from bindpost.proxy.local import free_port
 from bindpost.proxy.socks.dante import Dante
 from bindpost.proxy.ssh.openssh import OpenSshServer
 from bindpost.testing import Serve, Serving
+from bindpost.testing.programs import running
 
 
 @pytest.fixture
@@ -52,16 +55,6 @@ class Sshd:
         """Kill it and its logins."""
         self._portal.call(self.server.stop)
 
-    @property
-    def table(self) -> str:
-        """The lines of a `[path.*]` table with which a login works."""
-        settings = self.server.settings()
-        return (
-            f"type = 'ssh'\nhost = '{settings.host}'\nport = {settings.port}\n"
-            f"user = '{settings.user}'\nkey = '{settings.key}'\n"
-            f"known_hosts = '{settings.known_hosts}'\n"
-        )
-
 
 @pytest.fixture
 def sshd(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Sshd]:
@@ -72,3 +65,41 @@ def sshd(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Sshd]:
         made = Sshd(OpenSshServer(program("sshd"), program("ssh-keygen"), folder), portal)
         yield made
         made.kill()
+
+
+SQUID = """\
+http_port 127.0.0.1:{port}
+visible_hostname proxy.example
+pid_filename none
+cache_log /dev/null
+access_log none
+cache_store_log none
+netdb_filename none
+cache deny all
+pinger_enable off
+shutdown_lifetime 0 seconds
+acl mail port {allowed}
+acl CONNECT method CONNECT
+http_access deny CONNECT !mail
+http_access allow CONNECT localhost
+http_access deny all
+"""
+
+
+@pytest.fixture
+def squid(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[int], str]]:
+    """
+    Start a squid that connects to one port only; gives its HOST:PORT.
+
+    It keeps nothing. Started by root it changes to a user of its own, who may not write here.
+    """
+    path = program("squid")
+    with ExitStack() as stack:
+
+        def start(allowed: int) -> str:
+            port = free_port()
+            config = tmp_path / "squid.conf"
+            config.write_text(SQUID.format(port=port, allowed=allowed))
+            return stack.enter_context(running(port, path, "-N", "-f", config))
+
+        yield start

@@ -7,7 +7,6 @@ import smtplib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from bindpost.events import LISTENER_BOUND, PATH_LOST, PATH_RECOVERED, RELOADED
 from bindpost.proxy.local import free_port
 from bindpost.proxy.socks.dante import Dante
-from bindpost.testing import PATIENCE, Load, Record, Serve, Serving, check_kept
+from bindpost.testing import PATIENCE, Load, Serve, Serving, check_kept, moment
 
 ROUNDS = 3
 SOON = 5.0
@@ -66,7 +65,7 @@ def through_sshd(sshd: Sshd) -> Way:
         f"127.0.0.1:{free_port()}",
         start=lambda: sshd.start("AllowTcpForwarding remote"),
         kill=sshd.kill,
-        table=sshd.table,
+        table=sshd.server.table,
         load={"each": 5},
     )
 
@@ -94,11 +93,6 @@ class Live:
         return {"live": raw}
 
 
-def when(record: Record) -> float:
-    """Give the time of a log record, as `time.time` has it."""
-    return datetime.fromisoformat(record["@timestamp"]).timestamp()
-
-
 def survive(serving: Serving, way: Way, load: Load, *, rounds: int, soon: float) -> None:
     """Kill the proxy under load and start it again, so many times."""
     for turn in range(1, rounds + 1):
@@ -109,7 +103,7 @@ def survive(serving: Serving, way: Way, load: Load, *, rounds: int, soon: float)
         started = time.time()
         back = serving.wait_for_event(PATH_RECOVERED.id, turn, patience=soon + PATIENCE)
 
-        assert when(back) - started <= soon + SLACK
+        assert moment(back) - started <= soon + SLACK
         assert lost["Data"][-1] == "10050"
         assert (lost["Provider_Name"], back["Provider_Name"]) == ("bindpost", "bindpost")
     load.wait_for_more(20)

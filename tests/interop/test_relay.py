@@ -1,4 +1,4 @@
-"""Relaying through real proxies: Dante, microsocks and tinyproxy, to a bindpost behind them."""
+"""Relaying through real proxies, Dante, microsocks, tinyproxy and squid, to a bindpost behind."""
 
 from __future__ import annotations
 
@@ -266,6 +266,28 @@ async def test_tinyproxy_that_refuses(
     assert delayed["hop"] == "proxy"
     assert said in delayed["reason"]
     assert hinted in delayed["hint"]
+
+
+async def test_squid(
+    there: Bindpost, squid: Callable[[int], str], tmp_path: Path, log: Log
+) -> None:
+    """Through squid's CONNECT a message arrives byte for byte."""
+    async with releasing(there, tmp_path, f"http://{squid(there.smtp[0].port)}"):
+        await log.wait_for(events.RELAY_SENT)
+
+    assert await received(there) == RAW
+
+
+async def test_squid_that_refuses(
+    there: Bindpost, squid: Callable[[int], str], tmp_path: Path, log: Log
+) -> None:
+    """A port that squid's rules leave out is told as the proxy's, with what to do."""
+    async with releasing(there, tmp_path, f"http://{squid(443)}"):
+        delayed = await log.wait_for(events.RELAY_DELAYED)
+
+    assert delayed["hop"] == "proxy"
+    assert "403" in delayed["reason"]
+    assert "SSL_ports" in delayed["hint"]
 
 
 def test_serve_relays_through_microsocks(serve: Serve, program: Program, tmp_path: Path) -> None:

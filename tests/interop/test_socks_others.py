@@ -1,4 +1,4 @@
-"""What is taken for a SOCKS proxy with BIND: microsocks, `ssh -D`, an SSH server, tinyproxy."""
+"""What is taken for a SOCKS proxy with BIND: microsocks, `ssh -D`, SSH servers, HTTP proxies."""
 
 from __future__ import annotations
 
@@ -135,6 +135,17 @@ async def test_an_ssh_server(sshd: str) -> None:
 async def test_an_http_proxy(tinyproxy: str, scheme: str) -> None:
     """tinyproxy says nothing to SOCKS; asked in HTTP it says what it is."""
     check(await refusal(f"{scheme}://{tinyproxy}", timing=HASTY), "http")
+
+
+async def test_squid(squid: Callable[[int], str]) -> None:
+    """Squid waits for more, too, until it is asked in HTTP."""
+    address = squid(25)
+    schemes = ("socks5", "socks4")
+
+    for error in await asyncio.gather(
+        *(refusal(f"{scheme}://{address}", timing=HASTY) for scheme in schemes)
+    ):
+        check(error, "http")
 
 
 async def test_diagnosis_of_an_http_proxy(tinyproxy: str) -> None:
