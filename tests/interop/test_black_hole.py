@@ -144,8 +144,8 @@ def ssh(program: Program, link: Link, tmp_path: Path) -> Iterator[Start]:
     [
         ("socks", "down", 2, 4),
         ("ssh", "hole", 1, 4),
-        pytest.param("socks", "hole", 60, 120, marks=[pytest.mark.long, pytest.mark.timeout(240)]),
-        pytest.param("ssh", "down", 15, 60, marks=[pytest.mark.long, pytest.mark.timeout(240)]),
+        pytest.param("socks", "hole", 40, 80, marks=[pytest.mark.long, pytest.mark.timeout(110)]),
+        pytest.param("ssh", "down", 15, 60, marks=[pytest.mark.long, pytest.mark.timeout(110)]),
     ],
 )
 def test_a_proxy_that_vanishes(

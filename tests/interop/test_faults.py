@@ -150,7 +150,7 @@ def test_dante_killed_under_load(serve: Serve, through_dante: Way, tmp_path: Pat
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(110)
 def test_dante_killed_while_clients_are_polite(
     serve: Serve, through_dante: Way, tmp_path: Path
 ) -> None:
