@@ -136,7 +136,6 @@ class HAProxy:
         *,
         bind: str = "",
         frontend: str = "",
-        defaults: str = DEFAULTS,
         front: socket.socket | None = None,
     ) -> tuple[str, int]:
         """Run it with these lines, on a free port or `front`; gives where clients connect."""
@@ -144,7 +143,7 @@ class HAProxy:
         self.stack.enter_context(sock)
         file = self.folder / "haproxy.cfg"
         file.write_text(
-            f"{defaults}\n"
+            f"{DEFAULTS}\n"
             f"frontend smtp\n    bind fd@{sock.fileno()} {bind}\n{frontend}"
             "    default_backend app\n"
             f"backend app\n{server}\n"
