@@ -15,7 +15,7 @@ from . import wire
 from .address import SocksProxy
 from .naming import name_of
 from .symptom import Sign, Symptom, sign_of
-from .timing import Timing
+from .timing import KEEPALIVE, Keepalive
 
 OVERHEARD: Final = 256
 """Bytes that are kept of an answer that is no SOCKS."""
@@ -42,14 +42,16 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
 
     default_proxy = None  # what somebody may have set for the whole process is not for us
 
-    def __init__(self, proxy: SocksProxy, family: int, target: str, timing: Timing) -> None:
+    def __init__(
+        self, proxy: SocksProxy, family: int, target: str, keepalive: Keepalive = KEEPALIVE
+    ) -> None:
         super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.hop = "connect"
         self.heard = bytearray()
         self._bindpost_proxy = proxy
         self._target = target
         self._farewell = socket.SHUT_WR
-        prepare(self, timing)
+        prepare(self, keepalive)
 
     def bind_at(
         self, sockaddr: tuple[str | int, ...], wanted: Endpoint, *, timeout: float
@@ -164,11 +166,11 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
             self.heard += socket.socket.recv(self, OVERHEARD)
 
 
-def prepare(sock: socket.socket, timing: Timing) -> None:
+def prepare(sock: socket.socket, keepalive: Keepalive = KEEPALIVE) -> None:
     """Set what a connection to a proxy needs: no delay of small writes, keepalive."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle, interval, count = timing.probes
+    idle, interval, count = keepalive
     for name, value in (
         ("TCP_KEEPIDLE", idle),
         ("TCP_KEEPALIVE", idle),  # its name on macOS

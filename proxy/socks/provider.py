@@ -21,7 +21,7 @@ from .naming import probe
 from .pending import Pending
 from .sessions import Sessions
 from .symptom import Failure, Service, Sign, Symptom
-from .timing import Timing
+from .timing import Timing, keepalive_of
 
 
 @final
@@ -52,7 +52,7 @@ class SocksProvider:
             proxy = SocksProxy.from_url(table.url)
         except ConfigError as error:
             raise ConfigError(f"path.{name}.url", error.problem, hint=error.hint) from None
-        return cls(proxy, timing=Timing(keepalive=table.keepalive))
+        return cls(proxy, timing=Timing(keepalive=keepalive_of(table.keepalive)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SocksProvider) and self._dialer == other._dialer

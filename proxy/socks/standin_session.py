@@ -14,7 +14,6 @@ from .bindsocket import prepare
 from .linger import reset_on_close
 from .standin_client import GARBAGE, REFUSED, Client, Fault, Manners, OverError
 from .standin_ports import Ports, Slot
-from .timing import Timing
 from .wire import NotSocksError, Reply
 
 NEGOTIATION: Final = 30.0
@@ -45,7 +44,7 @@ class Session:
             sock.close()
             return
         try:
-            prepare(sock, Timing())
+            prepare(sock)
             reader, writer = await asyncio.open_connection(sock=sock)
         except OSError:  # it is gone already
             sock.close()
@@ -90,7 +89,7 @@ class Session:
 
     async def _bring(self, client: Client, peer: socket.socket) -> None:
         """Announce a peer, and carry its bytes."""
-        prepare(peer, Timing())
+        prepare(peer)
         try:
             host, port, *_ = peer.getpeername()
             reader, writer = await asyncio.open_connection(sock=peer)

@@ -5,8 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-PROBES: Final = 4
-"""Keepalive probes, as far as whole seconds between them allow."""
+Keepalive = tuple[int, int, int]
+"""TCP keepalive: seconds idle, seconds between probes, probes."""
+KEEPALIVE: Final[Keepalive] = (60, 15, 4)
+"""
+A dead proxy host is noticed after two minutes.
+
+Without it never: nothing is sent while a bind waits. It also keeps a NAT's table from forgetting.
+"""
+_PROBES: Final = 4
+"""As far as whole seconds between them allow."""
+
+
+def keepalive_of(seconds: int) -> Keepalive:
+    """Give the keepalive that asks after so many silent seconds and gives up after as many more."""
+    interval = max(1, seconds // _PROBES)
+    return seconds, interval, -(-seconds // interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +41,7 @@ class Timing:
     """Least pause after an answer that won't change soon."""
     patience: float = 0.5
     """A port that is still taken so long after a session is trouble, and reported."""
-    keepalive: int = 60
-    """
-    Silent seconds before the proxy's machine is asked for a sign of life, by TCP's keepalive; after
-    about as long again without one it has gone. Without keepalive that is never noticed: nothing is
-    sent while a bind waits. It also keeps a NAT's table from forgetting.
-    """
     linger: float = 2.0
     """How long a client may take to close after its session has ended."""
-
-    @property
-    def probes(self) -> tuple[int, int, int]:
-        """The keepalive as TCP has it: seconds idle, seconds between probes, number of probes."""
-        interval = max(1, self.keepalive // PROBES)
-        return self.keepalive, interval, -(-self.keepalive // interval)
+    keepalive: Keepalive = KEEPALIVE
+    """How soon a bind that waits misses a proxy whose host has gone."""

@@ -12,7 +12,6 @@ import socks  # type: ignore[import-untyped]  # PySocks has no types
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.binding import Address
 from bindpost.proxy.socks.bindsocket import prepare
-from bindpost.proxy.socks.timing import Timing
 
 from .dial_errors import HttpRefusedError, NotHttpError, explain
 from .line import Line
@@ -44,7 +43,7 @@ def dial(
             sock = ProxySocket(address.family)
             try:
                 line.hold(sock)
-                prepare(sock, Timing())
+                prepare(sock)
                 sock.settimeout(timeout if is_last else timeout / len(addresses))
                 sock.open(route, target, address, line)
                 line.hop = "server"

@@ -22,7 +22,7 @@ def page() -> str:
 
 def test_how_soon_a_machine_is_missed(page: str) -> None:
     """The defaults, and what the example says of its own."""
-    idle, interval, count = SocksTiming().probes
+    idle, interval, count = SocksTiming().keepalive
     ssh = SshTiming()
     unanswered = ssh.keepalive_count + 1
 
@@ -31,7 +31,7 @@ def test_how_soon_a_machine_is_missed(page: str) -> None:
     assert f"four times `keepalive` [T], {ssh.keepalive * unanswered:.0f} s by default" in page
     examples = re.findall(r"keepalive = (\d+) +# missed after (\d+) s; .* is (\d+)", page)
     assert [tuple(map(int, example)) for example in examples] == [
-        (20, 40, SocksTiming().keepalive),
+        (20, 40, SocksTiming().keepalive[0]),
         (5, 20, int(ssh.keepalive)),
     ]
     assert f"every {WinsockTiming().keep_alive / 60:.0f} minutes" in page

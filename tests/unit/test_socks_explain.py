@@ -19,7 +19,6 @@ from bindpost.proxy.socks.bindsocket import BindSocket
 from bindpost.proxy.socks.explain import SHOWN, explain, shown
 from bindpost.proxy.socks.matrix import LOCAL, MATRIX, Row, row_for
 from bindpost.proxy.socks.symptom import HOPS, Service, Sign, Symptom, sign_of
-from bindpost.proxy.socks.timing import Timing
 
 HERE = Endpoint("0.0.0.0", 2525)
 PATH = "socks5://proxy:1080"
@@ -177,7 +176,7 @@ def test_names_that_do_not_resolve(number: int, code: int) -> None:
 @pytest.fixture
 def sock() -> Iterator[BindSocket]:
     """A socket for SOCKS5 that has connected to nobody."""
-    made = BindSocket(SocksProxy.from_url("socks5://proxy"), socket.AF_INET, "proxy:1080", Timing())
+    made = BindSocket(SocksProxy.from_url("socks5://proxy"), socket.AF_INET, "proxy:1080")
     yield made
     made.close()
 
@@ -212,9 +211,7 @@ def test_process_wide_proxies_are_not_ours(sock: BindSocket) -> None:
     """What somebody sets as PySocks' default proxy doesn't reach a bind."""
     socks.set_default_proxy(socks.HTTP, "elsewhere", 8080)
     try:
-        made = BindSocket(
-            SocksProxy.from_url("socks5://proxy"), socket.AF_INET, "proxy:1080", Timing()
-        )
+        made = BindSocket(SocksProxy.from_url("socks5://proxy"), socket.AF_INET, "proxy:1080")
         with made:
             assert made.proxy[0] is None
     finally:
