@@ -74,6 +74,17 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
         int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
     ] = 3
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
+    keep_alive: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds between hellos that tell whether it is there."),
+    ] = 30.0
+    user: Annotated[
+        str,
+        Meta(
+            description="USER or DOMAIN\\USER that logs in, if WSPCFG.INI says ForceCredentials=1."
+        ),
+    ] = ""
+    password_file: Annotated[FileName, Meta(description="File with its password in it.")] = ""
 
 
 class SocksPath(_Table, tag_field="type", tag="socks", frozen=True):

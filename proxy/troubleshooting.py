@@ -189,8 +189,11 @@ def _winsock() -> tuple[Line, ...]:
         ("silent", "greeting, bind, accept", make.silent(_PROXY, "greeting", "")),
         ("junk", "", make.junk(_PROXY, "what is wrong with it")),
         ("refused", "greeting, bind, accept", make.refused(_PROXY, "bind", 0x0804)),
+        ("no_login", "", make.no_login(_PROXY, "it refused with 0x0801")),
         ("in_use", "bind, accept", make.in_use(_PROXY, _ENDPOINT.port)),
         ("wrong_port", "", make.wrong_port(_PROXY, _ENDPOINT.port, 40001)),
+        ("wrong_address", "", make.wrong_address(_PROXY, "ADDRESS", "OTHER-ADDRESS")),
+        ("moved", "", make.moved(_PROXY, "ADDRESS", "OTHER-ADDRESS")),
         ("local", "resolve, bind", make.local(in_use, "see the rows of `direct:`")),
         ("lost", "", make.lost(_PROXY)),
     )
