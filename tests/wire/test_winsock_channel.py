@@ -385,6 +385,7 @@ async def test_unexpected_command_is_told(script: Script, names: asyncio.Queue[o
     assert "unexpected 0x0703" in error.detail
 
 
+@pytest.mark.meets("winsock://", "wrong_address")
 async def test_other_address_than_the_one_asked_for_is_10050(
     script: Script, names: asyncio.Queue[object]
 ) -> None:
@@ -461,6 +462,7 @@ async def test_free_port_is_tried_until_both_sides_have_it(
     assert [address.port for address in listener.addresses] == [second.port] * 2
 
 
+@pytest.mark.meets("winsock://", "wrong_port")
 async def test_other_port_than_asked_for_is_10048(
     script: Script, names: asyncio.Queue[object]
 ) -> None:

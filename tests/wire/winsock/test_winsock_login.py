@@ -35,6 +35,7 @@ async def test_account_logs_in_and_binds(world: World, account: str) -> None:
     assert await world.visit(bound.outside)
 
 
+@pytest.mark.meets("winsock://", "no_login")
 @pytest.mark.parametrize(
     "accounts",
     [{"mailsvc": "another"}, {"somebody": PASSWORD}, {"OTHER\\mailsvc": PASSWORD}],

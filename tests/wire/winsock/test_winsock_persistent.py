@@ -121,6 +121,7 @@ async def test_each_new_cause_is_reported_once(world: World) -> None:
     await bound.reported(ListenerState.LISTENING)
 
 
+@pytest.mark.meets("winsock://", "moved")
 async def test_proxy_with_another_address_is_no_recovery(world: World) -> None:
     """A listener's addresses don't change: when the proxy binds another one it has failed."""
     proxy = await world.proxy()
