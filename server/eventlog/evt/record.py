@@ -171,6 +171,18 @@ def time_written_of(raw: bytes) -> int:
     return int(_FIXED.unpack(raw[:FIXED_SIZE])[4])
 
 
+def is_half_written(raw: bytes) -> bool:
+    """
+    Tell whether a record's first 40 bytes are still, in part, those of an EOF record.
+
+    We write them last, in one go, and of these the offset of the strings comes last. It then
+    doesn't fit the SID's, which is in its place already. Some of the kernel's records tell no
+    offset of a SID.
+    """
+    *_, string_offset, sid_length, sid_offset, _, _ = _FIXED.unpack(raw[:FIXED_SIZE])
+    return bool(sid_offset) and string_offset != sid_offset + sid_length
+
+
 def fit(record: EvtRecord, *, limit: int = MAX_PACKED) -> EvtRecord:
     """
     Give the record as the file can hold it, in `limit` bytes.

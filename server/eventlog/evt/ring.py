@@ -22,7 +22,7 @@ from .layout import (
     number_after,
     unpack_eof,
 )
-from .record import check_length, number_of
+from .record import check_length, is_half_written, number_of
 from .storage import Storage
 
 _BLOCK: Final = 0x10000
@@ -134,7 +134,7 @@ class Ring:
             except BrokenError:
                 break
             left -= len(found.raw)
-            if left < 0:
+            if left < 0 or (position == bounds.end and is_half_written(found.raw)):
                 break
             if number == oldest:
                 start = found.position
@@ -177,7 +177,7 @@ def locate(ring: Ring, header: Bounds) -> Bounds:
     """
     walked = ring.walk(header)
     eof = ring.eof_at(walked.end)
-    if eof and _leads(ring, eof):
+    if eof and _leads(ring, eof, header):
         return eof
     if eof and eof.next_number == walked.next_number:
         return walked  # its start was being moved on
@@ -185,21 +185,32 @@ def locate(ring: Ring, header: Bounds) -> Bounds:
     outside = (eof for eof in ring.eof_records() if ring.distance(walked.start, eof.end) >= length)
     newest = nsmallest(_CANDIDATES, outside, key=lambda eof: _ahead(eof, header))
     for eof in newest:
-        if _leads(ring, eof):
+        if _leads(ring, eof, header):
             return eof
-    if walked.end == header.end:
-        return walked  # where the header ends, a record was being written
+    if walked.end == header.end and any(_awaits(ring, eof, walked) for eof in newest):
+        return walked  # and behind it, a record was being written
     raise LayoutError("no EOF record is found that its records lead to")
 
 
-def _leads(ring: Ring, bounds: Bounds) -> bool:
-    """Tell whether the records go on to the end without a gap."""
+def _leads(ring: Ring, bounds: Bounds, header: Bounds) -> bool:
+    """Tell whether the records go on to the end without a gap, and are whole."""
+    written = ring.record_place(header.end)  # where one may have been written
     try:
-        for _ in ring.records(bounds):
-            pass
+        for position, raw in ring.records(bounds):
+            if position == written and is_half_written(raw):
+                return False
     except LayoutError:
         return False
     return (bounds.start == bounds.end) == (bounds.oldest_number == 0)
+
+
+def _awaits(ring: Ring, eof: Bounds, walked: Bounds) -> bool:
+    """Tell whether an EOF record is one that was written ahead, for one more record."""
+    start, oldest = walked.start, walked.oldest_number
+    if not oldest:
+        start, oldest = ring.record_place(walked.end), walked.next_number
+    awaited = number_after(walked.next_number)
+    return (eof.start, eof.oldest_number, eof.next_number) == (start, oldest, awaited)
 
 
 def _ahead(bounds: Bounds, other: Bounds) -> int:
