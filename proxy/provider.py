@@ -7,10 +7,12 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+
+from .bindpath import BindPath
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -120,3 +122,17 @@ class BindProvider(Protocol):
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """Walk the path hop by hop and tell each; binds nothing, raises for nothing it finds."""
         ...
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """What a `BindProvider` has beside if rules decide which path a bind takes."""
+
+    async def decision(self, endpoint: Endpoint) -> BindPath | None:
+        """Say which path a bind takes and by which rule; asks no proxy. None: no rule decides."""
+        ...
+
+
+async def decision_of(provider: BindProvider, endpoint: Endpoint) -> BindPath | None:
+    """Give the decision of a provider that goes by rules, None for any other."""
+    return await provider.decision(endpoint) if isinstance(provider, Deciding) else None

@@ -15,6 +15,7 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.held import as_held
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 from bindpost.proxy.wsa import EADDRINUSE
 
@@ -348,6 +349,17 @@ class BindProviderSuite:
         failed = [hop for hop in hops if hop.ok is False]
         assert [hop.code for hop in failed] == [EADDRINUSE]
         assert failed[0].hint
+
+    async def test_a_port_of_its_own_is_no_fault(self, bench: Bench, listener: Listener) -> None:
+        """For a listener that is bound a walk tells no fault, and leaves it as it was."""
+        asked = bench.again(listener)
+        hops = as_held(await bench.provider.diagnose(asked), asked, listener.addresses)
+
+        assert all(hop.ok and hop.code is None for hop in hops), hops
+        assert listener.state is ListenerState.LISTENING
+        peer = await connect(listener.addresses[0])
+        assert await peer.ask(b"hello") == b"hello"
+        await peer.close()
 
     async def test_implicit_tls(self, bench: Bench, log: Log, tmp_path: Path) -> None:
         """With a context, sessions are inside TLS and their peer is still the real one."""

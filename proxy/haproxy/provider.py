@@ -9,7 +9,17 @@ from typing import Final, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 
-from ..provider import BindProvider, Hop, Listener, ListenerState, ProtocolFactory, Report
+from ..bindpath import BindPath
+from ..pause import Pause, pause_of
+from ..provider import (
+    BindProvider,
+    Hop,
+    Listener,
+    ListenerState,
+    ProtocolFactory,
+    Report,
+    decision_of,
+)
 from .receiver import Gate, HeaderReceiver
 from .trusted import TrustedSenders
 
@@ -43,6 +53,11 @@ class ProxyProtocolListener:
     def state(self) -> ListenerState:
         """Where the listener is in its life."""
         return self._inner.state
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pauses before it binds again, if it does so by itself."""
+        return pause_of(self._inner)
 
     def close(self) -> None:
         """Stop accepting; live sessions go on, what isn't one yet ends."""
@@ -104,6 +119,10 @@ class ProxyProtocolProvider:
             lambda: HeaderReceiver(protocol_factory, gate, waiting), endpoint, report=report
         )
         return ProxyProtocolListener(inner, waiting)
+
+    async def decision(self, endpoint: Endpoint) -> BindPath | None:
+        """Say by which rule the inner path was chosen, if by one."""
+        return await decision_of(self._inner, endpoint)
 
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """Walk the inner path, then tell who must send the header, which nobody can test here."""
