@@ -135,7 +135,7 @@ class WinsockProvider:
             application=table.application,
             enabled=table.enabled,
             credentials=credentials,
-            timing=Timing(tries=table.tries, interval=table.interval, keep_alive=table.keep_alive),
+            timing=Timing(tries=table.tries, interval=table.interval, keep_alive=table.keepalive),
         )
 
     @property
