@@ -119,6 +119,8 @@ def run(
     hosts = load_hosts(hosts_file) if hosts_file else ONE_MACHINE
     folder = _evidence(keep)
     report = (report or folder / "report.html").absolute()
+    if not report.parent.is_dir():
+        raise ConfigError(str(report.parent), "is no folder for the report", origin="--report")
     try:
         results = asyncio.run(_run(files, hosts, folder, jobs))
     except asyncio.CancelledError:

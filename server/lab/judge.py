@@ -75,8 +75,8 @@ def _checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> Iterat
 def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> Iterator[Check]:
     found = find(expect.event, seen.events, values)
     for wanted, event in zip(expect.event, found, strict=True):
-        late = next((e for e in seen.events if _is(e, wanted, values)), None)
-        missing = "did not come" if late is None else "came too early"
+        came = any(_is(other, wanted, values) for other in seen.events)
+        missing = "came too early" if came else "did not come"
         yield Check(
             what=f"event {wanted.id}",
             expected=_wanted(wanted, values),

@@ -111,8 +111,15 @@ class RunningServer:
         there = f"{machine.address}:{place.control}"
         probe = (*python_module("bindpost.server.lab.probe"), "--from", machine.address)
         command = (*prefix, *probe, "--to", there, "--wait", str(PATIENCE))
-        status, _ = await output_of(self.name, command, seconds=2 * PATIENCE)
-        return status == 0 and self._process.status is None
+        dialling = asyncio.create_task(output_of(self.name, command, seconds=2 * PATIENCE))
+        ending = asyncio.create_task(self._process.until(lambda: False, 2 * PATIENCE))
+        try:
+            await asyncio.wait((dialling, ending), return_when=asyncio.FIRST_COMPLETED)
+            return not ending.done() and (await dialling)[0] == 0
+        finally:
+            for task in (dialling, ending):
+                task.cancel()
+            await asyncio.wait((dialling, ending))
 
 
 def _prepare(name: str, texts: Mapping[str, str], lines: Sequence[str], folder: Path) -> None:

@@ -216,6 +216,21 @@ def test_a_server_that_does_not_get_up(tmp_path: Path) -> None:
     assert "other did not get up" in phase["trouble"]
 
 
+def test_a_server_that_ends_at_once(tmp_path: Path) -> None:
+    """A program whose port never answers because it ended is told at once, with its words."""
+    text = (
+        MINE.replace('title = "It listens"', 'title = "It listens"\nrun = ["other"]')
+        .replace('"sleep"', '"sh"')
+        .replace('["0"]', '["-c", "echo no luck"]')
+        .replace('ready = "never"\n', "")
+    )
+
+    done = lab("run", own(tmp_path, text), "--keep", tmp_path / "kept", timeout=30)
+
+    assert done.returncode == 1
+    assert "other did not get up; it said: no luck" in done.stdout
+
+
 def test_a_prefix_that_leads_nowhere(tmp_path: Path) -> None:
     """A machine on which nothing can be started fails the phase with the reason, no traceback."""
     machine = 'address = "127.0.0.1"\nexternal = "127.0.0.2"\nprefix = ["no-such-prefix"]\n'
@@ -266,6 +281,7 @@ def test_a_stand_in_takes_the_place(tmp_path: Path) -> None:
         (["q203116", "--hosts", "/nowhere/hosts.toml"], 78, "cannot be read"),
         (["q203116", "--keep", "/dev/null/x"], 78, "no evidence can be kept"),
         (["q203116", "--keep", "/etc"], 2, "is not empty"),
+        (["q203116", "--report", "/nowhere/r.html"], 78, "no folder for the report"),
     ],
 )
 def test_what_is_asked_wrongly(arguments: list[str], status: int, words: str) -> None:
