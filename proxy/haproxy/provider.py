@@ -9,7 +9,19 @@ from typing import Final, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 
-from ..provider import BindProvider, Hop, Listener, ListenerState, ProtocolFactory, Report
+from ..calling import NO_WAY
+from ..provider import (
+    BindProvider,
+    Call,
+    Hop,
+    Listener,
+    ListenerState,
+    ProtocolFactory,
+    ReachingProvider,
+    Report,
+    UnreachedError,
+)
+from .reach import reach
 from .receiver import Gate, HeaderReceiver
 from .trusted import TrustedSenders
 
@@ -66,7 +78,7 @@ class ProxyProtocolProvider:
     (`AUTHORITY`, `UNIQUE_ID`, `SSL_VERSION`, `0xEA`) to texts or numbers. TLS, implicit or by
     STARTTLS, is inside: the header comes before it.
 
-    Implements `bindpost.proxy.provider.BindProvider`. Raises `ConfigError`.
+    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`. Raises `ConfigError`.
     """
 
     def __init__(
@@ -119,3 +131,14 @@ class ProxyProtocolProvider:
                 f"trusted senders: {self._trusted}",
             ),
         ]
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """
+        Connect as the inner provider does, and send a header as a load balancer would.
+
+        Raises `UnreachedError`, also when the connection comes from a sender that isn't trusted.
+        """
+        if not isinstance(self._inner, ReachingProvider):
+            raise UnreachedError(NO_WAY)
+        call = await self._inner.reach(address, seconds=seconds)
+        return await reach(call, address, self._trusted)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from .. import wsa
+from ..calling import EVENTS
 from .matrix import LOCAL, MATRIX, Row
-from .symptom import Sign
+from .symptom import REACH, Sign
 
 BEGIN: Final = "<!-- matrix: made by `python -m bindpost.proxy.socks.markdown docs/socks.md` -->"
 END: Final = "<!-- end of matrix -->"
@@ -49,7 +50,7 @@ def _line(row: Row) -> str:
             ", ".join(row.hops),
             _told(row),
             f"{row.winsock} {wsa.name_of(row.winsock)}",
-            "its own" if row.event == LOCAL else str(row.event),
+            "its own" if row.event == LOCAL else EVENTS.get(row.event, str(row.event)),
             row.hint,
         )
     return f"| {' | '.join(cells)} |"
@@ -61,6 +62,8 @@ def _told(row: Row) -> str:
         return "anything else"
     if Sign.REPLY in row.signs:
         codes = " or ".join(f"0x{code:02X}" for code in row.codes)
+        if REACH in row.hops:
+            return f"reply {codes} to CONNECT" if codes else "another reply to CONNECT"
         number = "second" if "accept" in row.hops else "first"
         return f"{number} reply {codes}" if codes else f"another code in the {number} reply"
     if row.codes:

@@ -10,7 +10,7 @@ from typing import Self, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
-from ..provider import Hop, ProtocolFactory, Report
+from ..provider import Call, Hop, ProtocolFactory, Report
 from .address import SocksProxy
 from .diagnosis import Diagnosis
 from .dial import Dialer
@@ -18,6 +18,7 @@ from .explain import explain
 from .listener import SocksListener
 from .naming import probe
 from .pending import Pending
+from .reach import reach
 from .sessions import Sessions
 from .symptom import Failure, Service, Sign, Symptom
 from .timing import Timing
@@ -30,7 +31,7 @@ class SocksProvider:
 
     Of the endpoint only the port counts; its host must be a wildcard.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`.
     """
 
     def __init__(self, proxy: SocksProxy, *, timing: Timing | None = None) -> None:
@@ -95,6 +96,10 @@ class SocksProvider:
         """
         self._proxy.check(endpoint)
         return await Diagnosis(self._dialer, partial(self._explain, endpoint)).walk(endpoint)
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Connect to a bound address by CONNECT through the proxy. Raises `UnreachedError`."""
+        return await reach(self._dialer, address, seconds=seconds)
 
     async def _bind(self, endpoint: Endpoint) -> Pending:
         """Bind; again, if the proxy may only need a moment to let go of the port."""

@@ -23,12 +23,13 @@ __all__ = ["Fault", "PortPolicy", "SocksServer"]
 
 class SocksServer:
     """
-    A SOCKS 4, 4a and 5 server that knows one command, BIND; `async with` runs it.
+    A SOCKS 4, 4a and 5 server that knows BIND and, with `connects`, CONNECT; `async with` runs it.
 
     `host`, an IPv4 address, and `port` are where clients connect, port 0 for any; `external` is the
     address on which ports are bound. `users` maps names to passwords; with any, SOCKS5 needs one
     and SOCKS4 is refused. `policy` says what happens to a port that is taken, `fault` what is wrong
-    on purpose, `reply` and `second_reply` are the codes of these replies in place of success.
+    on purpose, `reply` and `second_reply` are the codes of BIND's replies in place of success,
+    `connect_reply` is that of CONNECT's.
     `versions` are those that are spoken. `drip` is the pause between two bytes of the fault of that
     name, in seconds.
     """
@@ -44,6 +45,8 @@ class SocksServer:
         fault: Fault | None = None,
         reply: int | None = None,
         second_reply: int | None = None,
+        connects: bool = False,
+        connect_reply: int | None = None,
         versions: Collection[int] = (4, 5),
         drip: float = 0.05,
     ) -> None:
@@ -54,6 +57,8 @@ class SocksServer:
             fault=fault,
             reply=reply,
             second_reply=second_reply,
+            connects=connects,
+            connect_reply=connect_reply,
             versions=frozenset(versions),
             drip=drip,
         )

@@ -54,6 +54,8 @@ class Manners:
     fault: Fault | None
     reply: int | None
     second_reply: int | None
+    connects: bool
+    connect_reply: int | None
     versions: frozenset[int]
     drip: float
 
@@ -70,20 +72,21 @@ class Client:
     """
     A connection from a client.
 
-    What it does wrong, and what is wrong on purpose, raises `OverError`; the end of the connection
-    `OSError` or `EOFError`.
+    `command` is what it has asked for. What it does wrong, and what is wrong on purpose, raises
+    `OverError`; the end of the connection `OSError` or `EOFError`.
     """
 
     def __init__(
         self, manners: Manners, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.version = 5
+        self.command = wire.BIND
         self.reader = reader
         self.writer = writer
         self._manners = manners
 
     async def request(self) -> Endpoint:
-        """Greet, have the client log in if it must, and give what it wants to have bound."""
+        """Greet, have the client log in if it must, and give the address that it asks about."""
         (self.version,) = await self._read(1)
         if self._manners.has(Fault.SILENT):
             await self.until_closed()
@@ -170,6 +173,11 @@ class Client:
             await self.until_closed()
         if self._manners.has(Fault.CLOSES_REQUEST):
             raise OverError
+        if command == wire.CONNECT and self._manners.connects:
+            self.command = command
+            if self._manners.connect_reply is not None:
+                await self.refuse(self._manners.connect_reply)
+            return wanted
         if command != wire.BIND:
             await self.refuse(_UNKNOWN_COMMAND[self.version])
         if self._manners.reply is not None:

@@ -1,4 +1,4 @@
-"""One client of the stand-in proxy: its bind, the peer that comes, and the bytes of both."""
+"""One client of the stand-in proxy: its bind or connection, and the bytes of both sides."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ NEGOTIATION: Final = 30.0
 CHUNK: Final = 65536
 
 _WRONG_FAMILY: Final = 0x08
+_UNCONNECTED: Final = {4: 0x5B, 5: 0x05}
+"""The reply code that means that a connection was not made, by version."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -53,7 +55,10 @@ class Session:
         try:
             async with asyncio.timeout(NEGOTIATION):
                 wanted = await client.request()
-            await self._bind(client, wanted)
+            if client.command == wire.CONNECT:
+                await _connect(client, wanted)
+            else:
+                await self._bind(client, wanted)
         except (OSError, EOFError, NotSocksError, OverError):
             pass
         except asyncio.CancelledError:
@@ -123,6 +128,20 @@ class Session:
         for index in range(len(data)):
             await client.say(data[index : index + 1])
             await asyncio.sleep(0)
+
+
+async def _connect(client: Client, to: Endpoint) -> None:
+    """Connect for a client, and carry its bytes."""
+    try:
+        async with asyncio.timeout(NEGOTIATION):
+            reader, writer = await asyncio.open_connection(to.host, to.port)
+    except OSError:
+        await client.refuse(_UNCONNECTED[client.version])
+    try:
+        await client.grant(Endpoint(*writer.get_extra_info("sockname")[:2]))
+        await _splice((client.reader, client.writer), (reader, writer))
+    finally:
+        writer.close()
 
 
 async def _accept(slot: Slot, client: Client) -> socket.socket:

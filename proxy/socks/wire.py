@@ -16,8 +16,9 @@ from typing import Final
 
 from bindpost.config.endpoint import Endpoint
 
+CONNECT: Final = 1
 BIND: Final = 2
-"""The command, in both versions."""
+"""Commands, in both versions."""
 GRANTED: Final = {4: 0x5A, 5: 0x00}
 """The reply code that means yes, by version."""
 IPV4: Final = 1

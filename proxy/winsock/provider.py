@@ -21,7 +21,7 @@ from .. import advice, wsa
 from ..binding import BACKLOG
 from ..bindpath import BindPath, Direction, decide
 from ..direct import DirectProvider
-from ..provider import Hop, Listener, ProtocolFactory, Report
+from ..provider import Call, Hop, Listener, ProtocolFactory, Report
 from .channel import ControlChannel, Timing
 from .client_config import CONTROL_PORT, ClientConfig, load_client_config
 from .dial import Dialer
@@ -29,6 +29,7 @@ from .failures import Failures
 from .listener import Announcements, RemoteListener
 from .policy import bind_rules
 from .ranges import parse_port
+from .reach import reach
 from .wire import Address
 
 SCHEME: Final = "winsock"
@@ -155,6 +156,15 @@ class WinsockProvider:
             hops += await self._local.diagnose(address if remote else endpoint)
         hops.append(self._foresee(path, endpoint, hops))
         return hops
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """
+        Connect to a bound address, on the proxy or here, directly: this client has no CONNECT.
+
+        Raises `UnreachedError`.
+        """
+        servers = self._dialer.servers
+        return await reach(address, seconds=seconds, proxy=servers[0] if servers else "")
 
     def _foresee(self, path: BindPath, endpoint: Endpoint, hops: list[Hop]) -> Hop:
         """Say what `serve` would do after these hops."""
