@@ -9,7 +9,7 @@ from typing import Final
 from bindpost.config.endpoint import Endpoint
 
 from .. import local
-from ..calling import SocketStream, call_here, connect, refusal, silence
+from ..calling import call_here, connect, refusal, silence
 from ..provider import Call, Finding, UnreachedError
 
 _NO_WAY: Final = (
@@ -29,13 +29,18 @@ async def reach(address: Endpoint, *, seconds: float, proxy: str) -> Call:
     if await asyncio.to_thread(_is_own, address):
         return await call_here(address, seconds=seconds)
     try:
-        stream: SocketStream = await connect(address, seconds=seconds)
-    except ConnectionRefusedError as error:
-        raise UnreachedError(Finding(False, refusal(address, error), _CLOSED)) from None
+        stream = await connect(address, seconds=seconds)
     except OSError as error:
-        raise UnreachedError(Finding(None, refusal(address, error), _NO_WAY)) from None
+        raise UnreachedError(unreached(address, error)) from None
     # Not exactly: between here and there the address may be translated.
     return Call(stream=stream, silent=silence(address), name=stream.name, proxy=proxy)
+
+
+def unreached(address: Endpoint, error: OSError) -> Finding:
+    """Give what it means that no connection to the proxy's external address is made."""
+    if isinstance(error, ConnectionRefusedError):
+        return Finding(False, refusal(address, error), _CLOSED)
+    return Finding(None, refusal(address, error), _NO_WAY)
 
 
 def _is_own(address: Endpoint) -> bool:
