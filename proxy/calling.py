@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from contextlib import suppress
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -35,31 +36,33 @@ _SILENT_HINT: Final = (
 
 @final
 class SocketStream:
-    """The peer's side of a connection over a socket of this machine."""
+    """
+    The peer's side of a connection, over a connected, non-blocking socket that it owns.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    Not a transport of the loop, which can be lost when its making is cancelled.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
 
     @property
     def name(self) -> Endpoint | None:
         """The address that the connection comes from; a Unix socket's has none."""
-        name = self._writer.get_extra_info("sockname")
+        name = self._sock.getsockname()
         return Endpoint(str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
     async def read(self, limit: int) -> bytes:
-        """Give what has come; nothing at the end."""
-        return await self._reader.read(limit)
+        """Give what has come; nothing at the end. Raises `OSError`."""
+        return await asyncio.get_running_loop().sock_recv(self._sock, limit)
 
     def write(self, data: bytes) -> None:
-        """Send data."""
-        self._writer.write(data)
+        """Send data, as much as the system takes at once: enough for a line."""
+        with suppress(OSError):  # of a connection that has ended, `read` tells
+            self._sock.send(data)
 
     async def close(self) -> None:
-        """Hang up; returns when the socket is closed."""
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        """Hang up."""
+        self._sock.close()
 
 
 async def call_here(address: Endpoint, *, seconds: float) -> Call:
@@ -73,12 +76,24 @@ async def call_here(address: Endpoint, *, seconds: float) -> Call:
 
 async def connect(address: Endpoint, *, seconds: float) -> SocketStream:
     """Connect, to a wildcard by the loopback address of its family. Raises `OSError`."""
-    async with asyncio.timeout(seconds):
-        if address.is_unix:
-            # systemd and `address_of` write an abstract socket's name so.
-            path = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
-            return SocketStream(*await asyncio.open_unix_connection(path))
-        return SocketStream(*await asyncio.open_connection(dialled(address).host, address.port))
+    target: str | tuple[str, int]
+    if address.is_unix:
+        family = socket.AF_UNIX
+        # `address_of` writes an abstract socket's name so.
+        target = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
+    else:
+        host = dialled(address).host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        target = (host, address.port)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().sock_connect(sock, target)
+    except BaseException:
+        sock.close()
+        raise
+    return SocketStream(sock)
 
 
 def dialled(address: Endpoint) -> Endpoint:

@@ -12,6 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast, final
 
@@ -28,6 +29,7 @@ from .provider import (
     Listener,
     ListenerState,
     ReachingProvider,
+    Stream,
     UnreachedError,
 )
 
@@ -86,7 +88,12 @@ async def self_test(
         for address in await trial.bind(endpoint):
             await trial.call(address)
     finally:
-        await trial.leave()
+        leaving = asyncio.create_task(trial.leave())
+        try:
+            await asyncio.shield(leaving)
+        except asyncio.CancelledError:
+            await leaving
+            raise
     return trial.hops
 
 
@@ -151,6 +158,7 @@ class _Trial:
         self._provider = provider
         self._limits = limits
         self._listener: Listener | None = None
+        self._open: Stream | None = None
         self._sessions = _Sessions()
         self._reported: asyncio.Future[BindError] = asyncio.get_running_loop().create_future()
         self._since = time.perf_counter()
@@ -186,17 +194,18 @@ class _Trial:
             self._note("reach", str(address), error.finding)
             self._note("accept", str(address), Finding(None, "not reached", ""))
             return
-        session = None
-        try:
-            self._note("reach", str(address), Finding(True, _arrival(call), ""))
-            session = await self._meet(call, address)
-        finally:
-            await call.stream.close()
-            if session is not None:
-                await self._end(session)
+        self._open = call.stream
+        self._note("reach", str(address), Finding(True, _arrival(call), ""))
+        session = await self._meet(call, address)
+        await self._hang_up()
+        if session is not None:
+            with suppress(TimeoutError):  # `leave` cuts it
+                async with asyncio.timeout(self._limits.leave):
+                    await session.ended.wait()
 
     async def leave(self) -> None:
         """Close everything that this has opened."""
+        await self._hang_up()
         await self._sessions.close()
         if self._listener is not None:
             for _ in range(_TURNS):
@@ -275,13 +284,10 @@ class _Trial:
             finding = Finding(is_caller, detail, _WRONG_PEER)
         self._note("peer", str(address), finding)
 
-    async def _end(self, session: _Session) -> None:
-        """Wait for a session to end, since its client has hung up."""
-        try:
-            async with asyncio.timeout(self._limits.leave):
-                await session.ended.wait()
-        except TimeoutError:
-            return  # `leave` cuts it
+    async def _hang_up(self) -> None:
+        if self._open is not None:
+            await self._open.close()
+            self._open = None
 
     def _report(self, state: ListenerState, error: BindError | None) -> None:
         """Take a listener's report: the first failure is what `serve` would log."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bindpost.config.endpoint import Endpoint
 
 from ..calling import SocketStream
@@ -28,7 +26,7 @@ async def reach(dialer: Dialer, address: Endpoint, *, seconds: float) -> Call:
         wanted=address.port,
     )
     return Call(
-        stream=SocketStream(*await asyncio.open_connection(sock=connected.sock)),
+        stream=SocketStream(connected.sock),
         silent=find(symptom),
         name=_name(dialer, connected),
         proxy=connected.host,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.proxy.selftest import ACCEPT
 from bindpost.proxy.ssh.markdown import BEGIN, END, rewrite
-from bindpost.proxy.ssh.matrix import ROWS
+from bindpost.proxy.ssh.matrix import REACH_ROWS, ROWS
 from bindpost.proxy.ssh.settings import SshTable, Timing
 
 PAGE = Path(__file__).parents[2] / "docs" / "ssh.md"
@@ -25,6 +26,7 @@ def test_the_table_is_up_to_date(page: str) -> None:
     """The page holds what the matrix says; its marker names the command that makes it so."""
     assert rewrite(page) == page
     assert len(re.findall(r"\| 100(?:48|50) \|", page)) == len(ROWS)
+    assert len(re.findall(r"^\| (?:reach|accept) \| none", page, re.MULTILINE)) == len(REACH_ROWS)
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
@@ -62,3 +64,4 @@ def test_the_times_are_the_codes(page: str) -> None:
     assert f"{timing.login:.0f} s" in ROWS["login-slow"].shows
     assert f"{timing.request:.0f} s" in ROWS["no-answer"].shows
     assert f"{lost:.0f} s" in ROWS["lost"].shows
+    assert f"{ACCEPT:.0f} s" in REACH_ROWS["never-opened"].shows

@@ -212,7 +212,11 @@ LATER = [
 ]
 ELSEWHERE = {
     "reset-at-once": "test_reset_as_soon_as_it_is_made",
-    "never-announced": "test_client_that_is_never_announced",
+    "never-announced": "test_client_that_is_never_announced, test_selftest.py",
+    "unreached": "test_selftest.py",
+    "unreached-silent": "test_selftest.py",
+    "no-connect": "test_selftest.py",
+    "no-connect-unsaid": "test_selftest.py",
     "unreachable": "test_socks_explain.py",
     "out-of-resources": "test_socks_explain.py",
     "vanished": "test_socks_explain.py",
