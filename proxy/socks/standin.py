@@ -65,6 +65,7 @@ class SocksServer:
         self._acceptor: Acceptor | None = None
         self._sessions: set[Session] = set()
         self._background = Background()
+        self._has_bound = asyncio.Event()
         self._busy = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,6 +113,10 @@ class SocksServer:
         """Return when no client is connected, and so nothing is bound."""
         await self._idle.wait()
 
+    async def has_bound(self) -> None:
+        """Return when a port was bound for a client, now or before."""
+        await self._has_bound.wait()
+
     async def busy(self) -> None:
         """Return when a client is connected."""
         await self._busy.wait()
@@ -120,7 +125,7 @@ class SocksServer:
         if len(self._background) >= CONNECTIONS:
             sock.close()
             return
-        session = Session(self._manners, self._ports)
+        session = Session(self._manners, self._ports, self._has_bound)
         self._sessions.add(session)
         self._busy.set()
         self._idle.clear()

@@ -31,11 +31,13 @@ class Session:
     """
     One client's connection; `serve` returns when it is closed.
 
-    `bound` is the port that is bound for it and still waits for a peer.
+    `bound` is the port that is bound for it and still waits for a peer; `has_bound` is set when one
+    is.
     """
 
-    def __init__(self, manners: Manners, ports: Ports) -> None:
+    def __init__(self, manners: Manners, ports: Ports, has_bound: asyncio.Event) -> None:
         self.bound: Endpoint | None = None
+        self._has_bound = has_bound
         self._manners = manners
         self._ports = ports
 
@@ -78,6 +80,7 @@ class Session:
             await client.refuse(REFUSED[client.version])
         try:
             self.bound = Endpoint(self._ports.external, slot.port)
+            self._has_bound.set()
             await client.grant(self._told(client, self.bound))
             if self._manners.has(Fault.DIES):
                 raise OverError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from typing import Final, final
 
 import asyncssh
@@ -14,7 +15,6 @@ from ..provider import Call, Finding, UnreachedError
 from .connection import Answers, SshConnection
 from .dial import Walk, dial
 from .failures import Failures, printable
-from .request import socket_name
 from .settings import SshSettings
 
 _SHARE: Final = 0.5
@@ -68,9 +68,20 @@ async def reach(settings: SshSettings, address: Endpoint, *, seconds: float) -> 
     except BaseException:
         await connection.close()
         raise
-    # A machine that connects to itself does so from the address that it dials.
-    name = Endpoint(host, 0) if socket_name(host, address.port) else None
-    return Call(stream=stream, silent=failures.find("never-opened"), name=name)
+    return Call(stream=stream, silent=failures.find("never-opened"), name=_name(host))
+
+
+def _name(dialled: str) -> Endpoint | None:
+    """
+    Give the address from which a machine dials one of its own: that very address.
+
+    Of 127.0.0.0/8 it is 127.0.0.1 on Linux. The port is not known.
+    """
+    try:
+        own = ip_address(dialled)
+    except ValueError:
+        return None
+    return Endpoint("127.0.0.1" if own.version == 4 and own.is_loopback else dialled, 0)
 
 
 async def _connect(

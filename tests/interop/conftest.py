@@ -1,7 +1,12 @@
 """Starts bindpost as its own process, as users do, and talks to it from outside."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +29,26 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for serving in started:
         serving.cleanup()
+
+
+SelfTest = Callable[..., Awaitable[tuple[int, list[dict[str, Any]]]]]
+
+
+@pytest.fixture
+def self_test(tmp_path: Path) -> SelfTest:
+    """Run `bindpost check --self-test`; gives the exit status and its result, one a listener."""
+
+    async def run(*arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bindpost", "check", "--self-test", "--json", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        assert b"Traceback" not in err, err.decode()
+        return process.returncode, json.loads(out)
+
+    return run

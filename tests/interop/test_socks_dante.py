@@ -8,10 +8,10 @@ import smtplib
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -26,6 +26,8 @@ from bindpost.proxy.socks.timing import Timing
 from bindpost.testing import Serve
 from bindpost.testing.providers import Bench, BindProviderSuite
 
+SelfTest = Callable[..., Awaitable[tuple[int, list[dict[str, Any]]]]]
+"""Runs `bindpost check --self-test`; see conftest.py."""
 PATIENCE = 20.0
 """Seconds for a program to end."""
 ROWS = {row.key: row for row in MATRIX}
@@ -53,6 +55,11 @@ socks pass {{ from: 0.0.0.0/0 to: 127.0.0.0/8
              command: bindreply
              protocol: tcp{log} }}
 """
+CONNECT = """\
+socks pass {{ from: 127.0.0.0/8 to: 127.0.0.0/8
+             command: connect
+             protocol: tcp }}
+"""
 LOG_ERRORS = "\n             log: error"
 REST = "socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
 
@@ -73,6 +80,7 @@ class Dante:
         clients: str = "127.0.0.0/8",
         bind: bool = True,
         bindreply: bool = True,
+        connect: bool = False,
         ports: str = "",
         only_v4: bool = False,
         log_errors: bool = True,
@@ -87,6 +95,8 @@ class Dante:
             text += BIND.format(range=f" port {ports}" if ports else "", version=version)
         if bindreply:
             text += BINDREPLY.format(log=LOG_ERRORS if log_errors else "")
+        if connect:
+            text += CONNECT.format()
         config = self._folder / "danted.conf"
         config.write_text(text + REST)
         self._process = subprocess.Popen(
@@ -487,3 +497,78 @@ def test_the_event_of_a_port_that_is_taken(dante: Dante, serve: Serve) -> None:
 
     record = next(record for record in serving.records if record.get("EventID") == 4007)
     assert record["Data"] == ["10048"]
+
+
+# The self-test, as its own process
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks4"])
+async def test_self_test(dante: Dante, self_test: SelfTest, scheme: str) -> None:
+    """With a rule for CONNECT it comes back in, and the port is free for `serve` at once."""
+    dante.start(connect=True)
+    endpoint = f"0.0.0.0:{free_port()}"
+    for _ in range(2):
+        status, (verdict,) = await self_test("--listen", endpoint, "--via", dante.url(scheme))
+
+        tried = verdict["hops"][4:]
+        told = True if scheme == "socks5" else None
+        assert [(hop["name"], hop["ok"]) for hop in tried] == [
+            ("bind", True),
+            ("reach", True),
+            ("accept", True),
+            ("peer", told),
+        ]
+        assert (status, verdict["code"], verdict["reachable"]) == (0, None, True)
+
+
+async def test_self_test_without_a_rule_for_connect(dante: Dante, self_test: SelfTest) -> None:
+    """Without one the bind is made, and whether anybody gets in is left open: no failure."""
+    dante.start()
+    status, (verdict,) = await self_test("--listen", f"0.0.0.0:{free_port()}", "--via", dante.url())
+
+    reach = verdict["hops"][5]
+    assert (status, verdict["reachable"]) == (0, None)
+    assert (reach["name"], reach["ok"], reach["hint"]) == ("reach", None, ROWS["no-connect"].hint)
+    assert "can't be told from here" in verdict["sentence"]
+
+
+async def test_self_test_without_a_rule_for_bindreply(dante: Dante, self_test: SelfTest) -> None:
+    """What no walk sees: bound, and every client refused; 69, and the event of the first one."""
+    dante.start(bindreply=False, connect=True)
+    status, (verdict,) = await self_test("--listen", f"0.0.0.0:{free_port()}", "--via", dante.url())
+
+    accept = verdict["hops"][6]
+    assert (status, verdict["code"], verdict["reachable"]) == (69, 10050, False)
+    assert (accept["name"], accept["ok"], accept["code"]) == ("accept", False, 10050)
+    assert accept["hint"] == ROWS["bindreply"].hint
+    assert "no peer can reach it" in verdict["sentence"]
+    assert "(10050)" in verdict["sentence"]
+
+
+async def test_self_test_says_what_serve_logs(
+    dante: Dante, self_test: SelfTest, serve: Serve
+) -> None:
+    """`serve` with the same settings is ready, and logs that event when a client comes."""
+    dante.start(bindreply=False, connect=True)
+    _, (verdict,) = await self_test("--listen", f"0.0.0.0:{free_port()}", "--via", dante.url())
+    serving = await asyncio.to_thread(
+        serve("--via", dante.url(), listen=f"0.0.0.0:{free_port()}").wait_ready
+    )
+    with socket.create_connection(serving.smtp):
+        record = await asyncio.to_thread(
+            serving.wait_for, lambda record: record.get("EventID") == 4007
+        )
+
+    assert record["Data"] == [str(verdict["code"])]
+    assert record["bindpost"]["hint"] == verdict["hops"][6]["hint"]
+    assert record["message"] in verdict["sentence"]
+
+
+async def test_self_test_of_a_port_that_dante_forbids(dante: Dante, self_test: SelfTest) -> None:
+    """A bind that is refused is told as `serve` would."""
+    dante.start(bind=False, connect=True)
+    status, (verdict,) = await self_test("--listen", f"0.0.0.0:{free_port()}", "--via", dante.url())
+
+    bind = verdict["hops"][4]
+    assert (status, bind["code"], bind["hint"]) == (69, 10050, ROWS["rules"].hint)
+    assert len(verdict["hops"]) == 5

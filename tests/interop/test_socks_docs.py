@@ -15,6 +15,7 @@ from typing import cast
 import pytest
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.proxy.selftest import self_test
 from bindpost.proxy.socks.provider import SocksProvider
 
 PAGE = Path(__file__).parents[2] / "docs" / "socks.md"
@@ -146,3 +147,15 @@ async def test_haproxy_lets_clients_wait(dante_url: str, bound: int, haproxy_por
     assert heard == [b"220 hello\r\n221 bye\r\n"] * CLIENTS
     listener.close()
     await listener.wait_closed()
+
+
+async def test_the_self_test_comes_in(dante_url: str) -> None:
+    """The page's rule for CONNECT is what the self-test needs."""
+    hops = await self_test(SocksProvider.from_url(dante_url), Endpoint("0.0.0.0", 0))
+
+    assert [(hop.name, hop.ok) for hop in hops] == [
+        ("bind", True),
+        ("reach", True),
+        ("accept", True),
+        ("peer", True),
+    ]

@@ -20,7 +20,15 @@ from bindpost.proxy.direct import DirectProvider
 from bindpost.proxy.haproxy.provider import ProxyProtocolProvider
 from bindpost.proxy.haproxy.reach import CLIENT
 from bindpost.proxy.inherited import InheritedProvider
-from bindpost.proxy.provider import BindProvider, Call, Finding, Hop, Listener, ReachingProvider
+from bindpost.proxy.provider import (
+    BindProvider,
+    Call,
+    Finding,
+    Hop,
+    Listener,
+    ReachingProvider,
+    UnreachedError,
+)
 from bindpost.proxy.selftest import Limits, self_test
 from bindpost.proxy.socks.matrix import MATRIX
 from bindpost.proxy.socks.provider import SocksProvider
@@ -580,6 +588,34 @@ async def test_a_second_login_that_fails(ssh: SshStandIn, tmp_path: Path) -> Non
 
     assert steps(hops) == UNTESTED
     assert "not known here" in hops[1].detail
+
+
+async def test_a_port_that_is_open_nowhere(ssh: SshStandIn, tmp_path: Path) -> None:
+    """Where the server connects neither to the address nor to its loopback, nobody does."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+
+        with pytest.raises(UnreachedError) as caught:
+            await SshProvider(ssh.settings(tmp_path)).reach(HERE.with_port(port), seconds=PATIENCE)
+
+    assert caught.value.finding.ok is False
+    assert caught.value.finding.hint.startswith(REACH_ROWS["unreached"].hint.partition("{")[0])
+
+
+async def test_a_port_that_opens_no_session(ssh: SshStandIn, tmp_path: Path) -> None:
+    """A connection that the server makes and nobody answers is the row's own."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        class Astray(SshProvider):
+            async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+                return await super().reach(Endpoint(*other.getsockname()), seconds=seconds)
+
+        provider = Astray(ssh.settings(tmp_path))
+        hops = await try_out(provider, limits=replace(HASTY, reach=5.0), settle=ssh.deserted)
+
+    assert steps(hops) == NOT_ACCEPTED
+    assert hops[-1].hint.startswith(REACH_ROWS["never-opened"].hint.partition("{")[0])
 
 
 async def test_a_port_that_ssh_refuses(ssh: SshStandIn, tmp_path: Path) -> None:
