@@ -25,7 +25,7 @@ EVENTS: Final = MappingProxyType({NOTHING: "none", UNTESTED: "none, and no fault
 NO_WAY: Final = Finding(
     None, "nobody can come in by this bind path from here", "connect from outside to see"
 )
-"""What is said of a provider that is no `ReachingProvider`."""
+"""What is said of a provider that is no `Reaching`."""
 
 _HINT: Final = "see which firewall or container of this machine closes it"
 _SILENT_HINT: Final = (

@@ -32,7 +32,7 @@ class DirectProvider:
     unlike many C programs: name `0.0.0.0` beside it for both. The transports are asyncio's own;
     they tell nothing as extra info `via`.
 
-    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __eq__(self, other: object) -> bool:

@@ -63,7 +63,7 @@ class InheritedProvider:
     themselves stay open for the next one, and are not passed on to child processes. The transports
     are asyncio's own; they tell nothing as extra info `via`.
 
-    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(

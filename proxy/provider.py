@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
+from .bindpath import BindPath
+
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -122,6 +124,20 @@ class BindProvider(Protocol):
         ...
 
 
+@runtime_checkable
+class Deciding(Protocol):
+    """What a `BindProvider` has beside if rules decide which path a bind takes."""
+
+    async def decision(self, endpoint: Endpoint) -> BindPath | None:
+        """Say which path a bind takes and by which rule; asks no proxy. None: no rule decides."""
+        ...
+
+
+async def decision_of(provider: BindProvider, endpoint: Endpoint) -> BindPath | None:
+    """Give the decision of a provider that goes by rules, None for any other."""
+    return await provider.decision(endpoint) if isinstance(provider, Deciding) else None
+
+
 # The add-on of a provider that can be tested from end to end; see `selftest`
 
 
@@ -184,7 +200,7 @@ class Call:
 
 
 @runtime_checkable
-class ReachingProvider(Protocol):
+class Reaching(Protocol):
     """A bind provider that can also come in from the other side; looked for at run time."""
 
     async def reach(self, address: Endpoint, *, seconds: float) -> Call:

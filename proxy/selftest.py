@@ -28,7 +28,7 @@ from .provider import (
     Hop,
     Listener,
     ListenerState,
-    ReachingProvider,
+    Reaching,
     Stream,
     UnreachedError,
 )
@@ -187,7 +187,7 @@ class _Trial:
     async def call(self, address: Endpoint) -> None:
         """Come in at an address, and see who is met."""
         try:
-            if not isinstance(self._provider, ReachingProvider):
+            if not isinstance(self._provider, Reaching):
                 raise UnreachedError(NO_WAY)
             call = await self._provider.reach(address, seconds=self._limits.reach)
         except UnreachedError as error:

@@ -21,6 +21,7 @@ from bindpost.log import get_logger
 
 from .listeners import Listeners, Plan
 from .listening import bind_fields
+from .overview import Overview
 from .relay import Relay, Route, relaying
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
@@ -147,12 +148,15 @@ class Bindpost:
         from .web.server import WebServer
 
         endpoint = Endpoint.parse(self.settings.web)
+        overview = Overview(self.listeners)
+        stack.push_async_callback(overview.close)
         app = create_app(
             self.store,
             ready=self.ready.is_set,
             version=__version__,
             hosts=[endpoint.host],
             relay=self.relay,
+            listeners=overview,
         )
         self.web = WebServer(app, endpoint)
         try:

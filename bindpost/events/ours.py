@@ -299,6 +299,28 @@ PROXY_HEADER_UNEXPECTED: Final = EventType(
     remedy="Set `proxy_protocol = true` on this listener, or take send-proxy off in the balancer.",
     ecs=("network", "protocol"),
 )
+SINGLE_SESSION: Final = EventType(
+    id=140,
+    source=OURS,
+    symbol="MSG_SINGLE_SESSION",
+    level=Level.WARNING,
+    category=Category.INITIALIZATION,
+    template=(
+        "The listener %1 takes one session at a time through %2; clients that come meanwhile are "
+        "refused."
+    ),
+    parameters=("listener", "via"),
+    action="single-session",
+    explanation=(
+        "The bind path brings one connection and must be bound again before the next (SOCKS BIND). "
+        "Said once for a listener, when it is bound first."
+    ),
+    remedy=(
+        "Clients that try again lose nothing. docs/socks.md has a queue in front that refuses "
+        "none; ssh:// has no such limit."
+    ),
+    ecs=("network", "info"),
+)
 WEB_FAILED: Final = EventType(
     id=116,
     source=OURS,
@@ -435,6 +457,7 @@ EVENTS: Final[tuple[EventType, ...]] = (
     RELOADED,
     RELOAD_FAILED,
     PROXY_HEADER_UNEXPECTED,
+    SINGLE_SESSION,
     RELAY_ON,
     RELAY_SENT,
     RELAY_DELAYED,

@@ -15,11 +15,12 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.held import as_held
 from bindpost.proxy.provider import (
     BindProvider,
     Listener,
     ListenerState,
-    ReachingProvider,
+    Reaching,
     UnreachedError,
 )
 from bindpost.proxy.wsa import EADDRINUSE
@@ -359,7 +360,7 @@ class BindProviderSuite:
         self, bench: Bench, listener: Listener, log: Log
     ) -> None:
         """A provider with the add-on `reach` gets into its own listener, or says that it can't."""
-        if not isinstance(bench.provider, ReachingProvider):
+        if not isinstance(bench.provider, Reaching):
             return
         call, finding = None, None
         try:
@@ -378,6 +379,17 @@ class BindProviderSuite:
         await call.stream.close()
         await call.stream.close()
         await log.ended.wait()
+
+    async def test_a_port_of_its_own_is_no_fault(self, bench: Bench, listener: Listener) -> None:
+        """For a listener that is bound a walk tells no fault, and leaves it as it was."""
+        asked = bench.again(listener)
+        hops = as_held(await bench.provider.diagnose(asked), asked, listener.addresses)
+
+        assert all(hop.ok and hop.code is None for hop in hops), hops
+        assert listener.state is ListenerState.LISTENING
+        peer = await connect(listener.addresses[0])
+        assert await peer.ask(b"hello") == b"hello"
+        await peer.close()
 
     async def test_implicit_tls(self, bench: Bench, log: Log, tmp_path: Path) -> None:
         """With a context, sessions are inside TLS and their peer is still the real one."""

@@ -9,7 +9,9 @@ from typing import Final, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 
+from ..bindpath import BindPath
 from ..calling import NO_WAY
+from ..pause import Pause, pause_of
 from ..provider import (
     BindProvider,
     Call,
@@ -17,9 +19,10 @@ from ..provider import (
     Listener,
     ListenerState,
     ProtocolFactory,
-    ReachingProvider,
+    Reaching,
     Report,
     UnreachedError,
+    decision_of,
 )
 from .reach import reach
 from .receiver import Gate, HeaderReceiver
@@ -56,6 +59,11 @@ class ProxyProtocolListener:
         """Where the listener is in its life."""
         return self._inner.state
 
+    @property
+    def pause(self) -> Pause | None:
+        """The pauses before it binds again, if it does so by itself."""
+        return pause_of(self._inner)
+
     def close(self) -> None:
         """Stop accepting; live sessions go on, what isn't one yet ends."""
         self._inner.close()
@@ -78,7 +86,7 @@ class ProxyProtocolProvider:
     (`AUTHORITY`, `UNIQUE_ID`, `SSL_VERSION`, `0xEA`) to texts or numbers. TLS, implicit or by
     STARTTLS, is inside: the header comes before it.
 
-    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`. Raises `ConfigError`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`. Raises `ConfigError`.
     """
 
     def __init__(
@@ -117,6 +125,10 @@ class ProxyProtocolProvider:
         )
         return ProxyProtocolListener(inner, waiting)
 
+    async def decision(self, endpoint: Endpoint) -> BindPath | None:
+        """Say by which rule the inner path was chosen, if by one."""
+        return await decision_of(self._inner, endpoint)
+
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """Walk the inner path, then tell who must send the header, which nobody can test here."""
         hops = await self._inner.diagnose(endpoint)
@@ -138,7 +150,7 @@ class ProxyProtocolProvider:
 
         Raises `UnreachedError`, also when the connection comes from a sender that isn't trusted.
         """
-        if not isinstance(self._inner, ReachingProvider):
+        if not isinstance(self._inner, Reaching):
             raise UnreachedError(NO_WAY)
         call = await self._inner.reach(address, seconds=seconds)
         return await reach(call, address, self._trusted)

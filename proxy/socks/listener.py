@@ -11,6 +11,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from ..background import Background
+from ..pause import Pause
 from ..provider import ListenerState, Report
 from . import wire
 from .dial import Dialer
@@ -53,6 +54,7 @@ class SocksListener:
         self._state = ListenerState.LISTENING
         self._trouble = ""
         self._exclusive = False
+        self._pause = Pause()
         self._pauses = self._fresh_pauses()
         self._background = Background()
         self._background.spawn(self._run(pending), pending.sock)
@@ -72,12 +74,18 @@ class SocksListener:
         """LISTENING, BUSY while there is a session, RETRYING or CLOSED."""
         return self._state
 
+    @property
+    def pause(self) -> Pause:
+        """The pauses before it binds again."""
+        return self._pause
+
     def close(self) -> None:
         """Stop accepting, here and on the proxy; live sessions go on."""
         if self._state is ListenerState.CLOSED:
             return
         self._state = ListenerState.CLOSED
         self._background.cancel()
+        self._pause.over()
         self._sessions.no_more_lingering()
 
     async def wait_closed(self) -> None:
@@ -101,6 +109,7 @@ class SocksListener:
                 self._pauses = self._fresh_pauses()  # that bind was good for something
             pending = await self._bind_again(failure)
             self._change(ListenerState.LISTENING)
+            self._pause.over()
 
     def _begin_session(self, pending: Pending, peer: Endpoint) -> None:
         self._change(ListenerState.BUSY)
@@ -116,7 +125,7 @@ class SocksListener:
         ours_until = self._loop.time() if failure is None else None
         while True:
             if failure is not None:
-                await asyncio.sleep(self._judge(failure, ours_until))
+                await self._pause(self._judge(failure, ours_until))
             if self._exclusive and self._sessions:
                 self._change(ListenerState.BUSY)
                 await self._sessions.wait_none()

@@ -31,7 +31,7 @@ class SocksProvider:
 
     Of the endpoint only the port counts; its host must be a wildcard.
 
-    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(self, proxy: SocksProxy, *, timing: Timing | None = None) -> None:

@@ -10,6 +10,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from .. import wsa
+from ..pause import Pause
 from ..provider import ListenerState, ProtocolFactory, Report
 from .attempts import Attempts
 from .channel import ChannelSession, inside_tls
@@ -96,6 +97,7 @@ class SshListener:
         self._report = report
         self._addresses = (binder.request.address(binder.settings.host, port),)
         self._state = ListenerState.LISTENING
+        self._pause = Pause()
         self._keeping = asyncio.get_running_loop().create_task(self._keep_bound(connection))
 
     @property
@@ -113,11 +115,17 @@ class SshListener:
         """LISTENING; RETRYING, and FAILED after giving up; CLOSED."""
         return self._state
 
+    @property
+    def pause(self) -> Pause:
+        """The pauses before it binds again."""
+        return self._pause
+
     def close(self) -> None:
         """Stop accepting; the login stays until its last session has ended."""
         if self._state is not ListenerState.CLOSED:
             self._state = ListenerState.CLOSED
             self._keeping.cancel()
+            self._pause.over()
             if self._connection is not None:
                 self._connection.retire()
 
@@ -146,14 +154,16 @@ class SshListener:
                 connection = await self._rebind(attempts)
             except BindError as error:
                 self._change(ListenerState.FAILED, error)
+                self._pause.over()
                 return
             self._connection = connection
             self._change(ListenerState.LISTENING, None)
+            self._pause.over()
 
     async def _rebind(self, attempts: Attempts) -> SshConnection:
         """Bind again however long it takes; raises `BindError` when the port is somebody else's."""
         while True:
-            await asyncio.sleep(attempts.pause())
+            await self._pause(attempts.pause())
             try:
                 connection = await self._binder.open()
             except BindError as error:
@@ -180,7 +190,7 @@ class SshListener:
                 if attempts.taken(clock.time()):
                     raise
                 self._note(error, attempts)
-                await asyncio.sleep(attempts.pause())
+                await self._pause(attempts.pause())
             else:
                 return True
 

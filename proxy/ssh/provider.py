@@ -25,7 +25,7 @@ class SshProvider:
     Every peer is a session with its true address; there is no relay and no limit. What may go
     wrong, with which code, stands in `matrix`.
 
-    Implements `bindpost.proxy.provider.BindProvider` and `ReachingProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(self, settings: SshSettings, *, key: str = "via") -> None:

@@ -113,6 +113,10 @@ class WinsockProvider:
         """Say which path a bind takes and by which rule; asks nobody."""
         return decide(endpoint, self._rules)
 
+    async def decision(self, endpoint: Endpoint) -> BindPath:
+        """Decide as a bind does, with the address in place of a host name."""
+        return self.decide(await _with_address(endpoint))
+
     async def create_server(
         self,
         protocol_factory: ProtocolFactory,
@@ -127,8 +131,7 @@ class WinsockProvider:
         Raises `BindError`: 10050 when the proxy path cannot be used, 10048 when the port is taken
         on the proxy, a local bind's own code otherwise.
         """
-        address = await _with_address(endpoint)
-        path = self.decide(address)
+        path = await self.decision(endpoint)
         if path.direction is Direction.REMOTE:
             return await self._create_remote(protocol_factory, endpoint, path, ssl, report)
         if path.direction is Direction.OPEN:

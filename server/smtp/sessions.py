@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Protocol
 
 
@@ -51,6 +51,10 @@ class Sessions:
         self._live.discard(session)
         if not self._live:
             self._empty.set()
+
+    def count(self, among: Iterable[LiveSession]) -> int:
+        """Tell how many of these live."""
+        return sum(session in self._live for session in among)
 
     def afterwards(self, work: Coroutine[None, None, None]) -> None:
         """Run what a session leaves to be done."""

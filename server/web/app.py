@@ -13,6 +13,7 @@ from ..store.store import MessageStore
 from . import health
 from .display import Display
 from .guard import Guard
+from .listening import Listening, Listens
 from .mailpit import Mailpit
 from .native import Native
 from .pages import Pages
@@ -27,13 +28,15 @@ def create_app(
     version: str,
     hosts: Collection[str] = (),
     relay: Releases | None = None,
+    listeners: Listens | None = None,
 ) -> Starlette:
     """
     Make the web app over a store.
 
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
-    `relay` takes released messages; without one they are refused.
+    `relay` takes released messages; without one they are refused. `listeners` knows where mail is
+    taken.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -44,6 +47,7 @@ def create_app(
             *Mailpit(store, display).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
+            *Listening(listeners).routes(),
             *Pages(store, display, version=version).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],

@@ -62,6 +62,14 @@ def read_optional_number(
     return int(text)
 
 
+def read_index(request: Request, name: str) -> int:
+    """Give a number of the path; 404 for what is none."""
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))):
+        refuse_unknown()
+    return int(text)
+
+
 def read_seconds(request: Request, name: str, default: float, *, maximum: float) -> float:
     """Give a number of seconds of the query; 400 unless it is from 0 to `maximum`."""
     text = request.query_params.get(name)

@@ -13,6 +13,7 @@ from bindpost.errors import BindError, ConfigError
 from bindpost.proxy.direct import DirectProvider
 from bindpost.proxy.haproxy.provider import ProxyProtocolListener, ProxyProtocolProvider
 from bindpost.proxy.haproxy.trusted import TrustedSenders
+from bindpost.proxy.pause import Pause, pause_of
 from bindpost.proxy.provider import (
     BindProvider,
     Hop,
@@ -49,6 +50,36 @@ class Inner:
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """Give what was found."""
         return list(self.hops)
+
+
+class Bound:
+    """A listener that binds again by itself, and does nothing else."""
+
+    addresses = (HERE,)
+    capacity = 1
+    state = ListenerState.RETRYING
+
+    def __init__(self, pause: Pause) -> None:
+        self.pause = pause
+
+    def close(self) -> None:
+        """Close."""
+
+    async def wait_closed(self) -> None:
+        """Return."""
+
+
+async def test_the_inner_pauses_are_its_own() -> None:
+    """Whoever wants an attempt at once finds the inner listener's pause; direct: has none."""
+    pause = Pause()
+    direct = await ProxyProtocolProvider(DirectProvider(), ["127.0.0.1"]).create_server(
+        asyncio.Protocol, HERE
+    )
+
+    assert pause_of(ProxyProtocolListener(Bound(pause), set())) is pause
+    assert pause_of(direct) is None
+    direct.close()
+    await direct.wait_closed()
 
 
 def test_it_is_what_the_protocols_ask_for() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from bindpost.proxy.provider import Hop, ListenerState
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -20,6 +22,7 @@ from bindpost.server.message.model import (
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore, Retention
 from bindpost.server.web.app import create_app
+from bindpost.server.web.listener_objects import Decision, Listener, Path, Trouble
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
@@ -77,6 +80,80 @@ def app(store: MemoryStore) -> Starlette:
 @pytest.fixture
 async def http(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client that talks to the app without a network."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8025") as client:
+        yield client
+
+
+MOMENT = datetime(2026, 3, 1, 11, 31, tzinfo=UTC)
+TROUBLE = Trouble(
+    when=MOMENT,
+    code=10050,
+    name="WSAENETDOWN",
+    hop="connect",
+    reason="refused",
+    hint="start the proxy",
+    sentence="... (10050)",
+)
+LISTENER = Listener(
+    number=0,
+    endpoint="0.0.0.0:2525",
+    via="winsock://10.0.0.1:1745",
+    personality="ims-5.5",
+    tls="auto",
+    proxy_protocol=False,
+    state=ListenerState.RETRYING,
+    since=MOMENT,
+    addresses=[],
+    capacity=1,
+    sessions=0,
+    attempts=3,
+    retry_in=1.5,
+    last_error=TROUBLE,
+)
+PATH = Path(
+    **{name: getattr(LISTENER, name) for name in LISTENER.__struct_fields__},
+    decision=Decision(direction="remote", rule="a rule", source="KB Q181420"),
+    hops=[Hop("connect", "10.0.0.1:1745", False, "refused", 1.25, code=10050, hint="start it")],
+    code=10050,
+    sentence="It is not bound.",
+)
+
+
+class Desk:
+    """Knows one listener, and notes when it is to be bound again, or refuses that: a fake."""
+
+    def __init__(self) -> None:
+        self.rebound: list[int] = []
+        self.refusal = ""
+
+    def listeners(self) -> list[Listener]:
+        """Give it."""
+        return [LISTENER]
+
+    async def paths(self) -> list[Path]:
+        """Give its path."""
+        return [PATH]
+
+    async def rebind(self, number: int) -> Listener:
+        """Note it, or refuse."""
+        listener = self.listeners()[number]
+        if self.refusal:
+            raise ValueError(self.refusal)
+        self.rebound.append(number)
+        return listener
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Give somebody who knows a listener."""
+    return Desk()
+
+
+@pytest.fixture
+async def asking(store: MemoryStore, desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the app over it."""
+    app = create_app(store, ready=lambda: True, version="1", listeners=desk)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8025") as client:
         yield client

@@ -18,6 +18,10 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.app import create_app
 from bindpost.server.web.guard import Guard, host_of, is_allowed
 
+from .conftest import Desk
+
+REBIND = "/api/bindpost/v1/listeners/0/rebind"
+
 
 @pytest.mark.parametrize(
     "host",
@@ -108,6 +112,21 @@ async def test_pages_of_others_may_not_ask(http: httpx.AsyncClient, origin: str)
     response = await http.request("DELETE", "/api/v1/messages", headers={"Origin": origin})
 
     assert response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
+)
+async def test_pages_of_others_may_not_bind_again(
+    asking: httpx.AsyncClient, desk: Desk, headers: dict[str, str]
+) -> None:
+    """A POST for another host or from another page gets 403, and no listener is touched."""
+    refused = await asking.post(REBIND, headers=headers)
+    touched = list(desk.rebound)
+    allowed = await asking.post(REBIND, headers={"Origin": "http://localhost:8025"})
+
+    assert (refused.status_code, touched) == (403, [])
+    assert (allowed.status_code, desk.rebound) == (200, [0])
 
 
 async def test_own_pages_may_ask(http: httpx.AsyncClient) -> None:

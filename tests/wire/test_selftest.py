@@ -26,7 +26,7 @@ from bindpost.proxy.provider import (
     Finding,
     Hop,
     Listener,
-    ReachingProvider,
+    Reaching,
     UnreachedError,
 )
 from bindpost.proxy.selftest import Limits, self_test
@@ -253,7 +253,7 @@ class Plain:
 async def test_a_provider_without_the_add_on() -> None:
     """It is bound, and that nobody can come in from here is no failure."""
     provider: BindProvider = Plain()
-    assert not isinstance(provider, ReachingProvider)
+    assert not isinstance(provider, Reaching)
 
     for one in (provider, ProxyProtocolProvider(provider, ["127.0.0.1"])):
         hops = await try_out(one)

@@ -14,6 +14,7 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.pause import pause_of
 from bindpost.proxy.provider import Listener, ListenerState
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import SshSettings, Timing
@@ -195,6 +196,45 @@ async def test_a_server_that_restarts(watch: Watch, standin: SshStandIn) -> None
 
     assert await watch.until(LISTENING) is None
     assert await watch.ask(b"hello") == b"hello"
+
+
+async def test_a_pause_is_cut_short(settings: SshSettings, standin: SshStandIn) -> None:
+    """The pause before the next attempt is told, and needn't be waited for."""
+    long = replace(QUICK, pauses=(0.001, 3600.0))
+    watch = await Watch.bind(replace(settings, timing=long))
+    pause = pause_of(watch.listener)
+    assert pause is not None
+    await standin.stop()
+    assert (await watch.next(RETRYING)).hop == "accept"
+    assert (await watch.next(RETRYING)).hop == "connect"
+    left = pause.left
+    await standin.listen()
+    await pause.cut_short()
+
+    assert left is not None
+    assert left > 3000
+    assert watch.listener.state is LISTENING
+    assert pause.attempts == 2
+    await watch.close()
+
+
+async def test_who_waits_for_an_attempt_is_let_go(
+    settings: SshSettings, standin: SshStandIn
+) -> None:
+    """A listener that is closed during an attempt tells so to whoever has asked for it."""
+    long = replace(QUICK, pauses=(0.001, 3600.0))
+    watch = await Watch.bind(replace(settings, timing=long))
+    pause = pause_of(watch.listener)
+    assert pause is not None
+    await standin.asked()
+    standin.answer = Answer.SILENT
+    standin.drop()
+    await watch.next(RETRYING)
+    asking = asyncio.create_task(pause.cut_short())
+    await standin.asked()
+    await watch.close()
+
+    await asking
 
 
 async def test_a_rule_that_has_changed(watch: Watch, standin: SshStandIn) -> None:
