@@ -30,7 +30,7 @@ async def reach(call: Call, address: Endpoint, trusted: TrustedSenders) -> Call:
         detail = f"a test from here comes from {name.host}, which is no trusted sender"
         raise UnreachedError(Finding(None, detail, _ELSEWHERE + HINT_UNTRUSTED))
     call.stream.write(_HEADER)
-    silent = Finding(False, f"{call.silent.detail} after a PROXY header", call.silent.hint)
+    silent = replace(call.silent, detail=f"{call.silent.detail} after a PROXY header")
     if name is None and not address.is_unix:
         detail = "no session begins; where the test comes from can't be told"
         silent = Finding(None, detail, _ELSEWHERE + HINT_UNTRUSTED)

@@ -69,11 +69,10 @@ async def test_a_port_on_loopback(sshd: OpenSshServer, test_it: SelfTest) -> Non
     """With `AllowTcpForwarding yes` sshd itself comes in; its port is free again afterwards."""
     await sshd.start("AllowTcpForwarding yes")
     port = free_port()
-    for _ in range(2):
-        status, (verdict,) = await test_it(f"127.0.0.1:{port}")
+    status, (verdict,) = await test_it(f"127.0.0.1:{port}")
 
-        assert steps(verdict) == CALLED
-        assert (status, verdict["code"], verdict["reachable"]) == (0, None, True)
+    assert steps(verdict) == CALLED
+    assert (status, verdict["code"], verdict["reachable"]) == (0, None, True)
     with socket.create_server(("127.0.0.1", port)):
         pass
 
@@ -101,13 +100,10 @@ async def test_gateway_ports_no(sshd: OpenSshServer, test_it: SelfTest, endpoint
     assert verdict["sentence"].startswith("serve would bind it, but no peer can reach it: ")
 
 
-@pytest.mark.parametrize("endpoint", ["0.0.0.0:0", "127.0.0.2:0", "*:0"])
-async def test_gateway_ports_clientspecified(
-    sshd: OpenSshServer, test_it: SelfTest, endpoint: str
-) -> None:
+async def test_gateway_ports_clientspecified(sshd: OpenSshServer, test_it: SelfTest) -> None:
     """The cure of that: the port is open on the address that peers dial."""
     await sshd.start("GatewayPorts clientspecified", f"ListenAddress 127.0.0.2:{sshd.address.port}")
-    status, (verdict,) = await test_it(endpoint, "127.0.0.2")
+    status, (verdict,) = await test_it("0.0.0.0:0", "127.0.0.2")
 
     assert steps(verdict) == CALLED
     assert tried(verdict)[1]["target"].startswith("127.0.0.2:")

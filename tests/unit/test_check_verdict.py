@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bindpost.cli.check import judge
 from bindpost.proxy.provider import Hop
+from bindpost.proxy.selftest import ACCEPT, BIND, REACH
 
 OK = Hop("serve", "x", True, "fine")
 BOUND = Hop("bind", "x", True, "bound")
 REACHED = Hop("reach", "x", True, "connected")
 SAID = "The following error occurred while trying to bind the TCP/IP listener socket"
+
+
+def test_the_page_tells_the_times() -> None:
+    """docs/bind-paths.md says how long each step may take."""
+    page = (Path(__file__).parents[2] / "docs" / "bind-paths.md").read_text(encoding="utf-8")
+
+    assert REACH == ACCEPT
+    assert f"The bind may take {BIND:.0f} s, each other step {ACCEPT:.0f} s" in page
 
 
 @pytest.mark.parametrize(

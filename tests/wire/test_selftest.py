@@ -420,24 +420,20 @@ async def test_what_a_socks_proxy_does(
     assert f"({row.winsock} WSA" in telling.detail
 
 
-async def test_a_connect_without_an_answer() -> None:
-    """A proxy whose connection gets no answer in time, as behind a firewall that drops packets."""
-    async with SocksServer() as proxy, Front(proxy, hangs=True) as front:
+@pytest.mark.parametrize(
+    ("key", "hangs", "found"),
+    [("unreached-silent", True, NOT_REACHED), ("no-connect-unsaid", False, UNTESTED)],
+)
+async def test_a_connect_without_an_answer(
+    key: str, hangs: bool, found: list[tuple[str, bool | None]]
+) -> None:
+    """Silence is what a firewall that drops packets makes; a proxy that hangs up says nothing."""
+    async with SocksServer() as proxy, Front(proxy, hangs=hangs) as front:
         provider = SocksProvider.from_url(front.url)
         hops = await try_out(provider, ANY, limits=HASTY, settle=front.idle)
 
-    assert steps(hops) == NOT_REACHED
-    assert hops[1].hint == SOCKS_ROWS["unreached-silent"].hint
-
-
-async def test_a_proxy_that_hangs_up_on_connect() -> None:
-    """A proxy that closes in place of an answer to CONNECT leaves the question open."""
-    async with SocksServer() as proxy, Front(proxy, hangs=False) as front:
-        provider = SocksProvider.from_url(front.url)
-        hops = await try_out(provider, ANY, limits=HASTY, settle=front.idle)
-
-    assert steps(hops) == UNTESTED
-    assert hops[1].hint == SOCKS_ROWS["no-connect-unsaid"].hint
+    assert steps(hops) == found
+    assert hops[1].hint == SOCKS_ROWS[key].hint
 
 
 class Front:
