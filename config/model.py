@@ -74,6 +74,39 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
         int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
     ] = 3
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
+    keepalive: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=7200,
+            description="Seconds between two hellos that ask the proxy for a sign of life; "
+            "after as many tries as above without one the bind is lost.",
+        ),
+    ] = 30.0
+    user: Annotated[
+        str,
+        Meta(
+            description="USER or DOMAIN\\USER that logs in, if WSPCFG.INI says ForceCredentials=1."
+        ),
+    ] = ""
+    password_file: Annotated[FileName, Meta(description="File with its password in it.")] = ""
+
+
+class SocksPath(_Table, tag_field="type", tag="socks", frozen=True):
+    """A bind path through a SOCKS proxy, `[path.NAME] type = "socks"`, if a URL is not enough."""
+
+    url: Annotated[
+        str, Meta(description="The proxy: socks5://, socks4:// or socks4a:// as `via` has it.")
+    ] = ""
+    keepalive: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=7200,
+            description="Silent seconds before its machine is asked for a sign of life; "
+            "after as long again without one it has gone.",
+        ),
+    ] = 60
 
 
 class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
@@ -94,13 +127,22 @@ class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
         True
     )
     password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
+    keepalive: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=7200,
+            description="Silent seconds before the server is asked for a sign of life; "
+            "after four times that without one the login is lost.",
+        ),
+    ] = 15
 
 
 class DirectPath(_Table, tag_field="type", tag="direct", frozen=True):
     """A bind on this machine, `[path.NAME] type = "direct"`."""
 
 
-PathTable = WinsockPath | SshPath | DirectPath
+PathTable = WinsockPath | SocksPath | SshPath | DirectPath
 
 
 class Ims(_Table, rename="pascal", frozen=True):
@@ -259,6 +301,34 @@ class ProtocolLog(_Table, frozen=True):
     ] = "Medium"
 
 
+class EventLog(_Table, frozen=True):
+    """Where events go beside the log itself, `[event_log]` (docs/event-sinks.md)."""
+
+    syslog: Annotated[
+        str,
+        Meta(
+            description="Syslog server: udp://HOST:514, tcp://HOST:601 or unix:/path; empty = no."
+        ),
+    ] = ""
+    syslog_facility: Annotated[
+        int, Meta(ge=0, le=23, description="Facility of RFC 5424; 2 is the mail system.")
+    ] = 2
+    syslog_enterprise: Annotated[
+        int,
+        Meta(ge=1, description="Private enterprise number in winlog@N; 32473 is for examples."),
+    ] = 32473
+    journald: Annotated[
+        FileName,
+        Meta(
+            description="Socket of systemd's journal; `system` = the usual one; empty = no.",
+            extra={"words": ("system",)},
+        ),
+    ] = ""
+    windows: Annotated[
+        bool, Meta(description="Report to the Windows event log, on Windows only.")
+    ] = False
+
+
 class Relay(_Table, frozen=True):
     """Relay of kept messages to a real server, `[relay]` (docs/relay.md)."""
 
@@ -338,4 +408,5 @@ class Settings(_Table, frozen=True):
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()
+    event_log: EventLog = EventLog()
     relay: Relay = Relay()

@@ -14,7 +14,7 @@ from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
-from bindpost.proxy.provider import BindProvider, Hop
+from bindpost.proxy.provider import BindProvider, Hop, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .options import listening_options, load_flags
@@ -24,15 +24,16 @@ class Verdict(msgspec.Struct, frozen=True):
     """
     What was found along one listener's path.
 
-    `code` is what event 4007 would carry, None if `serve` would log none. `reachable` is what the
-    self-test found, None if there was none or it can't be told. `sentence` is all that for a
-    person, with what `serve` would log.
+    `code` is what event 4007 would carry, None if `serve` would log none; `warnings` what in the
+    path's files means nothing. `reachable` is what the self-test found, None if there was none or
+    it can't be told. `sentence` is all that for a person, with what `serve` would log.
     """
 
     listener: str
     via: str
     hops: list[Hop]
     code: int | None
+    warnings: list[str]
     reachable: bool | None
     sentence: str
 
@@ -57,11 +58,13 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     Exit status: 0 when every listener could be bound (and reached, as far as --self-test can tell),
     69 when one could not, 78 for bad settings.
     """
+    from bindpost.server.eventlog.sinks import sinks_of
     from bindpost.server.smtp.service import Resources
 
     from .serve import start_logging
 
     loaded = load_flags(flags)
+    sinks_of(loaded.settings.event_log)
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
     for listener in loaded.settings.listener:
         resources.rules_of(listener)
@@ -84,7 +87,8 @@ async def _walk_all(loaded: Loaded, *, self_test: bool) -> list[Verdict]:
         tried: Sequence[Hop] = ()
         if self_test and _first_fault(walked) is None:
             tried = await _try(provider, endpoint)
-        verdicts.append(judge(listener.endpoint, provider.url, walked, tried))
+        verdict = judge(listener.endpoint, provider.url, walked, tried)
+        verdicts.append(msgspec.structs.replace(verdict, warnings=list(warnings_of(provider))))
     return verdicts
 
 
@@ -106,6 +110,7 @@ def judge(listener: str, via: str, walked: Sequence[Hop], tried: Sequence[Hop] =
         via,
         [*walked, *tried],
         fault.code if fault is not None else None,
+        [],
         reachable,
         _sentence(fault, reachable, was_bound=bool(tried) and tried[0].ok is True),
     )
@@ -141,6 +146,8 @@ def _sentence(fault: Hop | None, reachable: bool | None, *, was_bound: bool) -> 
 def _print(verdict: Verdict) -> None:
     """Print the walk, one hop a line."""
     click.echo(f"{verdict.listener} via {verdict.via}")
+    for warning in verdict.warnings:
+        click.echo(f"  odd    {warning}")
     for hop in verdict.hops:
         mark = {True: "ok", False: "FAILED", None: "-"}[hop.ok]
         click.echo(

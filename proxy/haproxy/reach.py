@@ -8,14 +8,14 @@ from typing import Final
 from bindpost.config.endpoint import Endpoint
 
 from ..provider import Call, Finding, UnreachedError
-from .receiver import HINT_UNTRUSTED
+from .matrix import ROWS
 from .trusted import TrustedSenders
 
 CLIENT: Final = Endpoint("192.0.2.1", 421)
 """Who the header says has come: an address that nobody has (RFC 5737)."""
 _HEADER: Final = f"PROXY TCP4 {CLIENT.host} 192.0.2.2 {CLIENT.port} 25\r\n".encode()
 """Version 1, section 2.1."""
-_ELSEWHERE: Final = "try from the load balancer, or "
+_HINT: Final = f"try from the load balancer, or {ROWS['untrusted'].hint}"
 
 
 async def reach(call: Call, address: Endpoint, trusted: TrustedSenders) -> Call:
@@ -28,10 +28,10 @@ async def reach(call: Call, address: Endpoint, trusted: TrustedSenders) -> Call:
     if name is not None and not trusted.trust((name.host, name.port)):
         await call.stream.close()
         detail = f"a test from here comes from {name.host}, which is no trusted sender"
-        raise UnreachedError(Finding(None, detail, _ELSEWHERE + HINT_UNTRUSTED))
+        raise UnreachedError(Finding(None, detail, _HINT))
     call.stream.write(_HEADER)
     silent = replace(call.silent, detail=f"{call.silent.detail} after a PROXY header")
     if name is None and not address.is_unix:
         detail = "no session begins; where the test comes from can't be told"
-        silent = Finding(None, detail, _ELSEWHERE + HINT_UNTRUSTED)
+        silent = Finding(None, detail, _HINT)
     return replace(call, name=CLIENT, exact=True, silent=silent)

@@ -129,7 +129,9 @@ class Dialer:
     def _socket(self, address: Address, command: int) -> BindSocket:
         target = self.name(address)
         try:
-            return BindSocket(self.proxy, address.family, target, command=command)
+            return BindSocket(
+                self.proxy, address.family, target, self.timing.keepalive, command=command
+            )
         except OSError as error:
             sign, code = sign_of(error)
             text = error.strerror or ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import wsa
+from ..calling import NOTHING, UNTESTED
 from .symptom import Service, Sign, Symptom
 
 LOCAL: Final = 0
@@ -40,6 +41,11 @@ class Row:
     outcome: str = ""
     slow: bool = False
     taken: bool = False
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether it is a failure that event 4007 tells of."""
+        return bool(self.signs) and self.event not in (NOTHING, UNTESTED)
 
     def fits(self, symptom: Symptom) -> bool:
         """Say whether a symptom is one of this row's."""

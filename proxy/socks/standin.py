@@ -1,4 +1,4 @@
-"""A stand-in for a SOCKS proxy with BIND, for labs and tests: users, port policies, faults."""
+"""A SOCKS proxy with BIND, for labs and tests: users, port policies, and faults on purpose."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final, Self
 from bindpost.config.endpoint import Endpoint
 
 from ..background import Acceptor, Background, move
+from ..watch import Watch, unwatched
 from .standin_client import Fault, Manners
 from .standin_ports import PortPolicy, Ports
 from .standin_session import Session
@@ -23,15 +24,15 @@ __all__ = ["Fault", "PortPolicy", "SocksServer"]
 
 class SocksServer:
     """
-    A SOCKS 4, 4a and 5 server that knows BIND and, with `connects`, CONNECT; `async with` runs it.
+    A SOCKS 4, 4a and 5 server that knows BIND and CONNECT; `async with` runs it.
 
     `host`, an IPv4 address, and `port` are where clients connect, port 0 for any; `external` is the
-    address on which ports are bound. `users` maps names to passwords; with any, SOCKS5 needs one
-    and SOCKS4 is refused. `policy` says what happens to a port that is taken, `fault` what is wrong
-    on purpose, `reply` and `second_reply` are the codes of BIND's replies in place of success,
-    `connect_reply` is that of CONNECT's.
-    `versions` are those that are spoken. `drip` is the pause between two bytes of the fault of that
-    name, in seconds.
+    address on which ports are bound, and from which it connects: on a loopback address it leads
+    nowhere else. `users` maps names to passwords; with any, SOCKS5 needs one and SOCKS4 is refused.
+    `policy` says what happens to a port that is taken, `faults` what is wrong on purpose, `reply`
+    and `second_reply` are the codes of these replies in place of success, `connect_reply` that of
+    the one to CONNECT. `versions` are those that are spoken. `drip` is the pause between two bytes
+    of the fault `slow`, in seconds. `watch` is told what happens, without secrets.
     """
 
     def __init__(
@@ -42,30 +43,29 @@ class SocksServer:
         external: str = "127.0.0.1",
         users: Mapping[str, str] = MappingProxyType({}),
         policy: PortPolicy = PortPolicy.PLAIN,
-        fault: Fault | None = None,
+        faults: Collection[Fault] = (),
         reply: int | None = None,
         second_reply: int | None = None,
-        connects: bool = False,
         connect_reply: int | None = None,
         versions: Collection[int] = (4, 5),
         drip: float = 0.05,
+        watch: Watch = unwatched,
     ) -> None:
         self._here = Endpoint(host, port)
         self._ports = Ports(external, policy)
         self._manners = Manners(
             users=dict(users),
-            fault=fault,
+            faults=frozenset(faults),
             reply=reply,
             second_reply=second_reply,
-            connects=connects,
             connect_reply=connect_reply,
             versions=frozenset(versions),
             drip=drip,
+            watch=watch,
         )
         self._acceptor: Acceptor | None = None
         self._sessions: set[Session] = set()
         self._background = Background()
-        self._has_bound = asyncio.Event()
         self._busy = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -113,10 +113,6 @@ class SocksServer:
         """Return when no client is connected, and so nothing is bound."""
         await self._idle.wait()
 
-    async def has_bound(self) -> None:
-        """Return when a port was bound for a client, now or before."""
-        await self._has_bound.wait()
-
     async def busy(self) -> None:
         """Return when a client is connected."""
         await self._busy.wait()
@@ -125,7 +121,7 @@ class SocksServer:
         if len(self._background) >= CONNECTIONS:
             sock.close()
             return
-        session = Session(self._manners, self._ports, self._has_bound)
+        session = Session(self._manners, self._ports)
         self._sessions.add(session)
         self._busy.set()
         self._idle.clear()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bindpost import events
 from bindpost.events import CATALOGUE, EventType
-from bindpost.events.markdown import BEGIN, END, rewrite
 from bindpost.server.eventlog.console_form import ConsoleRenderer
 from bindpost.server.eventlog.json_form import render_json
 from bindpost.server.eventlog.record import RecordMaker
@@ -48,18 +47,14 @@ def example() -> dict[str, object]:
         "hint": "see that the proxy runs",
     }
     meta = {"event": events.BIND_FAILED, "_record": record, "_from_structlog": True}
-    return dict(RecordMaker("EXCH55", count(1))(None, "error", meta | fields))
+    made = RecordMaker("EXCH55")(None, "error", meta | fields)["record"]
+    return {"record": replace(made, record_id=1)}
 
 
 def _block(page: str, language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)\n```", page, re.DOTALL)
     assert found is not None
     return found[1]
-
-
-def test_the_page_is_up_to_date(page: str) -> None:
-    """The page holds what the catalogue says; its marker names the command that makes it so."""
-    assert rewrite(page) == page
 
 
 @pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: f"{event.source}-{event.id}")
@@ -85,16 +80,3 @@ def test_the_console_example_is_what_is_logged(page: str, example: dict[str, obj
     line = ConsoleRenderer(colours=False)(None, "error", example)
 
     assert _block(page, "text") == line
-
-
-def test_the_page_gives_the_command_that_renews_it(page: str) -> None:
-    """The marker tells how to renew the page."""
-    assert "python -m bindpost.events.markdown docs/events.md" in BEGIN
-    assert BEGIN in page
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
-def test_a_page_without_markers_is_refused(text: str) -> None:
-    """A page in which a marker is missing is not written to."""
-    with pytest.raises(ValueError, match="no line"):
-        rewrite(text)

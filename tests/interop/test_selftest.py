@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bindpost.events import STANDIN_BOUND, EventType
 from bindpost.proxy.socks.matrix import MATRIX
 from bindpost.proxy.socks.standin import Fault, SocksServer
 from bindpost.proxy.winsock.standin import WinsockProxyServer
@@ -72,7 +73,7 @@ async def test_a_walk_that_fails_is_the_end(self_test: SelfTest) -> None:
 
 async def test_several_listeners(self_test: SelfTest, tmp_path: Path) -> None:
     """Each listener has its verdict; one that nobody reaches makes the status 69."""
-    async with SocksServer(connects=True, connect_reply=0x05) as proxy:
+    async with SocksServer(connect_reply=0x05) as proxy:
         (tmp_path / "bindpost.toml").write_text(
             f"""
             [[listener]]
@@ -93,7 +94,7 @@ async def test_several_listeners(self_test: SelfTest, tmp_path: Path) -> None:
 
 async def test_a_client_that_is_never_announced(self_test: SelfTest) -> None:
     """The step's time runs out, and then nothing is left on the proxy."""
-    async with SocksServer(connects=True, fault=Fault.NEVER_TELLS) as proxy:
+    async with SocksServer(faults=[Fault.NEVER_TELLS]) as proxy:
         status, (verdict,) = await self_test("--listen", "0.0.0.0:0", "--via", proxy.url())
         await proxy.idle()
 
@@ -105,11 +106,17 @@ async def test_a_client_that_is_never_announced(self_test: SelfTest) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_ended_in_the_middle(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C, or a kill, leaves nothing on the proxy."""
-    async with SocksServer(connects=True, fault=Fault.NEVER_TELLS) as proxy:
+    bound = asyncio.Event()
+
+    def watch(event: EventType, /, **fields: object) -> None:
+        if event is STANDIN_BOUND:
+            bound.set()
+
+    async with SocksServer(faults=[Fault.NEVER_TELLS], watch=watch) as proxy:
         process = await start(
             tmp_path, "--self-test", "--listen", "0.0.0.0:0", "--via", proxy.url()
         )
-        await proxy.has_bound()
+        await bound.wait()
         process.send_signal(number)
         out, err = await process.communicate()
         await proxy.idle()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bindpost.proxy.ssh.openssh import OpenSshServer, free_port
+from bindpost.proxy.local import free_port
+from bindpost.proxy.ssh.openssh import OpenSshServer
 
 SelfTest = Callable[..., Awaitable[tuple[int, list[dict[str, Any]]]]]
 """Runs `bindpost check --self-test`; see conftest.py."""

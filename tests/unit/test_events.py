@@ -90,6 +90,18 @@ def test_our_numbers_are_never_reassigned() -> None:
         123: "relay-failed",
         124: "relay-loop",
         125: "relay-error",
+        160: "standin-ready",
+        161: "standin-session",
+        162: "standin-bound",
+        163: "standin-refused",
+        164: "standin-announced",
+        165: "standin-dropped",
+        166: "standin-ended",
+        167: "standin-connected",
+        168: "client-file-odd",
+        150: "sink-failed",
+        151: "sink-recovered",
+        152: "events-folded",
     }
 
 
