@@ -95,7 +95,7 @@ async def _walk_all(loaded: Loaded, *, self_test: bool) -> list[Verdict]:
 
 
 async def _look_up(text: str) -> tuple[Endpoint | None, list[Hop]]:
-    """Give the endpoint, None if its port has a name that is unknown; and the hop, if it has one."""
+    """Give the endpoint, None if its port has an unknown name; and the hop, if it has one."""
     try:
         found = await services.find(text)
     except ServiceUnknownError as error:
