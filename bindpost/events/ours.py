@@ -434,6 +434,53 @@ RELAY_ERROR: Final = EventType(
     remedy="Look at the error: mostly the disk is full or the data folder not writable.",
     ecs=("process", "info"),
 )
+SINK_FAILED: Final = EventType(
+    id=140,
+    source=OURS,
+    symbol="MSG_SINK_FAILED",
+    level=Level.ERROR,
+    category=Category.INTERNAL,
+    template="Events can't be brought to %1.",
+    parameters=("sink",),
+    details=("error",),
+    action="sink-failed",
+    explanation=(
+        "One of the places in [event_log] did not take an event. Up to 10,000 events wait for it "
+        "and are brought when it works again; the log and the other places have them all the same."
+    ),
+    remedy="See that it runs and that its address or file in [event_log] is right.",
+    ecs=("process", "info"),
+)
+SINK_RECOVERED: Final = EventType(
+    id=141,
+    source=OURS,
+    symbol="MSG_SINK_RECOVERED",
+    level=Level.INFORMATION,
+    category=Category.INTERNAL,
+    template="Events are brought to %1 again; %2 were dropped meanwhile.",
+    parameters=("sink", "dropped"),
+    action="sink-recovered",
+    explanation="A place that had failed takes events again, and has got those that waited.",
+    remedy="Nothing to do.",
+    ecs=("process", "info"),
+)
+EVENTS_FOLDED: Final = EventType(
+    id=142,
+    source=OURS,
+    symbol="MSG_EVENTS_FOLDED",
+    level=Level.WARNING,
+    category=Category.INTERNAL,
+    template="The event %1 of %2 came %3 times more in %4 seconds and was left out.",
+    parameters=("event_id", "source", "times", "seconds"),
+    details=("sentence",),
+    action="events-folded",
+    explanation=(
+        "The same event with the same fields came more than five times within a minute. The first "
+        "five are in the log, the others are counted here."
+    ),
+    remedy="Look at the event's own cause: something flaps.",
+    ecs=("process", "info"),
+)
 
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
@@ -464,4 +511,7 @@ EVENTS: Final[tuple[EventType, ...]] = (
     RELAY_FAILED,
     RELAY_LOOP,
     RELAY_ERROR,
+    SINK_FAILED,
+    SINK_RECOVERED,
+    EVENTS_FOLDED,
 )

@@ -1,6 +1,8 @@
 """The application log: how the catalogue's events are rendered and where they go."""
 
 from .record import EventRecord, Failure
-from .setup import configure
+from .scope import scope
+from .setup import attach, configure
+from .sink import Sink
 
-__all__ = ["EventRecord", "Failure", "configure"]
+__all__ = ["EventRecord", "Failure", "Sink", "attach", "configure", "scope"]

@@ -12,14 +12,10 @@ from bindpost.events import IMS, EventType, Level
 
 from .plain import Plain
 from .record import EventRecord, Failure
+from .winlog import CHANNEL, keywords, level_name, level_number
 
 ECS_VERSION: Final = "8.17.0"
-CHANNEL: Final = "Application"
 
-_WINDOWS_LEVEL: Final = {Level.ERROR: 2, Level.WARNING: 3, Level.INFORMATION: 4}
-"""Level as event XML numbers it; an audit record has 0 and a keyword instead."""
-_LEVEL_NAME: Final = {Level.ERROR: "error", Level.WARNING: "warning"}
-_KEYWORD: Final = {Level.AUDIT_SUCCESS: "Audit Success", Level.AUDIT_FAILURE: "Audit Failure"}
 _OUTCOME: Final = {
     Level.ERROR: "failure",
     Level.AUDIT_FAILURE: "failure",
@@ -79,7 +75,7 @@ def _event(definition: EventType) -> Document:
             "category": [category],
             "type": [kind],
             "outcome": _OUTCOME.get(definition.level),
-            "severity": _WINDOWS_LEVEL.get(definition.level, 0),
+            "severity": level_number(definition.level),
             "module": "exchange" if exchange else "bindpost",
             "dataset": "exchange.imc" if exchange else "bindpost.log",
         }
@@ -87,17 +83,16 @@ def _event(definition: EventType) -> Document:
 
 
 def _winlog(record: EventRecord, definition: EventType) -> Document:
-    keyword = _KEYWORD.get(definition.level)
     return _kept(
         {
             "channel": CHANNEL,
             "provider_name": definition.source,
             "event_id": definition.id,
             "computer_name": record.host,
-            "level": _LEVEL_NAME.get(definition.level, "information"),
+            "level": level_name(definition.level),
             "task": definition.category.title,
             "opcode": "Info",
-            "keywords": [keyword, "Classic"] if keyword else ["Classic"],
+            "keywords": [*keywords(definition.level)],
             "record_id": record.record_id,
             "event_data": {f"param{n}": text for n, text in enumerate(record.strings, start=1)},
         }
@@ -112,7 +107,7 @@ def _sigma(record: EventRecord, definition: EventType) -> Document:
         "EventCode": definition.id,
         "Qualifiers": definition.qualifiers,
         "Channel": CHANNEL,
-        "Level": _WINDOWS_LEVEL.get(definition.level, 0),
+        "Level": level_number(definition.level),
         "Task": definition.category.number,
         "Computer": record.host,
         "Data": list(record.strings) or None,

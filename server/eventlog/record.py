@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +16,7 @@ from bindpost.events import EventType
 from bindpost.proxy.wsa import name_of, text_of
 
 from .plain import Plain, plain, plain_fields, plain_lines, plain_text
+from .scope import current_scope
 
 # What other handlers' formatters leave on a record, and uvicorn's second copy of its message.
 _NO_FIELDS: Final = frozenset({"message", "asctime", "color_message"})
@@ -41,8 +42,9 @@ class EventRecord:
     One line of the log. Every text in it can be shown as it is.
 
     `definition` is the catalogue entry, None for plain text and for other libraries' lines; with it
-    come `record_id`, counted from 1 in each process, and `strings`, the insertion strings.
-    `fields` is what the call site and the context gave. `level` is the name of a logging level.
+    come `strings`, the insertion strings, and `record_id`, counted from 1 in each process once the
+    record is known to be shown. `fields` is what the call site and the context gave. `level` is the
+    name of a logging level. `scope` names the app that it belongs to, empty outside of any.
     """
 
     time: datetime
@@ -57,6 +59,7 @@ class EventRecord:
     definition: EventType | None = None
     record_id: int | None = None
     strings: tuple[str, ...] = ()
+    scope: str = ""
 
     @property
     def timestamp(self) -> str:
@@ -68,12 +71,11 @@ class RecordMaker:
     """
     The first processor of a formatter: makes the `EventRecord`, found under `record` afterwards.
 
-    `host` is the computer name, `ids` gives the numbers of the catalogue's events.
+    `host` is the computer name.
     """
 
-    def __init__(self, host: str, ids: Iterator[int]) -> None:
+    def __init__(self, host: str) -> None:
         self._host = plain_text(host)
-        self._ids = ids
 
     def __call__(self, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
         """Make the record of one event dictionary, ours or another library's."""
@@ -100,8 +102,8 @@ class RecordMaker:
             fields=fields,
             failure=_failure(fields.get("wsa_error"), error, stack),
             definition=definition,
-            record_id=next(self._ids) if definition else None,
             strings=strings,
+            scope=current_scope(),
         )
         return {"record": record}
 

@@ -1,51 +1,79 @@
-"""Sets logging and structlog up for a process; the command line calls it, nobody else."""
+"""Sets logging and structlog up for a process, and attaches sinks to it."""
 
 from __future__ import annotations
 
-import codecs
-import json
 import logging
-import re
-from collections.abc import Iterator
-from itertools import count
+import socket
+from collections.abc import Callable
 from typing import Final, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
 
 from bindpost.events import EventType
 
-from .console_form import ConsoleRenderer
-from .json_form import render_json
-from .record import RecordMaker
+from .courier import Courier
+from .handler import EventHandler
+from .sink import Sink
+from .stream import LogStream
 
-_NOT_ASCII: Final = re.compile("[^\x00-\x7f]")
+_ROOT: Final = ""
+_OURS: Final = "bindpost"
 _CHATTY: Final = ("mail.log", "mail.debug", "asyncssh")
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
     """
-    Send every record of this process from `level` on, ours and other libraries', to `stream`.
+    Write every record of this process from `level` on, ours and other libraries', to `stream`.
 
-    `level` is debug, info, warning or error; `host` the computer name in the records. Colours come
-    only on a terminal. Can be called again: it takes the place of its former call and leaves other
-    handlers alone. Raises `ValueError` for an unknown level.
+    `level` is debug, info, warning or error; `host` the computer name in the records. Can be called
+    again: it takes the place of its former call, closes the sinks that were attached since, and
+    leaves other handlers alone. Raises `ValueError` for an unknown level.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"{level!r} is no log level; write debug, info, warning or error")
-    root = logging.getLogger()
-    ids: Iterator[int] = count(1)
-    for handler in [h for h in root.handlers if isinstance(h, _StreamHandler)]:
-        ids = handler.ids
-        root.removeHandler(handler)
-        handler.close()
-    renderer = render_json if form == "json" else ConsoleRenderer(colours=_is_terminal(stream))
-    root.addHandler(_StreamHandler(stream, renderer, host=host, ids=ids))
-    root.setLevel(number)
-    for name in _CHATTY:
-        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login.
-        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    _install(LogStream(stream, form=form, level=number), host=host)
+
+
+def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
+    """
+    Give a sink all events from now on, or those of one app, and those that belong to none.
+
+    Works where `configure` was not called too, in a program that has bindpost in it; only our own
+    loggers are listened to then, and the program's logging stays as it is. Gives what takes the
+    sink away again: it waits for the sink's queue (`courier.FAREWELL`), so from a coroutine it is
+    called in a thread.
+    """
+    handler = _handler() or _install(None, host=socket.gethostname())
+    courier = Courier(sink, scope=scope)
+    handler.couriers.append(courier)
+    _set_levels(handler)
+
+    def detach() -> None:
+        if courier in handler.couriers:
+            handler.couriers.remove(courier)
+            _set_levels(handler)
+        courier.close()
+
+    return detach
+
+
+def _handler() -> EventHandler | None:
+    for name in (_ROOT, _OURS):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, EventHandler):
+                return handler
+    return None
+
+
+def _install(stream: LogStream | None, *, host: str) -> EventHandler:
+    former = _handler()
+    handler = EventHandler(stream, host=host, ids=former.ids if former else None)
+    if former is not None:
+        for name in (_ROOT, _OURS):
+            logging.getLogger(name).removeHandler(former)
+        former.close()
+    logging.getLogger(_ROOT if stream is not None else _OURS).addHandler(handler)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -57,6 +85,18 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
         # A cached logger would keep the processors of an earlier call.
         cache_logger_on_first_use=False,
     )
+    _set_levels(handler)
+    return handler
+
+
+def _set_levels(handler: EventHandler) -> None:
+    level = handler.wanted_level
+    logging.getLogger(_ROOT if handler.stream is not None else _OURS).setLevel(level)
+    if handler.stream is not None:
+        for name in _CHATTY:
+            # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
+            # login.
+            logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 class _BoundLogger(structlog.stdlib.BoundLogger):
@@ -73,63 +113,3 @@ class _BoundLogger(structlog.stdlib.BoundLogger):
             method_name = event.level.logging_name
         # structlog declares text, but passes any event on to the processors.
         return super()._proxy_to_logger(method_name, event, *event_args, **event_kw)  # type: ignore[arg-type]
-
-
-class _StreamHandler(logging.Handler):
-    """
-    Writes each record as a line to a text stream. No failure of it ever reaches the caller.
-
-    All of a record's rendering happens in here, so that this holds for rendering as well.
-    """
-
-    def __init__(
-        self, stream: TextIO, renderer: Processor, *, host: str, ids: Iterator[int]
-    ) -> None:
-        super().__init__()
-        self.ids = ids
-        self._stream = stream
-        # A stream in another character set would put its own escapes into the JSON.
-        self._ascii_only = not _is_utf8(stream)
-        self.setFormatter(
-            structlog.stdlib.ProcessorFormatter(
-                foreign_pre_chain=[
-                    structlog.contextvars.merge_contextvars,
-                    structlog.stdlib.ExtraAdder(),
-                ],
-                processors=[RecordMaker(host, ids), renderer],
-                pass_foreign_args=True,
-                use_get_message=False,
-            )
-        )
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._stream.write(f"{self._line(record)}\n")
-            self._stream.flush()
-        except Exception:  # noqa: S110 - the log's reader is gone; there is nobody left to tell
-            pass
-
-    def _line(self, record: logging.LogRecord) -> str:
-        try:
-            line = self.format(record)
-        except Exception as error:
-            cause = type(error).__name__
-            text = f"a record of {record.filename}:{record.lineno} could not be rendered: {cause}"
-            stand_in = {"name": record.name, "levelno": record.levelno, "msg": text}
-            line = self.format(logging.makeLogRecord(stand_in | {"levelname": record.levelname}))
-        if self._ascii_only:
-            line = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], line)
-        return line
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty()
-    except ValueError:  # a closed stream
-        return False
-
-
-def _is_utf8(stream: TextIO) -> bool:
-    """Tell whether a stream can carry every character; one without an encoding keeps text."""
-    encoding = getattr(stream, "encoding", None)
-    return not encoding or codecs.lookup(encoding).name == "utf-8"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,8 @@ def example() -> dict[str, object]:
         "hint": "see that the proxy runs",
     }
     meta = {"event": events.BIND_FAILED, "_record": record, "_from_structlog": True}
-    return dict(RecordMaker("EXCH55", count(1))(None, "error", meta | fields))
+    made = RecordMaker("EXCH55")(None, "error", meta | fields)["record"]
+    return {"record": replace(made, record_id=1)}
 
 
 def _block(page: str, language: str) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from itertools import count
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +48,8 @@ def make(event: object, **fields: object) -> dict[str, Any]:
         }
     )
     meta = {"event": event, "_record": record, "_from_structlog": True}
-    return dict(RecordMaker("EXCH55", count(2))(None, "", meta | fields))
+    made = RecordMaker("EXCH55")(None, "", meta | fields)["record"]
+    return {"record": replace(made, record_id=2) if made.definition else made}
 
 
 def as_json(event: object, **fields: object) -> dict[str, Any]:

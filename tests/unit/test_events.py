@@ -90,6 +90,9 @@ def test_our_numbers_are_never_reassigned() -> None:
         123: "relay-failed",
         124: "relay-loop",
         125: "relay-error",
+        140: "sink-failed",
+        141: "sink-recovered",
+        142: "events-folded",
     }
 
 
