@@ -435,7 +435,7 @@ RELAY_ERROR: Final = EventType(
     ecs=("process", "info"),
 )
 SINK_FAILED: Final = EventType(
-    id=140,
+    id=150,
     source=OURS,
     symbol="MSG_SINK_FAILED",
     level=Level.ERROR,
@@ -452,7 +452,7 @@ SINK_FAILED: Final = EventType(
     ecs=("process", "info"),
 )
 SINK_RECOVERED: Final = EventType(
-    id=141,
+    id=151,
     source=OURS,
     symbol="MSG_SINK_RECOVERED",
     level=Level.INFORMATION,
@@ -465,7 +465,7 @@ SINK_RECOVERED: Final = EventType(
     ecs=("process", "info"),
 )
 EVENTS_FOLDED: Final = EventType(
-    id=142,
+    id=152,
     source=OURS,
     symbol="MSG_EVENTS_FOLDED",
     level=Level.WARNING,

@@ -90,9 +90,9 @@ def test_our_numbers_are_never_reassigned() -> None:
         123: "relay-failed",
         124: "relay-loop",
         125: "relay-error",
-        140: "sink-failed",
-        141: "sink-recovered",
-        142: "events-folded",
+        150: "sink-failed",
+        151: "sink-recovered",
+        152: "events-folded",
     }
 
 
