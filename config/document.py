@@ -7,13 +7,11 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
+from bindpost.pages import Part
 
-BEGIN: Final = "<!-- made by python -m bindpost.config.document: begin -->"
-END: Final = "<!-- made by python -m bindpost.config.document: end -->"
+from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
 
 _PREAMBLE: Final = """\
 # bindpost.toml: every setting at its default.
@@ -48,15 +46,6 @@ def sample() -> str:
     All settings are commented out, so the text as it stands changes nothing.
     """
     return "\n".join([_PREAMBLE, *(_sample(table) for table in tables())])
-
-
-def replace(page: str) -> str:
-    """Give a page with what is between the two marker comments made anew; `ValueError` if none."""
-    head, begin, rest = page.partition(BEGIN)
-    _old, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page lacks the line {BEGIN} or the line {END}")
-    return f"{head}{BEGIN}\n\n{markdown()}\n{END}{tail}"
 
 
 def toml(value: object) -> str:
@@ -112,11 +101,12 @@ def _tag(table: Table) -> str:
     return f"`type = {toml(table.fields[0].choices[0])}`"
 
 
-def main(path: str) -> None:
-    """Make the tables of the page at `path` anew."""
-    page = Path(path)
-    page.write_text(replace(page.read_text(encoding="utf-8")), encoding="utf-8")
-
+PART: Final = Part(
+    page="docs/settings.md",
+    begin="<!-- made by python -m bindpost.config.document: begin -->",
+    end="<!-- made by python -m bindpost.config.document: end -->",
+    make=markdown,
+)
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ("docs/settings.md",))
+    PART.main(sys.argv[1:])

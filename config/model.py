@@ -259,6 +259,34 @@ class ProtocolLog(_Table, frozen=True):
     ] = "Medium"
 
 
+class EventLog(_Table, frozen=True):
+    """Where events go beside the log itself, `[event_log]` (docs/event-sinks.md)."""
+
+    syslog: Annotated[
+        str,
+        Meta(
+            description="Syslog server: udp://HOST:514, tcp://HOST:601 or unix:/path; empty = no."
+        ),
+    ] = ""
+    syslog_facility: Annotated[
+        int, Meta(ge=0, le=23, description="Facility of RFC 5424; 2 is the mail system.")
+    ] = 2
+    syslog_enterprise: Annotated[
+        int,
+        Meta(ge=1, description="Private enterprise number in winlog@N; 32473 is for examples."),
+    ] = 32473
+    journald: Annotated[
+        FileName,
+        Meta(
+            description="Socket of systemd's journal; `system` = the usual one; empty = no.",
+            extra={"words": ("system",)},
+        ),
+    ] = ""
+    windows: Annotated[
+        bool, Meta(description="Report to the Windows event log, on Windows only.")
+    ] = False
+
+
 class Relay(_Table, frozen=True):
     """Relay of kept messages to a real server, `[relay]` (docs/relay.md)."""
 
@@ -338,4 +366,5 @@ class Settings(_Table, frozen=True):
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()
+    event_log: EventLog = EventLog()
     relay: Relay = Relay()

@@ -15,6 +15,7 @@ from bindpost.config.endpoint import Endpoint
 
 from . import local, wsa
 from .binding import LONGEST_UNIX_PATH, Address, is_stale
+from .matrix import direct_row
 from .provider import Hop
 
 _UNSEEN: Final = "firewalls, containers and security policies can't be seen from here"
@@ -26,28 +27,35 @@ _PROBE_TIMEOUT: Final = 0.5
 
 def hint(code: int, endpoint: Endpoint) -> str:
     """Give a sentence that says what to do about a local bind that failed with a Winsock code."""
-    if endpoint.is_unix:
-        return _hint_unix(code, Path(endpoint.path))
-    match code:
-        case wsa.EADDRINUSE:
-            who = ", ".join(local.holders(endpoint.port))
-            holder = f"{who} listens there" if who else "another process listens there"
-            tool = "" if who else " (`ss -ltnp`, as root, names it)"
-            return f"{holder}{tool}: stop it, or choose another port"
-        case wsa.EACCES if endpoint.port < 1024:
-            return "use a port above 1023, or give the program the right CAP_NET_BIND_SERVICE"
-        case wsa.EACCES:
-            return "a security policy of this machine forbids it; choose another port"
-        case wsa.EADDRNOTAVAIL:
-            own = [str(address) for address in local.own_addresses()]
-            more = f" and {len(own) - _LISTED} more" if len(own) > _LISTED else ""
-            listed = ", ".join(own[:_LISTED]) + more
-            return f"choose an address of this machine ({listed}), or 0.0.0.0 or [::] for all"
-        case wsa.EAFNOSUPPORT:
-            return "this machine has no addresses of that kind; choose an IPv4 address"
-    if 11001 <= code <= 11004:
-        return "name an address of this machine, or put the name into its hosts file"
-    return "run `bindpost check` for the state of this machine"
+    row = direct_row(code, endpoint)
+    facts = {}
+    match row.key:
+        case "in-use":
+            facts["holder"] = _holder(endpoint.port)
+        case "not-local":
+            facts["own"] = _own_addresses()
+        case "unix-in-use":
+            facts["what"] = _kind(Path(endpoint.path))
+        case "unix-forbidden" | "unix-no-folder":
+            facts["folder"] = str(Path(endpoint.path).parent)
+        case "unix-too-long":
+            facts["longest"] = str(LONGEST_UNIX_PATH)
+    return row.hint.format(**facts)
+
+
+def _holder(port: int) -> str:
+    """Say who listens on a port, or how to find out."""
+    who = ", ".join(local.holders(port))
+    if who:
+        return f"{who} listens there"
+    return "another process listens there (`ss -ltnp`, as root, names it)"
+
+
+def _own_addresses() -> str:
+    """List the addresses of this machine, the first of them if there are many."""
+    own = [str(address) for address in local.own_addresses()]
+    more = f" and {len(own) - _LISTED} more" if len(own) > _LISTED else ""
+    return ", ".join(own[:_LISTED]) + more
 
 
 def foresee(endpoint: Endpoint, addresses: Sequence[Address]) -> list[Hop]:
@@ -162,19 +170,6 @@ def _foresee_unix(path: str) -> _Sight:
     if os.path.lexists(path):
         return _Sight(wsa.EADDRINUSE, f"{_kind(Path(path))} is there")
     return _Sight(None, f"free now; {_UNSEEN}")
-
-
-def _hint_unix(code: int, path: Path) -> str:
-    match code:
-        case wsa.EADDRINUSE:
-            return f"{_kind(path)} is there: remove it, or choose another path"
-        case wsa.EACCES:
-            return f"let this user write to the folder {path.parent}, or choose another path"
-        case wsa.EADDRNOTAVAIL:
-            return f"make the folder {path.parent}, or choose another path"
-        case wsa.ENAMETOOLONG:
-            return f"choose a path of at most {LONGEST_UNIX_PATH} bytes"
-    return "choose another path"
 
 
 def _kind(path: Path) -> str:

@@ -14,6 +14,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError, ConfigError
 
 from . import wsa
+from .matrix import INHERITED
 from .provider import Hop, ProtocolFactory, Report
 from .socket_listener import SocketListener, address_of
 
@@ -27,8 +28,6 @@ MOST_DESCRIPTORS: Final = 1024
 UNNAMED: Final = "unknown"
 """What systemd calls a socket whose unit gives no name."""
 
-_TRY: Final = "systemd-socket-activate -l 127.0.0.1:1025 bindpost serve --via inherit:"
-_START_HINT: Final = f"start it by a systemd socket unit (docs/systemd.md), or try `{_TRY}`"
 _FAMILIES: Final = ("AF_INET", "AF_INET6", "AF_UNIX")
 
 
@@ -43,13 +42,19 @@ class Handed(NamedTuple):
 
 
 class Trouble(Exception):
-    """Why handed sockets can't be used: a Winsock code, a sentence, and what to do."""
+    """
+    Why handed sockets can't be used: a Winsock code, a sentence, and what to do.
 
-    def __init__(self, code: int, detail: str, hint: str) -> None:
-        self.code = code
-        self.detail = detail
-        self.hint = hint
-        super().__init__(code, detail)
+    `key` is a row of `INHERITED`, `code` the row's unless the system has given one, `facts` are
+    what the row's sentence names.
+    """
+
+    def __init__(self, key: str, *, code: int | None = None, **facts: object) -> None:
+        row = INHERITED[key]
+        self.code = row.codes[0] if code is None else code
+        self.detail = row.reason.format(**facts)
+        self.hint = row.hint
+        super().__init__(self.code, self.detail)
 
 
 @final
@@ -170,11 +175,7 @@ class InheritedProvider:
         if not chosen:
             there = ", ".join(one.name for one in everything)
             wanted = f'no socket named "{self._name}"' if self._name else "no other socket"
-            raise Trouble(
-                wsa.EINVAL,
-                f"{wanted} was handed over, only {there}",
-                "FileDescriptorName= in the socket unit gives a socket its name",
-            )
+            raise Trouble("no-such-name", wanted=wanted, there=there)
         return chosen
 
     def _duplicate(self, handed: Sequence[Handed]) -> list[socket.socket]:
@@ -186,19 +187,13 @@ class InheritedProvider:
 
     def _open(self, handed: Handed) -> socket.socket:
         if handed.descriptor in self._busy:
-            raise Trouble(
-                wsa.EADDRINUSE,
-                f"a listener has {handed} already",
-                "give each listener sockets of its own, by inherit:NAME",
-            )
+            raise Trouble("twice", socket=handed)
         try:
             return open_listening(handed.descriptor)
         except OSError as error:
             reason = error.strerror or str(error)
             raise Trouble(
-                wsa.code_of(error),
-                f"{handed}: {reason}",
-                "a socket unit for it has ListenStream= and Accept=no",
+                "unusable", code=wsa.code_of(error), socket=handed, error=reason
             ) from error
 
     def _examine(self, handed: Handed) -> Hop:
@@ -217,15 +212,11 @@ def handed_over(environ: Mapping[str, str], *, first: int = FIRST_DESCRIPTOR) ->
     """
     pid, count, names = (environ.get(variable, "") for variable in VARIABLES)
     if not pid and not count:
-        raise Trouble(wsa.EINVAL, "no socket was handed over (LISTEN_FDS is not set)", _START_HINT)
+        raise Trouble("nothing-handed")
     if pid != str(os.getpid()):
-        raise Trouble(
-            wsa.EINVAL,
-            f"the sockets are for process {pid or '(none)'}, and this is process {os.getpid()}",
-            "a script between systemd and bindpost must start it by `exec`",
-        )
+        raise Trouble("another-process", pid=pid or "(none)", own_pid=os.getpid())
     if not (count.isascii() and count.isdigit() and 0 < int(count) <= MOST_DESCRIPTORS):
-        raise Trouble(wsa.EINVAL, f'LISTEN_FDS is "{count}", no number of sockets', _START_HINT)
+        raise Trouble("no-number", count=count)
     given = names.split(":") if names else []
     given += [UNNAMED] * (int(count) - len(given))
     return [Handed(first + at, given[at] or UNNAMED) for at in range(int(count))]

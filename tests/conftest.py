@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bindpost import events
+from bindpost.server.eventlog import EventRecord, Failure
+
 IN_CI = os.environ.get("CI") == "true"
 PROGRAM_FOLDERS = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/lib/postfix/sbin"]
+    [
+        os.environ.get("PATH", os.defpath),
+        "/usr/local/sbin",
+        "/usr/sbin",
+        "/usr/lib/postfix/sbin",
+        "/lib/systemd",
+    ]
 )
 
 
@@ -36,6 +46,25 @@ def program() -> Callable[[str], Path]:
         return Path(path)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def bind_failed() -> EventRecord:
+    """Give a record of 4007 with 10050."""
+    return EventRecord(
+        time=datetime(2026, 11, 23, 15, 0, 8, 740073, tzinfo=UTC),
+        level="error",
+        logger="bindpost.listener",
+        message=events.BIND_FAILED.sentence({"wsa_error": 10050}),
+        host="EXCH55",
+        process_id=16982,
+        thread_id=1,
+        fields={"wsa_error": 10050},
+        failure=Failure(code="10050", type="WSAENETDOWN", message="Network is down"),
+        definition=events.BIND_FAILED,
+        record_id=1,
+        strings=("10050",),
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

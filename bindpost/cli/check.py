@@ -45,9 +45,11 @@ def check(as_json: bool, **flags: Any) -> None:
 
     Exit status: 0 when every listener could be bound, 69 when one could not, 78 for bad settings.
     """
+    from bindpost.server.eventlog.sinks import sinks_of
     from bindpost.server.smtp.service import Resources
 
     loaded = load_flags(flags)
+    sinks_of(loaded.settings.event_log)
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
     for listener in loaded.settings.listener:
         resources.rules_of(listener)

@@ -41,15 +41,23 @@ def serve(**flags: Any) -> None:
 
 
 def start_logging(loaded: Loaded) -> None:
-    """Send the log to standard error in the form that the settings ask for."""
-    from bindpost.server.eventlog import configure
+    """
+    Send the log to standard error in the form that the settings ask for, and events to the sinks.
 
+    The sinks are closed when logging is, at the end of the process.
+    """
+    from bindpost.server.eventlog import attach, configure
+    from bindpost.server.eventlog.sinks import sinks_of
+
+    sinks = sinks_of(loaded.settings.event_log)
     configure(
         form=loaded.settings.log,
         level=loaded.settings.log_level,
         stream=sys.stderr,
         host=loaded.settings.hostname or socket.gethostname(),
     )
+    for sink in sinks:
+        attach(sink)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

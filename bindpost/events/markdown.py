@@ -7,15 +7,13 @@ The catalogue as Markdown, for docs/events.md.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Final
+
+from bindpost.pages import Part
 
 from . import ims, ours
 from .catalogue import CATALOGUE
 from .model import OURS, EventType, Level
-
-BEGIN: Final = "<!-- catalogue: made by `python -m bindpost.events.markdown docs/events.md` -->"
-END: Final = "<!-- end of catalogue -->"
 
 _LEVELS: Final = {
     Level.ERROR: "Error",
@@ -30,15 +28,6 @@ _NAMES: Final = {
     for name, event in vars(module).items()
     if isinstance(event, EventType)
 }
-
-
-def rewrite(text: str) -> str:
-    """Put the catalogue between the markers of a text. Raises `ValueError` if one is missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"no line {BEGIN if not begin else END}")
-    return f"{before}{BEGIN}\n\n{catalogue()}\n{END}{after}"
 
 
 def catalogue() -> str:
@@ -102,6 +91,12 @@ def _code(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+PART: Final = Part(
+    page="docs/events.md",
+    begin="<!-- catalogue: made by `python -m bindpost.events.markdown docs/events.md` -->",
+    end="<!-- end of catalogue -->",
+    make=catalogue,
+)
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(rewrite(target.read_text(encoding="utf-8")), encoding="utf-8")
+    PART.main(sys.argv[1:])

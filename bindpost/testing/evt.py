@@ -44,14 +44,20 @@ class MemoryStorage:
     Holds the bytes of an event log file; satisfies `Storage`.
 
     `budget` is how many more bytes can be written, None for any number: the write that goes above
-    it is cut there, and raises `CutError`. `written` counts the bytes written.
+    it is cut there, and raises `CutError`. `ends` has the number of bytes that were written so far,
+    after each write.
     """
 
     def __init__(self, content: bytes = b"", *, budget: int | None = None) -> None:
         self.name = "(memory)"
         self.content = bytearray(content)
         self.budget = budget
-        self.written = 0
+        self.ends = [0]
+
+    @property
+    def written(self) -> int:
+        """The number of bytes that were written."""
+        return self.ends[-1]
 
     def size(self) -> int:
         """Give the number of bytes."""
@@ -68,7 +74,7 @@ class MemoryStorage:
             allowed = data[: self.budget]
             self.budget -= len(allowed)
         self.content[offset : offset + len(allowed)] = allowed
-        self.written += len(allowed)
+        self.ends.append(self.written + len(allowed))
         if len(allowed) < len(data):
             raise CutError
 

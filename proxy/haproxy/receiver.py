@@ -15,12 +15,9 @@ from bindpost.log import get_logger
 from ..provider import ProtocolFactory
 from ..transport import ProxiedTransport
 from .codec import Header, TcpRoute, UnixRoute, read
+from .matrix import ROWS
 from .tlv import HeaderError, by_name
 from .trusted import TrustedSenders, plain_address
-
-HINT: Final = "HAProxy must send it: send-proxy or send-proxy-v2"
-HINT_SILENT: Final = f"{HINT}, and check-send-proxy for its checks"
-HINT_UNTRUSTED: Final = "name it in proxy_trusted if it is your load balancer"
 
 _LOG: Final = get_logger("bindpost.proxy.haproxy")
 _SHOWN: Final = 40
@@ -67,7 +64,7 @@ class HeaderReceiver(asyncio.Protocol):
         self._timer = loop.call_later(self._gate.timeout, self._on_timeout)
         self._waiting.add(self)
         if not self._gate.trusted.trust(transport.get_extra_info("peername")):
-            self._refuse("the sender is not trusted", HINT_UNTRUSTED)
+            self._refuse("untrusted")
 
     def data_received(self, data: bytes) -> None:
         """Go on with the header; when it is complete, hand the connection over."""
@@ -77,7 +74,7 @@ class HeaderReceiver(asyncio.Protocol):
         try:
             found = read(self._data)
         except HeaderError as error:
-            self._refuse(str(error), HINT)
+            self._refuse("none", problem=error)
             return
         if found is not None:
             header, length = found
@@ -87,8 +84,7 @@ class HeaderReceiver(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of a connection that ended before its header did."""
         if self in self._waiting:
-            problem = f"the connection ended early{f' ({exc})' if exc else ''}"
-            self._refuse(problem, HINT if self._data else HINT_SILENT)
+            self._refuse("cut-off" if self._data else "left", error=f" ({exc})" if exc else "")
 
     def stop(self) -> None:
         """Close a connection that still waits for its header."""
@@ -96,17 +92,17 @@ class HeaderReceiver(asyncio.Protocol):
         self._transport.close()
 
     def _on_timeout(self) -> None:
-        problem = f"it did not come within {self._gate.timeout:g} s"
-        self._refuse(problem, HINT if self._data else HINT_SILENT)
+        self._refuse("late" if self._data else "silent", seconds=f"{self._gate.timeout:g}")
 
-    def _refuse(self, problem: str, hint: str) -> None:
+    def _refuse(self, key: str, **facts: object) -> None:
+        row = ROWS[key]
         _LOG.warning(
             "a connection without a usable PROXY protocol header was closed",
             listener=self._gate.listener,
             sender=_shown_name(self._transport.get_extra_info("peername")),
-            reason=problem,
+            reason=row.reason.format(**facts),
             received=_shown_bytes(self._data),
-            hint=hint,
+            hint=row.hint,
         )
         self.stop()
 

@@ -15,13 +15,8 @@ from . import wire
 from .address import SocksProxy
 from .naming import name_of
 from .symptom import Sign, Symptom, sign_of
+from .timing import KEEPALIVE, Keepalive
 
-KEEPALIVE: Final = (60, 15, 4)
-"""
-Seconds idle, seconds between probes, probes: a dead proxy host is noticed after two minutes.
-
-Without it never: nothing is sent while a bind waits. It also keeps a NAT's table from forgetting.
-"""
 OVERHEARD: Final = 256
 """Bytes that are kept of an answer that is no SOCKS."""
 _METHODS: Final = {0: "request", 2: "auth"}
@@ -47,14 +42,16 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
 
     default_proxy = None  # what somebody may have set for the whole process is not for us
 
-    def __init__(self, proxy: SocksProxy, family: int, target: str) -> None:
+    def __init__(
+        self, proxy: SocksProxy, family: int, target: str, keepalive: Keepalive = KEEPALIVE
+    ) -> None:
         super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.hop = "connect"
         self.heard = bytearray()
         self._bindpost_proxy = proxy
         self._target = target
         self._farewell = socket.SHUT_WR
-        prepare(self)
+        prepare(self, keepalive)
 
     def bind_at(
         self, sockaddr: tuple[str | int, ...], wanted: Endpoint, *, timeout: float
@@ -169,11 +166,11 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
             self.heard += socket.socket.recv(self, OVERHEARD)
 
 
-def prepare(sock: socket.socket) -> None:
+def prepare(sock: socket.socket, keepalive: Keepalive = KEEPALIVE) -> None:
     """Set what a connection to a proxy needs: no delay of small writes, keepalive."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle, interval, count = KEEPALIVE
+    idle, interval, count = keepalive
     for name, value in (
         ("TCP_KEEPIDLE", idle),
         ("TCP_KEEPALIVE", idle),  # its name on macOS

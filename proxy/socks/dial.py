@@ -68,7 +68,7 @@ class Dialer:
     async def _bind_at(self, address: Address, wanted: Endpoint, until: float) -> Pending:
         target = self.name(address)
         try:
-            sock = BindSocket(self.proxy, address.family, target)
+            sock = BindSocket(self.proxy, address.family, target, self.timing.keepalive)
         except OSError as error:
             sign, code = sign_of(error)
             text = error.strerror or ""

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+Keepalive = tuple[int, int, int]
+"""TCP keepalive: seconds idle, seconds between probes, probes."""
+KEEPALIVE: Final[Keepalive] = (60, 15, 4)
+"""
+A dead proxy host is noticed after two minutes.
+
+Without it never: nothing is sent while a bind waits. It also keeps a NAT's table from forgetting.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +35,5 @@ class Timing:
     """A port that is still taken so long after a session is trouble, and reported."""
     linger: float = 2.0
     """How long a client may take to close after its session has ended."""
+    keepalive: Keepalive = KEEPALIVE
+    """How soon a bind that waits misses a proxy whose host has gone."""

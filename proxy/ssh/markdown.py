@@ -7,23 +7,12 @@ The ssh matrix as a Markdown table, for docs/ssh.md.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Final
+
+from bindpost.pages import Part
 
 from .. import wsa
 from .matrix import FACTS, ROWS, Row
-
-BEGIN: Final = "<!-- matrix: made by `python -m bindpost.proxy.ssh.markdown docs/ssh.md` -->"
-END: Final = "<!-- end of matrix -->"
-
-
-def rewrite(text: str) -> str:
-    """Put the table between the markers of a text. Raises `ValueError` if one is missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"no line {BEGIN if not begin else END}")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
 
 
 def table() -> str:
@@ -49,6 +38,12 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+PART: Final = Part(
+    page="docs/ssh.md",
+    begin="<!-- matrix: made by `python -m bindpost.proxy.ssh.markdown docs/ssh.md` -->",
+    end="<!-- end of matrix -->",
+    make=table,
+)
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(rewrite(target.read_text(encoding="utf-8")), encoding="utf-8")
+    PART.main(sys.argv[1:])

@@ -1,166 +1,117 @@
-"""Measures each bind path's session rate as a ratio to plain loop.create_server, in one run."""
+"""
+Measures each bind path's session rate as a ratio to plain loop.create_server, in one run.
+
+`scripts/bench paths [--rounds N] [--sessions N] [--loop uvloop|asyncio] [--page FILE]` prints a
+table, or puts it between the markers of a page.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import statistics
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from bindpost.config.endpoint import Endpoint
+from bench_places import Factory, Place, places, plain
+from bench_report import Measured, Pair, Run, report
+
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.config.model import Settings
-from bindpost.proxy.direct import DirectProvider
-from bindpost.proxy.provider import BindProvider
-from bindpost.proxy.socks.provider import SocksProvider
-from bindpost.proxy.socks.standin import SocksServer
-from bindpost.proxy.winsock.provider import WinsockProvider
-from bindpost.proxy.winsock.standin import WinsockProxyServer
+from bindpost.pages import Part
 from bindpost.server.eventlog import configure
-from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import Retention
 
-CLIENT = r"""
-import socket, sys, time
-host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-SESSION = "HELO c|MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA|x\r\n.|QUIT".encode().split(b"|")
-def session():
-    with socket.create_connection((host, port), timeout=30) as peer:
-        replies = peer.makefile("rb")
-        assert replies.readline()[:3] == b"220"
-        for command in SESSION:
-            peer.sendall(command + b"\r\n")
-            assert replies.readline()[:1] in b"23"
-def patient():  # a SOCKS listener refuses who comes before it is armed again
-    while True:
-        try:
-            return session()
-        except ConnectionError:
-            time.sleep(0.0005)
-patient()
-start = time.perf_counter()
-for _ in range(count):
-    patient()
-print(count / (time.perf_counter() - start))
-"""
-"""Sequential sessions of one message each, from a process of its own; prints sessions a second."""
-
-Factory = Callable[[], SmtpProtocol]
-Path_ = Callable[[Factory], AbstractAsyncContextManager[tuple[str, int]]]
+CLIENT: Final = Path(__file__).with_name("bench_client.py")
+LOOPS: Final = ("uvloop", "asyncio")
 
 
-@contextlib.asynccontextmanager
-async def plain(factory: Factory) -> AsyncIterator[tuple[str, int]]:
-    """Bind by asyncio alone, without our seam: what everything is compared with."""
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()
-    server.close()
-
-
-@contextlib.asynccontextmanager
-async def through(
-    provider: BindProvider, factory: Factory, endpoint: str = "127.0.0.1:0"
-) -> AsyncIterator[tuple[str, int]]:
-    """Bind through a provider."""
-    listener = await provider.create_server(factory, Endpoint.parse(endpoint))
-    yield listener.addresses[0].host, listener.addresses[0].port
-    listener.close()
-    await listener.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def direct(factory: Factory) -> AsyncIterator[tuple[str, int]]:
-    """Bind by `direct:`."""
-    async with through(DirectProvider(), factory) as address:
-        yield address
-
-
-@contextlib.asynccontextmanager
-async def winsock(factory: Factory) -> AsyncIterator[tuple[str, int]]:
-    """Bind on a Winsock Proxy, our stand-in."""
-    async with (
-        WinsockProxyServer("127.0.0.1", "127.0.0.2") as proxy,
-        through(WinsockProvider.from_url(proxy.url), factory) as address,
-    ):
-        yield address
-
-
-@contextlib.asynccontextmanager
-async def socks5(factory: Factory) -> AsyncIterator[tuple[str, int]]:
-    """Bind by SOCKS5 BIND on our stand-in, which behaves as Dante does."""
-    async with (
-        SocksServer() as proxy,
-        through(SocksProvider.from_url(proxy.url()), factory, "0.0.0.0:0") as (_, port),
-    ):
-        yield "127.0.0.1", port
-
-
-PATHS: dict[str, Path_] = {
-    "loop.create_server": plain,
-    "direct:": direct,
-    "winsock://": winsock,
-    "socks5://": socks5,
-}
-
-
-async def rate(path: Path_, factory: Factory, sessions: int) -> float:
-    """Give the sessions a second through a path."""
-    async with path(factory) as (host, port):
+async def measure_once(place: Place, factory: Factory, sessions: int) -> Measured:
+    """Give what a client in a process of its own finds of a path."""
+    async with place.serve(factory) as target:
         client = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CLIENT, host, str(port), str(sessions), stdout=-1
+            *(sys.executable, str(CLIENT), target.host, str(target.port), str(sessions)),
+            target.header.hex(),
+            stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await client.communicate()
-    return float(output)
+    if client.returncode:
+        raise SystemExit(f"the client failed, through {place.serve.__name__} {place.other_end}")
+    rate, turned_away = output.split()
+    return Measured(float(rate), int(turned_away))
 
 
-async def measure(rounds: int, sessions: int) -> dict[str, list[float]]:
-    """Measure every path in each round, the order rotated."""
-    settings = Settings(hostname="bench")
+async def measure(rounds: int, sessions: int) -> Run:
+    """
+    Measure every path once in each round, right beside the base.
+
+    What else the machine does shall fall on all alike: each round begins with another path, and in
+    every other one the path comes before the base.
+    """
+    found = places()
     store = MemoryStore(Retention(max_messages=100))
     factory = session_factory(
-        Resources.load(settings, hostname="bench", folder=Path()),
+        Resources.load(Settings(hostname="bench"), hostname="bench", folder=Path()),
         ListenerSettings(endpoint="127.0.0.1:0"),
         via="bench",
         store=store,
         sessions=Sessions(1000),
     )
-    rates: dict[str, list[float]] = {name: [] for name in PATHS}
-    names = list(PATHS)
+    run = Run(sessions, {name: place.other_end for name, place in found.items()})
+    names = list(found)
     for turn in range(rounds):
-        order = names[turn % len(names) :] + names[: turn % len(names)]
+        start = turn % len(names)
+        order = names[start:] + names[:start]
+        measured = {}
         for name in order:
-            rates[name].append(await rate(PATHS[name], factory, sessions))
+            pair = [Place("", plain), found[name]]
+            results = [
+                await measure_once(place, factory, sessions)
+                for place in (reversed(pair) if turn % 2 else pair)
+            ]
+            measured[name] = Pair(*(reversed(results) if turn % 2 else results))
+        run.rounds.append(measured)
+        sys.stderr.write(f"round {turn + 1} of {rounds} is done\n")
     await store.close()
-    return rates
+    return run
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Give what makes event loops of a kind."""
+    if name == "asyncio":
+        return asyncio.SelectorEventLoop
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def main() -> None:
-    """Measure and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, and print the report or put it into a page."""
+    parser = argparse.ArgumentParser(prog="scripts/bench paths", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--sessions", type=int, default=300)
+    parser.add_argument("--sessions", type=int, default=300, help="in each round, on each path")
+    parser.add_argument("--loop", choices=LOOPS, default=LOOPS[0], help="default: as serve does")
+    parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
+    if options.rounds < 1 or options.sessions < 1:
+        parser.error("a run has at least one round of one session")
     configure(form="console", level="error", stream=sys.stderr, host="bench")
-    rates = asyncio.run(measure(options.rounds, options.sessions))
-    base = rates["loop.create_server"]
-    lines = [
-        "| path | sessions/s, median | ratio, median | ratio, min to max |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, values in rates.items():
-        ratios = [value / plain_value for value, plain_value in zip(values, base, strict=True)]
-        lines.append(
-            f"| `{name}` | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} to {max(ratios):.2f} |"
-        )
-    sys.stdout.write("\n".join(lines) + "\n")
+    with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
+        run = runner.run(measure(options.rounds, options.sessions))
+    text = report(run, options.loop)
+    if options.page is None:
+        sys.stdout.write(f"{text}\n")
+        return
+    Part(
+        page="docs/performance.md",
+        begin="<!-- paths: made by `scripts/bench paths --page docs/performance.md` -->",
+        end="<!-- end of paths -->",
+        make=lambda: text,
+    ).main([options.page])
 
 
 if __name__ == "__main__":

@@ -8,26 +8,14 @@ markers.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Final
+
+from bindpost.pages import Part
 
 from . import personality
 from .personality import Personality, ReplyText
 
-BEGIN: Final = (
-    "<!-- replies: made by `python -m bindpost.server.smtp.document docs/personalities.md` -->"
-)
-END: Final = "<!-- end of replies -->"
 _ATTESTED: Final = {"text": "code and text", "code": "code", "no": "no"}
-
-
-def rewrite(page: str) -> str:
-    """Put the replies between the markers of a page. Raises `ValueError` if one is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"no line {BEGIN if not begin else END}")
-    return f"{before}{BEGIN}\n\n{replies()}\n{END}{after}"
 
 
 def replies() -> str:
@@ -77,6 +65,14 @@ def _codes(words: tuple[str, ...]) -> str:
     return ", ".join(map(_code, words)) or "none"
 
 
+PART: Final = Part(
+    page="docs/personalities.md",
+    begin=(
+        "<!-- replies: made by `python -m bindpost.server.smtp.document docs/personalities.md` -->"
+    ),
+    end="<!-- end of replies -->",
+    make=replies,
+)
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(rewrite(target.read_text(encoding="utf-8")), encoding="utf-8")
+    PART.main(sys.argv[1:])

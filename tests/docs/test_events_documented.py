@@ -12,7 +12,6 @@ import pytest
 
 from bindpost import events
 from bindpost.events import CATALOGUE, EventType
-from bindpost.events.markdown import BEGIN, END, rewrite
 from bindpost.server.eventlog.console_form import ConsoleRenderer
 from bindpost.server.eventlog.json_form import render_json
 from bindpost.server.eventlog.record import RecordMaker
@@ -58,11 +57,6 @@ def _block(page: str, language: str) -> str:
     return found[1]
 
 
-def test_the_page_is_up_to_date(page: str) -> None:
-    """The page holds what the catalogue says; its marker names the command that makes it so."""
-    assert rewrite(page) == page
-
-
 @pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: f"{event.source}-{event.id}")
 def test_every_event_has_a_section(page: str, event: EventType) -> None:
     """Each event has a heading with its number, its explanation and what to do."""
@@ -86,16 +80,3 @@ def test_the_console_example_is_what_is_logged(page: str, example: dict[str, obj
     line = ConsoleRenderer(colours=False)(None, "error", example)
 
     assert _block(page, "text") == line
-
-
-def test_the_page_gives_the_command_that_renews_it(page: str) -> None:
-    """The marker tells how to renew the page."""
-    assert "python -m bindpost.events.markdown docs/events.md" in BEGIN
-    assert BEGIN in page
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
-def test_a_page_without_markers_is_refused(text: str) -> None:
-    """A page in which a marker is missing is not written to."""
-    with pytest.raises(ValueError, match="no line"):
-        rewrite(text)

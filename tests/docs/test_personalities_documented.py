@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bindpost.server.smtp import personality
-from bindpost.server.smtp.document import BEGIN, END, rewrite
+from bindpost.server.smtp.document import PART
 
 PAGE = Path(__file__).parents[2] / "docs" / "personalities.md"
 
@@ -24,15 +22,10 @@ def _section(page: str, name: str) -> str:
     return page.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
 
 
-def test_the_page_is_up_to_date(page: str) -> None:
-    """The page holds what the data says; the marker in it names the command that makes it so."""
-    assert rewrite(page) == page
-
-
 @pytest.mark.parametrize("name", personality.names())
 def test_every_personality_is_introduced(page: str, name: str) -> None:
     """Each stands in the first table, with what it speaks like."""
-    assert f"\n| `{name}` | " in page.partition(BEGIN)[0]
+    assert f"\n| `{name}` | " in page.partition(PART.begin)[0]
 
 
 @pytest.mark.parametrize("name", personality.names())
@@ -63,23 +56,3 @@ def test_what_is_inherited_is_told(page: str) -> None:
     row = next(line for line in _section(page, "imc-4.0").splitlines() if "`mail_ok`" in line)
 
     assert "code and text, of ims-5.5" in row
-
-
-def test_the_command_in_the_marker_renews_the_page(page: str, tmp_path: Path) -> None:
-    """An old page becomes the present one."""
-    old = tmp_path / "personalities.md"
-    before, _, rest = page.partition(BEGIN)
-    old.write_text(f"{before}{BEGIN}\nold\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    command = BEGIN.split("`")[1].split()
-    assert command[-1] == "docs/personalities.md"
-
-    subprocess.run([sys.executable, *command[1:-1], str(old)], check=True, timeout=30)
-
-    assert old.read_text(encoding="utf-8") == page
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
-def test_a_page_without_markers_is_refused(text: str) -> None:
-    """A page in which a marker is missing is not written to."""
-    with pytest.raises(ValueError, match="no line"):
-        rewrite(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.config.document import BEGIN, END, main, markdown, replace
+from bindpost.config.document import markdown
 from bindpost.config.environment import assignments
 from bindpost.config.fields import SETTINGS, fields_of, known
 from bindpost.config.load import FLAGS
@@ -19,22 +19,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 def page() -> str:
     """Give the page's text."""
     return PAGE.read_text(encoding="utf-8")
-
-
-def test_the_tables_are_up_to_date(page: str) -> None:
-    """Making the tables anew changes nothing: `python -m bindpost.config.document` was run."""
-    assert replace(page) == page
-
-
-def test_the_tables_are_made_where_the_markers_are(page: str, tmp_path: Path) -> None:
-    """The program fills an empty page in, and leaves the rest as it is."""
-    head, _begin, rest = page.partition(BEGIN)
-    copy = tmp_path / "settings.md"
-    copy.write_text(f"{head}{BEGIN}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-
-    main(str(copy))
-
-    assert copy.read_text(encoding="utf-8") == page
 
 
 def test_every_setting_has_a_line_of_help() -> None:
@@ -77,9 +61,3 @@ def test_the_flags_of_the_page_exist(page: str) -> None:
     named = set(re.findall(r"`--([a-z-]+)", page))
 
     assert named <= {name.replace("_", "-") for name in FLAGS} | {"listen", "via", "config"}
-
-
-def test_a_page_without_the_markers_is_refused() -> None:
-    """The tables are not put just anywhere."""
-    with pytest.raises(ValueError, match="begin"):
-        replace("# Settings")

@@ -1,7 +1,11 @@
 """Starts bindpost as its own process, as users do, and talks to it from outside."""
 
+import os
+import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final, Protocol
 
 import pytest
 
@@ -24,3 +28,41 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for serving in started:
         serving.cleanup()
+
+
+PATIENCE: Final = 20.0
+
+
+class StartNotifying(Protocol):
+    """Starts a daemon in the foreground, and returns when it has said that it is ready."""
+
+    def __call__(self, *command: str | Path) -> subprocess.Popen[bytes]:
+        """Start it."""
+        ...
+
+
+@pytest.fixture
+def start_notifying(tmp_path: Path) -> Iterator[StartNotifying]:
+    """Start daemons that tell their readiness as sd_notify(3) says; end them by their pid."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*command: str | Path) -> subprocess.Popen[bytes]:
+        path = tmp_path / f"notify{len(started)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            notified.bind(str(path))
+            notified.settimeout(PATIENCE)
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"NOTIFY_SOCKET": str(path)},
+            )
+            started.append(process)
+            while b"READY=1" not in notified.recv(4096).splitlines():
+                pass
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(PATIENCE)

@@ -92,6 +92,7 @@ def without_rights() -> Iterator[list[str]]:
         yield []
 
 
+@pytest.mark.meets("direct:", "privileged")
 def test_port_25_without_rights(without_rights: list[str], tmp_path: Path) -> None:
     """Port 25 without the right to it gives 4007 with 10013, and the hint says what to do."""
     threshold = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")

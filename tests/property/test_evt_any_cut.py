@@ -90,7 +90,7 @@ def test_at_most_one_record_is_lost(scenario: tuple[bytes, EvtRecord]) -> None:
     content, record = scenario
     whole = MemoryStorage(content)
     log = opened(whole)
-    whole.written = 0
+    whole.ends = [0]
     number = log.append(record)
     before, after = numbers(MemoryStorage(content)), numbers(whole)
     dropped = [n for n in after if n != number]
@@ -115,7 +115,7 @@ def test_cut_repair_is_repaired(scenario: tuple[bytes, EvtRecord]) -> None:
     content, record = scenario
     whole = MemoryStorage(content)
     log = opened(whole)
-    whole.written = 0
+    whole.ends = [0]
     log.append(record)
     for budget in range(0, whole.written, max(whole.written // 15, 1)):
         broken = bytes(cut_at(content, record, budget).content)

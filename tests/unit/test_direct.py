@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ from bindpost.errors import BindError
 from bindpost.proxy import advice, local, wsa
 from bindpost.proxy.binding import Address, bind_tcp, is_stale, resolve
 from bindpost.proxy.direct import DirectProvider, listen_on
+from bindpost.proxy.matrix import DIRECT
 from bindpost.proxy.provider import BindProvider, Listener
 
 NOT_OURS = "203.0.113.7"
@@ -145,6 +147,7 @@ def test_an_ipv6_socket_leaves_ipv4_alone() -> None:
 # Failures
 
 
+@pytest.mark.meets("direct:", "in-use")
 async def test_a_taken_port_names_who_holds_it(taken: int) -> None:
     """10048, and the hint names the process, which is this one."""
     error = await refused(f"127.0.0.1:{taken}")
@@ -154,6 +157,7 @@ async def test_a_taken_port_names_who_holds_it(taken: int) -> None:
     assert f"(pid {os.getpid()}) listens there: stop it, or choose another port" in error.hint
 
 
+@pytest.mark.meets("direct:", "not-local")
 async def test_a_foreign_address_lists_our_own() -> None:
     """10049, and the hint lists the addresses that there are."""
     error = await refused(f"{NOT_OURS}:0")
@@ -162,6 +166,7 @@ async def test_a_foreign_address_lists_our_own() -> None:
     assert "(127.0.0.1" in error.hint
 
 
+@pytest.mark.meets("direct:", "unresolvable")
 async def test_a_name_that_is_none_is_a_local_failure() -> None:
     """11001 at the hop `resolve`."""
     error = await refused(f"{NO_NAME}:0")
@@ -223,6 +228,7 @@ async def test_a_dead_socket_is_replaced(tmp_path: Path) -> None:
         assert listener.addresses == (Endpoint(path=f"{tmp_path}/s"),)
 
 
+@pytest.mark.meets("direct:", "unix-in-use")
 async def test_a_live_socket_is_not_replaced(tmp_path: Path) -> None:
     """10048 when somebody listens there."""
     with socket.socket(socket.AF_UNIX) as live:
@@ -234,6 +240,7 @@ async def test_a_live_socket_is_not_replaced(tmp_path: Path) -> None:
     assert "a socket of a running program" in error.hint
 
 
+@pytest.mark.meets("direct:", "unix-in-use", "unix-no-folder", "unix-too-long", "unix-other")
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
@@ -251,6 +258,25 @@ async def test_paths_that_cannot_be_bound(tmp_path: Path, name: str, code: int, 
 
     assert error.code == code
     assert words in error.hint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the matrix has Linux's words")
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        ("in-use", errno.EADDRINUSE),
+        ("privileged", errno.EACCES),
+        ("not-local", errno.EADDRNOTAVAIL),
+        ("no-family", errno.EAFNOSUPPORT),
+        ("unix-in-use", errno.EADDRINUSE),
+        ("unix-forbidden", errno.EACCES),
+        ("unix-no-folder", errno.ENOENT),
+        ("unix-too-long", errno.ENAMETOOLONG),
+    ],
+)
+def test_the_matrix_has_the_systems_words(key: str, number: int) -> None:
+    """What the documentation shows as a reason is what the system says."""
+    assert DIRECT[key].reason == os.strerror(number)
 
 
 async def test_a_failure_to_serve_leaves_nothing(tmp_path: Path) -> None:
@@ -359,6 +385,7 @@ async def test_diagnosis_of_unix_sockets(
     assert await walk(f"unix:{tmp_path}/{name}") == [expected]
 
 
+@pytest.mark.meets("direct:", "unix-forbidden")
 def test_diagnosis_knows_what_a_user_may_do(tmp_path: Path) -> None:
     """Without rights, diagnosis and bind agree on low ports and on folders of others."""
     closed = tmp_path / "closed"

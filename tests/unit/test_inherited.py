@@ -116,6 +116,7 @@ async def test_sockets_without_names(hand_over: HandOver, sockets: list[socket.s
     assert await ports(made) == [port_of(sockets[1]), port_of(sockets[2])]
 
 
+@pytest.mark.meets("inherit:", "no-such-name")
 @pytest.mark.parametrize("made", [{"name": "web"}, {"others": ["smtp"]}])
 async def test_no_socket_of_the_name(
     hand_over: HandOver, sockets: list[socket.socket], made: dict[str, object]
@@ -181,6 +182,7 @@ class Greeting(asyncio.Protocol):
         transport.close()
 
 
+@pytest.mark.meets("inherit:", "twice")
 async def test_twice_at_once(hand_over: HandOver, sockets: list[socket.socket]) -> None:
     """While a listener has the sockets, a second bind gets 10048."""
     made = provider(hand_over(sockets[0]))
@@ -206,6 +208,7 @@ def test_children_do_not_inherit(hand_over: HandOver, sockets: list[socket.socke
 # What is wrong
 
 
+@pytest.mark.meets("inherit:", "nothing-handed", "another-process", "no-number")
 @pytest.mark.parametrize(
     ("environ", "said", "advice"),
     [
@@ -227,6 +230,7 @@ async def test_nothing_for_us(environ: dict[str, str], said: str, advice: str) -
     assert advice in error.hint
 
 
+@pytest.mark.meets("inherit:", "unusable")
 async def test_no_socket_at_all(hand_over: HandOver, tmp_path: Path) -> None:
     """A descriptor of a file gives 10038."""
     with (tmp_path / "file").open("w") as file:
@@ -236,6 +240,7 @@ async def test_no_socket_at_all(hand_over: HandOver, tmp_path: Path) -> None:
     assert f"descriptor {FIRST}" in error.detail
 
 
+@pytest.mark.meets("inherit:", "unusable")
 async def test_a_closed_descriptor(hand_over: HandOver) -> None:
     """A descriptor that isn't open gives 10009."""
     error = await refused(provider({**hand_over(), "LISTEN_FDS": "1"}))
@@ -243,6 +248,7 @@ async def test_a_closed_descriptor(hand_over: HandOver) -> None:
     assert error.code == 10009
 
 
+@pytest.mark.meets("inherit:", "unusable")
 async def test_a_datagram_socket(hand_over: HandOver) -> None:
     """A UDP socket gives 10045."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -253,6 +259,7 @@ async def test_a_datagram_socket(hand_over: HandOver) -> None:
     assert "stream" in error.detail
 
 
+@pytest.mark.meets("inherit:", "unusable")
 async def test_a_connection(hand_over: HandOver) -> None:
     """A connected socket, which Accept=yes hands over, gives 10022 with the cure."""
     one, other = socket.socketpair()

@@ -33,6 +33,7 @@ def test_url(url: str, host: str, port: int, version: int, user: str, password: 
     assert (proxy.user, proxy.password) == (user, password)
 
 
+@pytest.mark.meets("socks5://", "half-login")
 @pytest.mark.parametrize(
     ("url", "problem"),
     [

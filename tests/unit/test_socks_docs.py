@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from bindpost.proxy.socks.address import LONGEST_LOGIN, PORT
-from bindpost.proxy.socks.bindsocket import KEEPALIVE
-from bindpost.proxy.socks.markdown import BEGIN, END, rewrite
 from bindpost.proxy.socks.matrix import MATRIX, Row
 from bindpost.proxy.socks.timing import Timing
 
@@ -21,11 +19,6 @@ def page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-def test_the_table_is_up_to_date(page: str) -> None:
-    """The page holds what the matrix says; its marker names the command that makes it so."""
-    assert rewrite(page) == page
-
-
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: row.key)
 def test_every_row_is_there(page: str, row: Row) -> None:
     """Each situation has its line, with what to do or what comes of it."""
@@ -35,19 +28,12 @@ def test_every_row_is_there(page: str, row: Row) -> None:
     assert line.count("|") == 8
 
 
-@pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
-def test_a_page_without_markers_is_refused(text: str) -> None:
-    """A page in which a marker is missing is not written to."""
-    with pytest.raises(ValueError, match="no line"):
-        rewrite(text)
-
-
 def test_the_times_are_the_codes(page: str) -> None:
     """The pauses, times and limits that the page tells are those of the code."""
     timing = Timing()
     small = ", ".join(f"{pause * 1000:.0f}" for pause in timing.pauses if pause < 1)
     large = ", ".join(f"{pause:.0f}" for pause in timing.pauses if pause >= 1)
-    idle, interval, count = KEEPALIVE
+    idle, interval, count = timing.keepalive
 
     assert f"after {small} ms, {large} s, then every {timing.pauses[-1]:.0f} s" in page
     assert f"in the way, every {timing.slow:.0f} s" in page

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.proxy.ssh.markdown import BEGIN, END, rewrite
 from bindpost.proxy.ssh.matrix import ROWS
 from bindpost.proxy.ssh.settings import SshTable, Timing
 
@@ -21,17 +20,9 @@ def page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-def test_the_table_is_up_to_date(page: str) -> None:
-    """The page holds what the matrix says; its marker names the command that makes it so."""
-    assert rewrite(page) == page
+def test_every_row_is_there(page: str) -> None:
+    """The page has a line for each row of the matrix."""
     assert len(re.findall(r"\| 100(?:48|50) \|", page)) == len(ROWS)
-
-
-@pytest.mark.parametrize("text", ["", BEGIN, END], ids=["neither", "no end", "no begin"])
-def test_a_page_without_markers_is_refused(text: str) -> None:
-    """A page in which a marker is missing is not written to."""
-    with pytest.raises(ValueError, match="no line"):
-        rewrite(text)
 
 
 def test_the_example_names_every_key(page: str) -> None:

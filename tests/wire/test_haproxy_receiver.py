@@ -438,6 +438,7 @@ async def test_a_hundred_at_once(bench: Bench, sessions: list[Echo]) -> None:
 # What is closed
 
 
+@pytest.mark.meets("proxy_protocol", "none")
 @pytest.mark.parametrize(
     ("sent", "received"),
     [
@@ -464,6 +465,7 @@ async def test_no_header(
     assert sessions == []
 
 
+@pytest.mark.meets("proxy_protocol", "left", "cut-off")
 @pytest.mark.parametrize("sent", [b"", V1[:-2], V2[:14], V2[:-1]])
 async def test_a_header_that_is_cut_off(
     bench: Bench, sessions: list[Echo], warnings: Warnings, sent: bytes
@@ -478,6 +480,7 @@ async def test_a_header_that_is_cut_off(
     assert sessions == []
 
 
+@pytest.mark.meets("proxy_protocol", "silent", "late")
 @pytest.mark.parametrize("sent", [b"", V1[:-2], V2[:-1]], ids=["silence", "v1", "v2"])
 async def test_a_header_that_is_late(sessions: list[Echo], warnings: Warnings, sent: bytes) -> None:
     """Without a whole header in time the connection is closed; the time is told."""
@@ -490,6 +493,7 @@ async def test_a_header_that_is_late(sessions: list[Echo], warnings: Warnings, s
         assert sessions == []
 
 
+@pytest.mark.meets("proxy_protocol", "untrusted")
 @pytest.mark.parametrize("trusted", [("127.0.0.2",), ("10.0.0.0/8", "::/0")])
 async def test_an_untrusted_sender(
     sessions: list[Echo], warnings: Warnings, trusted: tuple[str, ...]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Serve
 
 
+@pytest.mark.meets("proxy_protocol", "unexpected")
 @pytest.mark.parametrize(
     ("header", "version"),
     [(b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 25\r\n", "v1"), (dumps(Header(version=2)), "v2")],

@@ -210,19 +210,6 @@ LATER = [
     Scenario("lost", "socks5 socks4", standin(fault=Fault.DIES)),
     Scenario("accept-invalid", "socks5 socks4", standin(fault=Fault.GARBLES_PEER)),
 ]
-ELSEWHERE = {
-    "reset-at-once": "test_reset_as_soon_as_it_is_made",
-    "never-announced": "test_client_that_is_never_announced",
-    "unreachable": "test_socks_explain.py",
-    "out-of-resources": "test_socks_explain.py",
-    "vanished": "test_socks_explain.py",
-    "other": "test_socks_explain.py",
-    "ipv6-literal": "test_socks_provider.py",
-    "unknown-peer": "test_socks_provider.py",
-    "in-pieces": "test_socks_provider.py",
-    "half-login": "test_socks_address.py",
-}
-"""Rows that are no errors, or need what a stand-in can't do; and the test that meets them."""
 
 
 def each(scenarios: list[Scenario]) -> pytest.MarkDecorator:
@@ -250,14 +237,6 @@ def check(error: BindError, key: str) -> None:
     code = int(underlying[1])
     assert underlying[2] == wsa.name_of(code)
     assert code == row.winsock or (key == "unresolvable" and 11001 <= code <= 11004)
-
-
-def test_every_row_is_met() -> None:
-    """There is a scenario for each row of the matrix, or a test of its own."""
-    met = {scenario.key for scenario in AT_START + ONLY_AT_THE_REQUEST + LATER}
-
-    assert met | set(ELSEWHERE) == set(ROWS)
-    assert not met & set(ELSEWHERE)
 
 
 @each(AT_START + ONLY_AT_THE_REQUEST)
@@ -323,6 +302,7 @@ async def test_row_later(tmp_path: Path, scheme: str, scenario: Scenario) -> Non
     check(error, scenario.key)
 
 
+@pytest.mark.meets("socks5://", "reset-at-once")
 async def test_reset_as_soon_as_it_is_made(tmp_path: Path) -> None:
     """A reset that comes at once is met at the connect or in the greeting, whichever is first."""
     async with standin(fault=Fault.RESETS)(tmp_path) as address:
@@ -334,6 +314,7 @@ async def test_reset_as_soon_as_it_is_made(tmp_path: Path) -> None:
     check(caught.value, "reset-at-once" if caught.value.hop == "connect" else "closed-greeting")
 
 
+@pytest.mark.meets("socks5://", "never-announced")
 async def test_client_that_is_never_announced() -> None:
     """A proxy that doesn't tell of a client leaves the listener as it was."""
     async with SocksServer(fault=Fault.NEVER_TELLS) as proxy:

@@ -222,6 +222,7 @@ async def test_the_peer_is_the_client(proxy: SocksServer, log: Log, scheme: str)
     assert log.told("via") == [proxy.url(scheme)]
 
 
+@pytest.mark.meets("socks5://", "unknown-peer")
 async def test_a_hidden_peer_is_unknown(log: Log) -> None:
     """A proxy that tells 0.0.0.0:0 gives a session whose peer is None, not the proxy."""
     async with (
@@ -232,6 +233,7 @@ async def test_a_hidden_peer_is_unknown(log: Log) -> None:
         assert log.told("peername") == [None]
 
 
+@pytest.mark.meets("socks5://", "in-pieces")
 @pytest.mark.parametrize("scheme", ["socks5", "socks4"])
 @pytest.mark.parametrize("fault", [Fault.SPLITS, Fault.COALESCES])
 async def test_replies_and_data_keep_apart(log: Log, scheme: str, fault: Fault) -> None:
@@ -266,6 +268,7 @@ async def test_a_socks4_user_id_is_sent(log: Log) -> None:
         assert listener.state is ListenerState.LISTENING
 
 
+@pytest.mark.meets("socks5://", "ipv6-literal")
 async def test_a_proxy_at_an_ipv6_address(log: Log) -> None:
     """A proxy whose address is IPv6 is dialled as such."""
     async with SocksServer() as proxy:

@@ -1,26 +1,30 @@
-"""An ssh path that fails: what `create_server` raises, and at which hop a diagnosis ends."""
+"""Every row of the ssh matrix, met for real: what event 4007 says, where a diagnosis ends."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncssh
 import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy import wsa
 from bindpost.proxy.provider import ListenerState
+from bindpost.proxy.ssh.matrix import ROWS
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import SshSettings, Timing
-from bindpost.proxy.ssh.standin import Answer, SshStandIn
+from bindpost.proxy.ssh.standin import VERSION, Answer, SshStandIn
 
 HERE = Endpoint.parse("127.0.0.1:0")
-QUICK = Timing(connect=5.0, login=0.2, request=0.2, unlisten=0.2)
+HASTY = Timing(login=0.5)
+"""For what never answers."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +60,11 @@ async def bind(settings: SshSettings, endpoint: Endpoint = HERE) -> BindError:
     return caught.value
 
 
-async def diagnose(
-    settings: SshSettings, endpoint: Endpoint = HERE
-) -> list[tuple[str, bool | None]]:
-    """Give what a diagnosis says, in short."""
-    return [(hop.name, hop.ok) for hop in await SshProvider(settings).diagnose(endpoint)]
-
-
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(talk: Talk) -> AsyncIterator[SshSettings]:
+async def server(talk: Talk, timing: Timing = HASTY) -> AsyncIterator[SshSettings]:
     """Run something that is no SSH server; gives settings that lead there."""
     finished = asyncio.Event()
 
@@ -82,120 +79,364 @@ async def server(talk: Talk) -> AsyncIterator[SshSettings]:
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    yield SshSettings(host="127.0.0.1", port=port, timing=QUICK)
+    yield SshSettings(host="127.0.0.1", port=port, timing=timing)
     await finished.wait()
     listening.close()
     await listening.wait_closed()
 
 
-async def test_nothing_listens() -> None:
-    """A port at which nothing listens refuses the connection."""
+# What stands in the server's place, or is wrong with the settings
+
+
+class Case(NamedTuple):
+    """A path that fails, and the endpoint that is asked for."""
+
+    settings: SshSettings
+    endpoint: Endpoint = HERE
+
+
+Place = Callable[[Path], AbstractAsyncContextManager[Case]]
+Spoil = Callable[[SshSettings, Path], SshSettings]
+"""Makes good settings bad ones; the folder is for files."""
+
+
+def named(host: str) -> Place:
+    """A name in place of a server."""
+
+    @asynccontextmanager
+    async def run(_folder: Path) -> AsyncIterator[Case]:
+        yield Case(SshSettings(host=host))
+
+    return run
+
+
+@asynccontextmanager
+async def nobody(_folder: Path) -> AsyncIterator[Case]:
+    """A port at which nothing listens."""
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))  # and not listen
-        settings = SshSettings(host="127.0.0.1", port=sock.getsockname()[1])
-        error = await bind(settings)
-        hops = await diagnose(settings)
-
-    assert (error.code, error.hop) == (10050, "connect")
-    assert "10061" in error.detail
-    assert hops == [
-        ("resolve", True),
-        ("connect", False),
-        ("greeting", None),
-        ("auth", None),
-        ("bind", None),
-    ]
+        sock.bind(("127.0.0.1", 0))
+        yield Case(SshSettings(host="127.0.0.1", port=sock.getsockname()[1]))
 
 
-async def test_a_name_that_is_none() -> None:
-    """A name that can't be one is not resolved, without asking anybody."""
-    error = await bind(SshSettings(host="x" * 64 + ".invalid"))
-
-    assert (error.code, error.hop) == (10050, "resolve")
-    assert "11001" in error.detail
-
-
-async def test_a_silent_server() -> None:
-    """Who accepts and says nothing is given up after the login's time."""
-
-    async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-
-    async with server(listen_only) as settings:
-        error = await bind(settings)
-
-    assert (error.code, error.hop) == (10050, "greeting")
-    assert "says nothing (WSAETIMEDOUT, 10060)" in error.detail
+@asynccontextmanager
+async def black_hole(_folder: Path) -> AsyncIterator[Case]:
+    """A port whose packets are dropped: its queue of connections is full."""
+    with socket.socket() as sock, socket.socket() as first, socket.socket() as second:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(sock.getsockname())
+        timing = Timing(connect=0.2)
+        yield Case(SshSettings(host="127.0.0.1", port=sock.getsockname()[1], timing=timing))
 
 
-async def test_a_mail_server() -> None:
-    """What another server says is told, so that a person sees what is there."""
+def speaks(line: bytes, *, hangs_up: bool = False) -> Place:
+    """A script: says a line, and then nothing more; or hangs up when it has heard ours."""
 
-    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mx.example ESMTP\r\n")
-        await reader.read()
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(line)
+        if not hangs_up:
+            await reader.read()
+        elif line:
+            await reader.readline()
 
-    async with server(greet) as settings:
-        error = await bind(settings)
+    @asynccontextmanager
+    async def run(_folder: Path) -> AsyncIterator[Case]:
+        async with server(talk, Timing() if hangs_up else HASTY) as settings:
+            yield Case(settings)
 
-    assert (error.code, error.hop) == (10050, "greeting")
-    assert "no SSH server: '220 mx.example ESMTP' (WSAETIMEDOUT, 10060)" in error.detail
-
-
-async def test_a_web_server() -> None:
-    """One that answers our version line and hangs up is told at once."""
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    async with server(refuse) as settings:
-        error = await bind(settings)
-
-    assert "'HTTP/1.1 400 Bad Request' (WSAECONNRESET, 10054)" in error.detail
+    return run
 
 
-async def test_a_server_that_hangs_up() -> None:
-    """A connection that is closed at once is no silent server."""
-
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        del reader, writer
-
-    async with server(hang_up) as settings:
-        error = await bind(settings)
-        hops = await diagnose(settings)
-
-    assert (error.code, error.hop) == (10050, "greeting")
-    assert "before it greets" in error.detail
-    assert hops[2:] == [("greeting", False), ("auth", None), ("bind", None)]
-
-
-async def test_too_many_logins_under_way() -> None:
-    """sshd's MaxStartups says so in place of a version line."""
-
-    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"Exceeded MaxStartups\r\n")
-        await writer.drain()
-
-    async with server(turn_away) as settings:
-        error = await bind(settings)
-
-    assert "Exceeded MaxStartups" in error.detail
-    assert "no SSH server" not in error.detail
+@asynccontextmanager
+async def outdated(_folder: Path) -> AsyncIterator[Case]:
+    """An SSH server whose only key exchange is one that nobody should speak any more."""
+    acceptor = await asyncssh.listen(
+        "127.0.0.1",
+        0,
+        config=None,
+        server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+        kex_algs=["diffie-hellman-group1-sha1"],
+    )
+    yield Case(SshSettings(host="127.0.0.1", port=acceptor.get_port()))
+    acceptor.close()
+    await acceptor.wait_closed()
 
 
-async def test_an_old_version() -> None:
-    """SSH 1 is no SSH that can be spoken."""
+def standing_in(
+    spoil: Spoil = lambda settings, folder: settings,
+    *,
+    answer: Answer = Answer.LISTEN,
+    version: str = VERSION,
+    endpoint: Endpoint = HERE,
+    request: float = 15.0,
+) -> Place:
+    """The stand-in, with something wrong in the settings or in how it answers."""
 
-    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"SSH-1.5-old\r\n")
-        await reader.read()
+    @asynccontextmanager
+    async def run(folder: Path) -> AsyncIterator[Case]:
+        standin = await SshStandIn.start(version=version)
+        standin.answer = answer
+        timing = Timing(request=request, unlisten=0.2)
+        yield Case(spoil(standin.settings(folder, timing), folder), endpoint)
+        await standin.deserted()
+        await standin.stop()
 
-    async with server(greet) as settings:
-        error = await bind(settings)
+    return run
 
-    assert (error.code, error.hop) == (10050, "greeting")
-    assert "10043" in error.detail
+
+@asynccontextmanager
+async def taken(folder: Path) -> AsyncIterator[Case]:
+    """A port that somebody holds there."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        endpoint = HERE.with_port(sock.getsockname()[1])
+        async with standing_in(endpoint=endpoint)(folder) as case:
+            yield case
+
+
+def known_hosts(content: str) -> Spoil:
+    """Another known_hosts; `{line}` is the right line, `{key}` the key in it, `{port}` the port."""
+
+    def spoil(settings: SshSettings, _folder: Path) -> SshSettings:
+        line = settings.known_hosts.read_text()
+        facts = {"line": line, "key": line.partition(" ")[2], "port": settings.port}
+        settings.known_hosts.write_text(content.format(**facts))
+        return settings
+
+    return spoil
+
+
+def no_known_hosts(settings: SshSettings, _folder: Path) -> SshSettings:
+    """The user's own known_hosts, which isn't there."""
+    return replace(settings, known_hosts=SshSettings(host="x").known_hosts)
+
+
+def known_hosts_gone(settings: SshSettings, folder: Path) -> SshSettings:
+    """A known_hosts that was named and isn't there."""
+    return replace(settings, known_hosts=folder / "gone")
+
+
+def another_key_known(kind: str) -> Spoil:
+    """A known_hosts with a key of a kind that the server hasn't got."""
+
+    def spoil(settings: SshSettings, folder: Path) -> SshSettings:
+        key = asyncssh.generate_private_key(kind).export_public_key().decode()
+        return known_hosts(f"[127.0.0.1]:{{port}} {key}")(settings, folder)
+
+    return spoil
+
+
+def no_key(settings: SshSettings, _folder: Path) -> SshSettings:
+    """Neither key nor agent."""
+    return replace(settings, key=None)
+
+
+def key_file(content: str | None) -> Spoil:
+    """A key file with nonsense in it, or none."""
+
+    def spoil(settings: SshSettings, folder: Path) -> SshSettings:
+        if content is not None:
+            (folder / "key").write_text(content)
+        return replace(settings, key=folder / "key")
+
+    return spoil
+
+
+def stranger_s_key(passphrase: str | None = None) -> Spoil:
+    """Another client's key."""
+
+    def spoil(settings: SshSettings, folder: Path) -> SshSettings:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        key.write_private_key(folder / "key", "pkcs8-pem", passphrase=passphrase)
+        return replace(settings, key=folder / "key")
+
+    return spoil
+
+
+def empty_password_file(settings: SshSettings, folder: Path) -> SshSettings:
+    """A password file without a password, and no key."""
+    (folder / "word").touch()
+    return replace(settings, key=None, password_file=folder / "word")
+
+
+# The scenarios, as docs/ssh.md and docs/troubleshooting.md have them
+
+
+class Scenario(NamedTuple):
+    """
+    A row's key, how it is met, and where.
+
+    `cause` is the error underneath where it isn't the row's. `says` is in the reason.
+    """
+
+    key: str
+    how: str
+    place: Place
+    cause: int = 0
+    says: str = ""
+
+
+GREETING = b"SSH-2.0-OpenSSH_9.2p1\r\n"
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+DROPBEAR = "dropbear_2022.83"
+FORBIDDEN = HERE.with_port(25)
+
+SCENARIOS = [
+    Scenario("unresolvable", "no name", named("x" * 64 + ".invalid")),
+    Scenario("refused", "nothing listens", nobody),
+    Scenario("unreachable", "packets are dropped", black_hole, says="no answer"),
+    Scenario("closed-early", "hangs up", speaks(b"", hangs_up=True)),
+    Scenario(
+        "closed-early",
+        "MaxStartups",
+        speaks(b"Exceeded MaxStartups\r\n", hangs_up=True),
+        says="'Exceeded MaxStartups'",
+    ),
+    Scenario("silent", "says nothing", speaks(b"")),
+    Scenario(
+        "not-ssh",
+        "a mail server",
+        speaks(b"220 mx.example ESMTP\r\n"),
+        says="'220 mx.example ESMTP'",
+    ),
+    Scenario(
+        "not-ssh",
+        "a web server",
+        speaks(BAD_REQUEST, hangs_up=True),
+        10054,
+        "'HTTP/1.1 400 Bad Request'",
+    ),
+    Scenario("no-common-algorithm", "SSH 1", speaks(b"SSH-1.5-old\r\n"), says="'SSH-1.5-old'"),
+    Scenario("no-common-algorithm", "an outdated server", outdated),
+    Scenario("known-hosts", "no such file", standing_in(known_hosts_gone), 10049, "No such file"),
+    Scenario(
+        "known-hosts",
+        "no such lines",
+        standing_in(known_hosts("nonsense")),
+        says="Invalid known hosts entry",
+    ),
+    Scenario("credentials", "no key file", standing_in(key_file(None)), 10049, "No such file"),
+    Scenario("credentials", "no key in it", standing_in(key_file("nonsense"))),
+    Scenario(
+        "credentials", "a passphrase", standing_in(stranger_s_key("secret")), says="assphrase"
+    ),
+    Scenario(
+        "credentials",
+        "no password in it",
+        standing_in(empty_password_file),
+        says="its first line is empty",
+    ),
+    Scenario(
+        "host-key-unknown",
+        "no line",
+        standing_in(known_hosts("")),
+        says="it shows ssh-ed25519 SHA256:",
+    ),
+    Scenario("host-key-unknown", "no file", standing_in(no_known_hosts)),
+    Scenario(
+        "host-key-changed",
+        "the same kind",
+        standing_in(another_key_known("ssh-ed25519")),
+        says="it shows ssh-ed25519 SHA256:",
+    ),
+    Scenario("host-key-changed", "RSA known", standing_in(another_key_known("ssh-rsa"))),
+    Scenario(
+        "host-key-changed", "ECDSA known", standing_in(another_key_known("ecdsa-sha2-nistp256"))
+    ),
+    Scenario(
+        "host-key-revoked",
+        "known and revoked",
+        standing_in(known_hosts("{line}\n@revoked * {key}")),
+    ),
+    Scenario("denied", "a wrong key", standing_in(stranger_s_key())),
+    Scenario("denied", "no key", standing_in(no_key)),
+    Scenario("login-slow", "greets and waits", speaks(GREETING)),
+    Scenario("lost-in-login", "greets and hangs up", speaks(GREETING, hangs_up=True)),
+    Scenario("not-tcp", "a Unix socket", standing_in(endpoint=Endpoint(path="/run/mail"))),
+    Scenario("forwarding-disabled", "AllowTcpForwarding no", standing_in(answer=Answer.DISABLED)),
+    Scenario("permit-listen", "PermitListen", standing_in(answer=Answer.NOT_PERMITTED)),
+    Scenario(
+        "refused-unexplained",
+        "Dropbear",
+        standing_in(answer=Answer.IN_USE, version=DROPBEAR),
+        says="dropbear",
+    ),
+    Scenario("no-answer", "silence", standing_in(answer=Answer.SILENT, request=0.2)),
+    Scenario("lost-in-request", "hangs up at it", standing_in(answer=Answer.HANG_UP)),
+    Scenario("in-use", "a taken port", taken),
+    Scenario(
+        "in-use-or-privileged", "port 25", standing_in(answer=Answer.IN_USE, endpoint=FORBIDDEN)
+    ),
+    Scenario("not-local", "port 0 is never in use", standing_in(answer=Answer.IN_USE)),
+]
+
+
+def each(scenarios: list[Scenario]) -> pytest.MarkDecorator:
+    """Give a test each scenario."""
+    names = [f"{scenario.key}, {scenario.how}" for scenario in scenarios]
+    return pytest.mark.parametrize("scenario", scenarios, ids=names)
+
+
+def facts_of(key: str, case: Case) -> dict[str, object]:
+    """Give what the sentences of a row name."""
+    settings = case.settings
+    credentials = settings.key or settings.password_file
+    return {
+        "host": settings.host,
+        "server": settings.server,
+        "login": settings.login,
+        "endpoint": case.endpoint,
+        "port": case.endpoint.port,
+        "file": credentials if key == "credentials" else settings.known_hosts,
+        "other": "",
+    }
+
+
+@each(SCENARIOS)
+async def test_row(tmp_path: Path, scenario: Scenario) -> None:
+    """`create_server` fails with its row's error, word by word, and leaves nothing behind."""
+    async with scenario.place(tmp_path) as case:
+        error = await bind(case.settings, case.endpoint)
+
+    row, facts = ROWS[scenario.key], facts_of(scenario.key, case)
+    cause = scenario.cause or row.cause
+    assert (error.code, error.hop) == (row.code, row.hop)
+    assert (error.endpoint, error.path) == (str(case.endpoint), case.settings.url)
+    assert error.detail.startswith(row.situation.format(**facts))
+    assert error.detail.endswith(f"({wsa.name_of(cause)}, {cause})")
+    assert scenario.says in error.detail
+    assert error.hint == row.hint.format(**facts)
+
+
+IN_ORDER = ("resolve", "connect", "greeting", "auth", "request", "bind")
+FORESEEN = [
+    scenario
+    for scenario in SCENARIOS
+    if ROWS[scenario.key].hop in IN_ORDER[:4] or scenario.key in {"not-tcp", "in-use"}
+]
+
+
+@each(FORESEEN)
+async def test_diagnosis_agrees(tmp_path: Path, scenario: Scenario) -> None:
+    """What doesn't need a bind to be seen is told by `diagnose` too; what is after it is open."""
+    async with scenario.place(tmp_path) as case:
+        hops = await SshProvider(case.settings).diagnose(case.endpoint)
+
+    row = ROWS[scenario.key]
+    number = [hop.ok for hop in hops].index(False)
+    failed = hops[number]
+    assert all(hop.ok for hop in hops[:number])
+    assert all(hop.ok is None for hop in hops[number + 1 :])
+    assert [hop.name for hop in hops] == sorted((h.name for h in hops), key=IN_ORDER.index)
+    assert (failed.name, failed.code) == (row.hop, row.code)
+    assert failed.hint == row.hint.format(**facts_of(scenario.key, case))
+    assert all(hop.milliseconds >= 0 for hop in hops)
+
+
+# What the table doesn't show
 
 
 @pytest.mark.parametrize("version", [b"SSH-2.0-\xff\xfe", b"SSH-2.0-\x1b[2J"])
@@ -229,103 +470,6 @@ async def test_a_flood_in_place_of_a_greeting() -> None:
     assert len(str(error)) < 400
 
 
-async def test_an_unknown_host_key(settings: SshSettings) -> None:
-    """A host without a line in known_hosts is not trusted; its fingerprint is told."""
-    settings.known_hosts.write_text("")
-
-    error = await bind(settings)
-
-    assert (error.code, error.hop) == (10050, "auth")
-    assert "not known here: it shows ssh-ed25519 SHA256:" in error.detail
-    assert str(settings.known_hosts) in error.hint
-
-
-async def test_no_known_hosts_at_all(settings: SshSettings) -> None:
-    """Without a file, nobody is trusted."""
-    default = SshSettings(host=settings.host, port=settings.port, key=settings.key)
-
-    error = await bind(default)
-
-    assert "not known here" in error.detail
-
-
-@pytest.mark.parametrize("kind", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
-async def test_a_changed_host_key(settings: SshSettings, kind: str) -> None:
-    """Another key than the known one is a change, of whatever kind the known one is."""
-    other = asyncssh.generate_private_key(kind).export_public_key().decode()
-    settings.known_hosts.write_text(f"[127.0.0.1]:{settings.port} {other}")
-
-    error = await bind(settings)
-
-    assert (error.code, error.hop) == (10050, "auth")
-    assert "another than the one in known_hosts" in error.detail
-
-
-async def test_a_revoked_host_key(settings: SshSettings) -> None:
-    """A key that is revoked is refused even where it is known."""
-    known = settings.known_hosts.read_text()
-    settings.known_hosts.write_text(f"{known}\n@revoked * {known.partition(' ')[2]}")
-
-    error = await bind(settings)
-
-    assert "marked @revoked" in error.detail
-
-
-async def test_known_hosts_that_cannot_be_read(settings: SshSettings) -> None:
-    """A broken file is told as what it is."""
-    settings.known_hosts.write_text("nonsense")
-
-    error = await bind(settings)
-
-    assert (error.code, error.hop) == (10050, "auth")
-    assert "known_hosts" in error.detail
-    assert "Invalid known hosts entry" in error.detail
-
-
-async def test_a_wrong_key(settings: SshSettings, tmp_path: Path) -> None:
-    """A key that the server doesn't take is refused; the greeting was fine."""
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "wrong")
-    wrong = replace(settings, key=tmp_path / "wrong")
-
-    error = await bind(wrong)
-
-    assert (error.code, error.hop) == (10050, "auth")
-    assert "refuses the login of mail@" in error.detail
-    assert (await diagnose(wrong))[2:] == [("greeting", True), ("auth", False), ("bind", None)]
-
-
-async def test_no_key(settings: SshSettings) -> None:
-    """Who has neither key nor agent is refused in the same way."""
-    error = await bind(replace(settings, key=None))
-
-    assert (error.code, error.hop) == (10050, "auth")
-
-
-@pytest.mark.parametrize("content", [None, "nonsense"])
-async def test_a_key_that_is_none(
-    settings: SshSettings, tmp_path: Path, content: str | None
-) -> None:
-    """A key file that is gone or no key is told before anything is sent."""
-    if content is not None:
-        (tmp_path / "none").write_text(content)
-
-    error = await bind(replace(settings, key=tmp_path / "none", port=1))
-
-    assert (error.code, error.hop) == (10050, "auth")
-    assert "credentials" in error.detail
-
-
-async def test_a_key_with_a_passphrase(settings: SshSettings, tmp_path: Path) -> None:
-    """Nobody is there to type a passphrase; the agent is the way."""
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    key.write_private_key(tmp_path / "locked", "pkcs8-pem", passphrase="secret")
-
-    error = await bind(replace(settings, key=tmp_path / "locked"))
-
-    assert "assphrase" in error.detail
-    assert "agent" in error.hint
-
-
 async def test_a_user_name_that_ssh_forbids(settings: SshSettings) -> None:
     """A name that mixes directions of writing can't be sent (RFC 4013); the socket is closed."""
     forbidden = replace(settings, user="\u05d0a")
@@ -337,63 +481,6 @@ async def test_a_user_name_that_ssh_forbids(settings: SshSettings) -> None:
     assert "credentials" in error.detail
     assert [hop.name for hop in hops] == ["resolve", "connect", "auth", "bind"]
     assert all(hop.milliseconds >= 0 for hop in hops)
-
-
-async def test_an_empty_password_file(settings: SshSettings, tmp_path: Path) -> None:
-    """A password file without a password is an error of its own."""
-    (tmp_path / "word").touch()
-
-    error = await bind(replace(settings, password_file=tmp_path / "word"))
-
-    assert "its first line is empty" in error.detail
-
-
-@pytest.mark.parametrize(
-    ("answer", "code", "hop", "words"),
-    [
-        (Answer.DISABLED, 10050, "request", "AllowTcpForwarding"),
-        (Answer.NOT_PERMITTED, 10050, "request", "PermitListen"),
-        (Answer.SILENT, 10050, "request", "log"),
-        (Answer.HANG_UP, 10050, "request", "log"),
-        (Answer.IN_USE, 10050, "bind", "address"),  # port 0 is never in use
-    ],
-)
-async def test_a_refused_request(
-    standin: SshStandIn, tmp_path: Path, answer: Answer, code: int, hop: str, words: str
-) -> None:
-    """Each way of refusing is told from the others."""
-    standin.answer = answer
-
-    error = await bind(standin.settings(tmp_path, QUICK))
-
-    assert (error.code, error.hop) == (code, hop)
-    assert words in error.hint
-    await standin.deserted()
-
-
-async def test_a_taken_port(settings: SshSettings) -> None:
-    """A port that somebody holds there is 10048."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        endpoint = HERE.with_port(sock.getsockname()[1])
-
-        error = await bind(settings, endpoint)
-
-    assert (error.code, error.hop) == (10048, "bind")
-    assert error.endpoint == str(endpoint)
-
-
-async def test_a_server_that_gives_no_reasons(tmp_path: Path) -> None:
-    """Of a server that is no OpenSSH nobody knows why it refuses, so nothing is claimed."""
-    standin = await SshStandIn.start(version="dropbear_2022.83")
-    standin.answer = Answer.IN_USE
-
-    error = await bind(standin.settings(tmp_path), HERE.with_port(2525))
-    await standin.stop()
-
-    assert (error.code, error.hop) == (10050, "request")
-    assert "dropbear" in error.detail
 
 
 async def test_a_password_from_a_file(tmp_path: Path) -> None:

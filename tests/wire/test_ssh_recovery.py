@@ -144,6 +144,7 @@ async def test_nothing_is_reported_of_a_good_start(watch: Watch) -> None:
     assert watch.reports.empty()
 
 
+@pytest.mark.meets("ssh://", "lost")
 async def test_a_lost_login_is_bound_again(watch: Watch, standin: SshStandIn) -> None:
     """The loss is told with its error, then the port is there again, with its number."""
     before = tuple(watch.listener.addresses)

@@ -437,6 +437,7 @@ async def test_free_port_is_tried_until_both_sides_have_it(
     assert [address.port for address in listener.addresses] == [second.port] * 2
 
 
+@pytest.mark.meets("winsock://", "wrong_port")
 async def test_other_port_than_asked_for_is_10048(
     script: Script, names: asyncio.Queue[object]
 ) -> None:

@@ -422,6 +422,7 @@ async def test_cancelling_leaves_nothing(proxy: WinsockProxyServer, log: Log, st
 # What fails, with which code
 
 
+@pytest.mark.meets("winsock://", "unreachable")
 async def test_nothing_on_the_control_port_is_10050_at_once(decoy: socket.socket, log: Log) -> None:
     """ICMP port unreachable is 10050 within a second, hop connect (KB Q203116, Q193928 B)."""
     port = decoy.getsockname()[1]
@@ -435,6 +436,7 @@ async def test_nothing_on_the_control_port_is_10050_at_once(decoy: socket.socket
     assert "Q203116" in error.hint
 
 
+@pytest.mark.meets("winsock://", "silent")
 async def test_silent_proxy_is_10050_after_its_tries(log: Log) -> None:
     """A proxy that says nothing is 10050, hop greeting, after tries times interval."""
     async with WinsockProxyServer(INTERNAL, EXTERNAL, silent=True) as silent:
@@ -446,6 +448,7 @@ async def test_silent_proxy_is_10050_after_its_tries(log: Log) -> None:
     assert 0.9 * QUICK.tries * QUICK.interval < took < 1
 
 
+@pytest.mark.meets("winsock://", "unresolvable")
 async def test_unresolvable_name_is_10050(log: Log) -> None:
     """A proxy name without an address is 10050, hop resolve (KB Q193928 A and D)."""
     error = await refusal(WinsockProvider.from_url("winsock://proxy.invalid"), log)
@@ -454,6 +457,7 @@ async def test_unresolvable_name_is_10050(log: Log) -> None:
     assert "Q193928" in error.hint
 
 
+@pytest.mark.meets("winsock://", "junk")
 async def test_junk_is_10050(log: Log) -> None:
     """An answer that is no Winsock Proxy message is 10050, and said to be that."""
     async with WinsockProxyServer(INTERNAL, EXTERNAL, garbage=True) as garbage:
@@ -463,6 +467,7 @@ async def test_junk_is_10050(log: Log) -> None:
     assert "is no Winsock Proxy" in error.detail
 
 
+@pytest.mark.meets("winsock://", "in_use")
 async def test_port_taken_on_the_proxy_is_10048(proxy: WinsockProxyServer, log: Log) -> None:
     """A port that something else holds on the proxy is 10048 (KB Q222553)."""
     with socket.socket() as inside:  # a port that no connection of another test has here
@@ -486,6 +491,7 @@ async def test_port_of_another_client_is_10048(
     assert (error.code, "on the proxy" in error.detail) == (10048, True)
 
 
+@pytest.mark.meets("winsock://", "refused")
 async def test_refused_port_is_10050(log: Log) -> None:
     """A refusal by rule is 10050, with the refusal as detail (KB Q181420)."""
     port = free_port(INTERNAL)
@@ -498,6 +504,7 @@ async def test_refused_port_is_10050(log: Log) -> None:
     assert "Q181420" in error.hint
 
 
+@pytest.mark.meets("winsock://", "local")
 async def test_port_taken_here_is_the_systems_code(proxy: WinsockProxyServer, log: Log) -> None:
     """When the local half fails its own code counts, and the proxy is left with nothing."""
     with socket.create_server((INTERNAL, 0)) as other:
@@ -541,6 +548,7 @@ async def test_all_servers_are_named_when_none_works(decoy: socket.socket, log: 
     assert "no answer" in error.detail
 
 
+@pytest.mark.meets("winsock://", "lost")
 async def test_lost_proxy_is_reported_and_all_is_given_up(log: Log) -> None:
     """When a keep-alive finds the proxy gone: FAILED with 10050, the port here is free again."""
     reports: asyncio.Queue[tuple[ListenerState, BindError | None]] = asyncio.Queue()
@@ -575,6 +583,7 @@ async def test_proxy_that_answers_is_kept(proxy: WinsockProxyServer, log: Log) -
     await listener.wait_closed()
 
 
+@pytest.mark.meets("winsock://", "no_way_back")
 async def test_loopback_cannot_be_called_back_by_another_machine(log: Log) -> None:
     """127.0.0.1 behind a proxy elsewhere is 10050, and the hint says what to listen on."""
     error = await refusal(WinsockProvider.from_url("winsock://192.0.2.1"), log)
@@ -617,6 +626,7 @@ async def test_name_service_that_takes_too_long_is_10050(
     assert "no answer from the name service" in error.detail
 
 
+@pytest.mark.meets("winsock://", "no_server")
 @pytest.mark.parametrize("ipx_servers", [("00002610-0080d830525f",), ()])
 async def test_no_server_is_10050(log: Log, ipx_servers: tuple[str, ...]) -> None:
     """A remote bind without a server that IP reaches is 10050, hop resolve."""

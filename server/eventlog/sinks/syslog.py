@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,9 +109,9 @@ def _see_that_it_lives(sock: socket.socket) -> None:
     A syslog server says nothing, so anything to read is its end; without this look the first
     message after it would go into a dead connection unnoticed.
     """
-    with suppress(BlockingIOError):
-        if not sock.recv(1, socket.MSG_DONTWAIT):
-            raise ConnectionResetError("the server has closed the connection")
+    readable, _, _ = select.select([sock], [], [], 0)
+    if readable and not sock.recv(1):
+        raise ConnectionResetError("the server has closed the connection")
 
 
 def _cut(message: bytes) -> bytes:
