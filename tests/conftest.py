@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from lxml import etree  # type: ignore[import-untyped]
 
 from bindpost import events
@@ -24,6 +25,10 @@ PROGRAM_FOLDERS = os.pathsep.join(
         "/lib/systemd",
     ]
 )
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("bindpost", deadline=None)
+settings.load_profile("bindpost")
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Self, final
 
 from bindpost.config.endpoint import Endpoint
-from bindpost.errors import BindError
+from bindpost.config.model import SocksPath
+from bindpost.errors import BindError, ConfigError
 
-from ..provider import Hop, ProtocolFactory, Report
+from ..provider import Call, Hop, ProtocolFactory, Report
 from .address import SocksProxy
 from .diagnosis import Diagnosis
 from .dial import Dialer
@@ -18,9 +19,10 @@ from .explain import explain
 from .listener import SocksListener
 from .naming import probe
 from .pending import Pending
+from .reach import reach
 from .sessions import Sessions
 from .symptom import Failure, Service, Sign, Symptom
-from .timing import Timing
+from .timing import Timing, keepalive_of
 
 
 @final
@@ -30,7 +32,7 @@ class SocksProvider:
 
     Of the endpoint only the port counts; its host must be a wildcard.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(self, proxy: SocksProxy, *, timing: Timing | None = None) -> None:
@@ -43,6 +45,15 @@ class SocksProvider:
     def from_url(cls, url: str) -> Self:
         """Read `socks5://[USER:PASSWORD@]HOST[:PORT]` and its kin. Raises `ConfigError`."""
         return cls(SocksProxy.from_url(url))
+
+    @classmethod
+    def from_table(cls, name: str, table: SocksPath) -> Self:
+        """Read a `[path.NAME]` table. Raises `ConfigError`."""
+        try:
+            proxy = SocksProxy.from_url(table.url)
+        except ConfigError as error:
+            raise ConfigError(f"path.{name}.url", error.problem, hint=error.hint) from None
+        return cls(proxy, timing=Timing(keepalive=keepalive_of(table.keepalive)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SocksProvider) and self._dialer == other._dialer
@@ -95,6 +106,10 @@ class SocksProvider:
         """
         self._proxy.check(endpoint)
         return await Diagnosis(self._dialer, partial(self._explain, endpoint)).walk(endpoint)
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Connect to a bound address by CONNECT through the proxy. Raises `UnreachedError`."""
+        return await reach(self._dialer, address, seconds=seconds)
 
     async def _bind(self, endpoint: Endpoint) -> Pending:
         """Bind; again, if the proxy may only need a moment to let go of the port."""

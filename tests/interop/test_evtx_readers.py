@@ -210,9 +210,7 @@ def test_each_checksum_of_ten_thousand_events(tmp_path: Path) -> None:
     assert numbers == list(range(1, 10_001))
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(contents=CONTENTS)
 def test_any_strings(reader: Reader, tmp_path: Path, contents: list[tuple[str, ...]]) -> None:
     """Strings of every kind are read as they were written, but for what the format can't hold."""

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.proxy.local import free_port
 from bindpost.testing import Serve
-
-
-def free_port() -> int:
-    """Give a TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def say(peer: socket.socket, line: str) -> bytes:
@@ -56,6 +49,21 @@ def test_only_what_changed_is_bound_again(serve: Serve, tmp_path: Path) -> None:
 
     bound = [r for r in serving.records if r["event"].get("action") == "listener-bound"]
     assert len(bound) == 3
+
+
+def test_a_policy_of_retrying_takes_up_what_had_failed(serve: Serve, tmp_path: Path) -> None:
+    """A listener that failed under `continue` is bound once `retry` is read and the port free."""
+    file = tmp_path / "bindpost.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file.write_text(settings(port, more="on_bind_failure = 'continue'\n"))
+        serving = serve(listen="").wait_ready()
+        file.write_text(settings(port, more="on_bind_failure = 'retry'\n"))
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait_for(lambda record: record["event"].get("action") == "rebind-attempt")
+
+    serving.wait_for(lambda record: record["event"].get("action") == "listener-bound")
+    connect(port).close()
 
 
 def test_bad_settings_change_nothing(serve: Serve, tmp_path: Path) -> None:

@@ -35,9 +35,7 @@ def content() -> bytes:
     return file.getvalue()
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(changes=CHANGES)
 def test_a_damaged_file_gives_events_or_an_error(
     content: bytes, tmp_path: Path, changes: list[tuple[int, int]]
@@ -56,9 +54,7 @@ def test_a_damaged_file_gives_events_or_an_error(
     assert all(isinstance(event.id, int) and event.time.tzinfo for event in events)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(tail=st.binary(max_size=2000), keep=st.integers(0, FILE_HEADER_SIZE + 3000))
 def test_a_file_cut_anywhere_is_no_traceback(
     content: bytes, tmp_path: Path, tail: bytes, keep: int

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from bindpost import events
 from bindpost.errors import EventFileError, EventFileFormatError
-from bindpost.events import EventType
 from bindpost.server.eventlog import EventRecord, evt, evtx
 from bindpost.server.eventlog.saved import SavedEvent, from_event
 from bindpost.server.eventlog.saved_file import read_events
@@ -20,41 +18,24 @@ from bindpost.testing.evt import BIND_FAILED as EVT_BIND_FAILED
 from bindpost.testing.saved import BIND_FAILED
 
 
-def record(definition: EventType | None) -> EventRecord:
-    """Give a record as the log has it."""
-    return EventRecord(
-        time=BIND_FAILED.time,
-        level="error",
-        logger="bindpost",
-        message=definition.fill(("10050",)) if definition else "plain",
-        host="EXCH55",
-        process_id=4321,
-        thread_id=4322,
-        fields={"wsa_error": 10050},
-        definition=definition,
-        strings=("10050",),
-    )
-
-
-def test_4007() -> None:
+def test_4007(bind_failed: EventRecord) -> None:
     """The event has the identifier, level, category, string and data of the original."""
-    assert from_event(record(events.BIND_FAILED), 1) == BIND_FAILED
-
-
-def test_verbose_strings_tell_the_sentence() -> None:
-    """A viewer without message DLL shows the sentence, which no template uses."""
-    event = from_event(record(events.BIND_FAILED), 1, verbose_strings=True)
-
-    assert event.strings == (
-        "10050",
-        "The following error occurred while trying to bind the TCP/IP listener socket (10050)",
+    assert from_event(bind_failed, 1) == replace(
+        BIND_FAILED, time=bind_failed.time, process_id=16982, thread_id=1
     )
 
 
-def test_plain_text_is_no_event() -> None:
+def test_verbose_strings_tell_the_sentence(bind_failed: EventRecord) -> None:
+    """A viewer without message DLL shows the sentence, which no template uses."""
+    event = from_event(bind_failed, 1, verbose_strings=True)
+
+    assert event.strings == ("10050", bind_failed.message)
+
+
+def test_plain_text_is_no_event(bind_failed: EventRecord) -> None:
     """What is not of the catalogue has no number, so no event log takes it."""
     with pytest.raises(ValueError, match="not an event of the catalogue: plain"):
-        from_event(record(None), 1)
+        from_event(replace(bind_failed, definition=None, message="plain"), 1)
 
 
 @pytest.mark.parametrize(
