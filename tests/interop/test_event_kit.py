@@ -92,7 +92,7 @@ class Machine:
 
     def evtexport(self, program: Program, log: Path) -> list[dict[str, str]]:
         """Give the records of a log as evtexport shows them on this machine."""
-        options = ["-t", "application", "-r", self.registry, "-p", self.drive]
+        options: list[str | Path] = ["-t", "application", "-r", self.registry, "-p", self.drive]
         text = run(program("evtexport"), *options, log)
         return [
             dict(re.findall(r"^(.+?)\t+: (.*)$", block, re.MULTILINE))

@@ -46,7 +46,7 @@ class Journal:
         return entries
 
     def explain(self, catalogue: Path, *options: str) -> str:
-        """Give what `journalctl -x` prints with the catalogue below this root, not the machine's."""
+        """Give what `journalctl -x` prints with the catalogue below a root of its own."""
         script = f'mount --bind "$0" {DATABASE.parent} && exec "$@"'
         own = catalogue / DATABASE.parent.relative_to("/")
         private = ["unshare", "--mount", "sh", "-c", script, str(own)]
