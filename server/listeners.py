@@ -12,7 +12,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
-from bindpost.proxy.provider import BindProvider
+from bindpost.proxy.provider import BindProvider, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .listening import ListeningPost, bind_fields
@@ -136,6 +136,15 @@ class Listeners:
     def _make_posts(self, plan: Plan) -> list[ListeningPost]:
         if plan.settings.ims.transfer_mode not in LISTENING_MODES:
             return []
+        providers = plan.providers()
+        for listener, provider in zip(plan.settings.listener, providers, strict=True):
+            for warning in warnings_of(provider):
+                _LOG.warning(
+                    events.CLIENT_FILE_ODD,
+                    listener=listener.endpoint,
+                    via=provider.url,
+                    reason=warning,
+                )
         return [
             ListeningPost(
                 listener,
@@ -145,7 +154,7 @@ class Listeners:
                 sessions=self._sessions,
                 protocol_log=self._protocol_log,
             )
-            for listener, provider in zip(plan.settings.listener, plan.providers(), strict=True)
+            for listener, provider in zip(plan.settings.listener, providers, strict=True)
         ]
 
     def _tend(self, post: ListeningPost) -> None:

@@ -18,6 +18,7 @@ from .ims import (
 from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
     CLIENT_DROPPED,
+    CLIENT_FILE_ODD,
     CUT,
     DRAINING,
     EVENTS_FOLDED,
@@ -49,6 +50,16 @@ from .ours import (
     WEB_BOUND,
     WEB_FAILED,
 )
+from .standin import (
+    STANDIN_ANNOUNCED,
+    STANDIN_BOUND,
+    STANDIN_CONNECTED,
+    STANDIN_DROPPED,
+    STANDIN_ENDED,
+    STANDIN_READY,
+    STANDIN_REFUSED,
+    STANDIN_SESSION,
+)
 
 __all__ = [
     "AUTH_FAILED",
@@ -56,6 +67,7 @@ __all__ = [
     "BODY_TIMEOUT",
     "CATALOGUE",
     "CLIENT_DROPPED",
+    "CLIENT_FILE_ODD",
     "CUT",
     "DISK_LOW",
     "DRAINING",
@@ -92,6 +104,14 @@ __all__ = [
     "SINGLE_SESSION",
     "SINK_FAILED",
     "SINK_RECOVERED",
+    "STANDIN_ANNOUNCED",
+    "STANDIN_BOUND",
+    "STANDIN_CONNECTED",
+    "STANDIN_DROPPED",
+    "STANDIN_ENDED",
+    "STANDIN_READY",
+    "STANDIN_REFUSED",
+    "STANDIN_SESSION",
     "STORE_FAILED",
     "TLS_FAILED",
     "WEB_BOUND",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import ims, ours
+from . import ims, ours, standin
 from .model import EventType
 
-CATALOGUE: Final[tuple[EventType, ...]] = (*ims.EVENTS, *ours.EVENTS)
+CATALOGUE: Final[tuple[EventType, ...]] = (*ims.EVENTS, *ours.EVENTS, *standin.EVENTS)
 """All events, by source and number."""

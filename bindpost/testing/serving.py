@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +20,11 @@ Record = dict[str, Any]
 """A log record as JSON has it."""
 PATIENCE: Final = 30.0
 """Seconds to wait for something that must happen."""
+
+
+def moment(record: Record) -> float:
+    """Give the time of a log record, as `time.time` has it."""
+    return datetime.fromisoformat(record["@timestamp"]).timestamp()
 
 
 def _record(line: bytes) -> Record:
@@ -36,7 +42,7 @@ class Serving:
 
     `arguments` are the command's; it logs JSON, which is read here. `folder` is its current folder,
     `env` what its environment has beside ours, `prefix` a command that runs it, `setpriv` for
-    instance.
+    instance. `command` is another command than `serve` that logs and is stopped like it.
     """
 
     def __init__(
@@ -46,11 +52,12 @@ class Serving:
         folder: Path,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        command: Sequence[str] = ("serve",),
     ) -> None:
         self.records: list[Record] = []
         self._queue: queue.Queue[Record | None] = queue.Queue()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [*prefix, sys.executable, "-m", "bindpost", "serve", "--log", "json", *arguments],
+            [*prefix, sys.executable, "-m", "bindpost", *command, "--log", "json", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
@@ -65,21 +72,36 @@ class Serving:
             self._queue.put(_record(line))
         self._queue.put(None)
 
-    def _new_records(self) -> Iterator[Record]:
+    def _new_records(self, patience: float = PATIENCE) -> Iterator[Record]:
         """Give the records that are still to come, to the end of the log."""
-        while (record := self._queue.get(timeout=PATIENCE)) is not None:
+        while (record := self._queue.get(timeout=patience)) is not None:
             self.records.append(record)
             yield record
 
-    def wait_for(self, matches: Callable[[Record], bool]) -> Record:
-        """Give the first log record, past or to come, that matches."""
+    def wait_for(self, matches: Callable[[Record], bool], *, patience: float = PATIENCE) -> Record:
+        """
+        Give the first log record, past or to come, that matches.
+
+        Raises `queue.Empty` when nothing at all is logged for `patience` seconds.
+        """
         for record in self.records:
             if matches(record):
                 return record
-        for record in self._new_records():
+        for record in self._new_records(patience):
             if matches(record):
                 return record
         raise AssertionError(f"the log ended without it: {self.records}")
+
+    def wait_for_event(self, number: int, count: int = 1, *, patience: float = PATIENCE) -> Record:
+        """Give the record of an event of the catalogue, past or to come: the `count`th of them."""
+        seen = 0
+
+        def matches(record: Record) -> bool:
+            nonlocal seen
+            seen += record.get("EventID") == number
+            return seen == count
+
+        return self.wait_for(matches, patience=patience)
 
     def wait_ready(self) -> Serving:
         """Return when every listener is bound."""

@@ -18,7 +18,7 @@ from .stream import LogStream
 
 _ROOT: Final = ""
 _OURS: Final = "bindpost"
-_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh")
+_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
@@ -95,7 +95,7 @@ def _set_levels(handler: EventHandler) -> None:
     if handler.stream is not None:
         for name in _CHATTY:
             # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
-            # login.
+            # login; spnego, at DEBUG, what a password can be guessed from.
             logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 

@@ -295,3 +295,32 @@ def test_failed_write_costs_the_record_only() -> None:
         again = EvtLog(storage)
         assert not again.repaired
         assert numbers(again) == [1, 2][: 1 + room % 2]
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from bindpost.errors import EventFileError
+from bindpost.server.eventlog.evt import EvtLog
+from bindpost.testing.evt import record_of
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with EvtLog.open(pathlib.Path(sys.argv[1])) as log:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0x12000, resource.RLIM_INFINITY))
+    try:
+        while True:
+            log.append(record_of(4000))
+    except EventFileError as error:
+        print(error)
+"""
+
+
+def test_file_that_cannot_grow_is_named(tmp_path: Path) -> None:
+    """When there is no more room the error names the file, and what is in it stays readable."""
+    path = tmp_path / "AppEvent.Evt"
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, path], check=True, capture_output=True, text=True
+    )
+
+    assert f"event log {path} cannot be enlarged: File too large" in result.stdout
+    with EvtReader(path) as reader:
+        assert [record.number for record in reader] == list(range(1, 17))
+        assert reader.header.flags == Flag.NONE
