@@ -107,7 +107,8 @@ def test_our_numbers_are_never_reassigned() -> None:
 
 def test_only_events_that_ims_had_are_under_its_source() -> None:
     """The source MSExchangeIMC has only numbers that are known of the original."""
-    known = {1000, 1001, 2002, 2004, 3018, 3041, 4003, 4007, 4020, 4051, 4183, 4188}
+    known = {1000, 1001, 2002, 2003, 2004, 3010, 3011, 3018, 3041}
+    known |= {4003, 4007, 4020, 4051, 4183, 4188}
 
     assert {event.id for event in CATALOGUE if event.source == IMS} == known
 
@@ -201,6 +202,21 @@ def test_no_sentence_has_a_line_break(event: EventType) -> None:
             "company.com with 1 local recipients.",
         ),
         (
+            events.CONNECTION_MADE,
+            {"host": "192.0.2.25", "domain": "domain.com"},
+            "A new TCP/IP connection has been made to host 192.0.2.25 (for domain.com).",
+        ),
+        (
+            events.CONNECT_FAILED,
+            {"domain": "domain.com"},
+            "An attempt to connect to host domain.com failed.",
+        ),
+        (
+            events.CONNECT_REFUSED,
+            {"host": "192.0.2.25", "domain": "domain.com"},
+            "An attempt to connect to host 192.0.2.25 for domain.com was refused.",
+        ),
+        (
             events.DISK_LOW,
             {"kilobytes": 10240},
             "The available disk space on the spool drive has dropped below (10240)K. The Internet "
@@ -237,7 +253,7 @@ def test_no_sentence_has_a_line_break(event: EventType) -> None:
             "failed with error: Logon failure: unknown user name or bad password.",
         ),
     ],
-    ids=["2002", "3018", "3041", "4003", "4051", "4183"],
+    ids=["2002", "2003", "3010", "3011", "3018", "3041", "4003", "4051", "4183"],
 )
 def test_attested_sentences(event: EventType, fields: dict[str, object], sentence: str) -> None:
     """The sentences that articles print come out as printed."""
