@@ -80,7 +80,8 @@ def make_record(number: int) -> EventRecord:
 
 def stdlib(nowhere: TextIO) -> Once:
     """Log the same sentence and fields as a program does that has logging only."""
-    logger = logging.Logger("plain")
+    logger = logging.getLogger("plain")
+    logger.propagate = False
     handler = logging.StreamHandler(nowhere)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger.addHandler(handler)
@@ -121,9 +122,8 @@ def forms(stack: ExitStack) -> dict[str, Callable[[EventRecord], object]]:
     }
 
 
-def things(stack: ExitStack) -> tuple[Once, dict[str, Arrange]]:
+def things(stack: ExitStack, nowhere: TextIO) -> tuple[Once, dict[str, Arrange]]:
     """Give the base, and by its name everything that is compared with it."""
-    nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
     records = [make_record(number) for number in range(RECORDS)]
     base = stdlib(nowhere)
 
@@ -154,8 +154,8 @@ def measure(rounds: int, count: int) -> dict[str, list[Pair]]:
     What else the machine does shall fall on all alike: each round begins with another thing, and in
     every other one the thing comes before the base.
     """
-    with ExitStack() as stack:
-        base, arranged = things(stack)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, ExitStack() as stack:
+        base, arranged = things(stack, nowhere)
         pairs: dict[str, list[Pair]] = {name: [] for name in arranged}
         names = list(arranged)
         for turn in range(rounds):
@@ -164,13 +164,9 @@ def measure(rounds: int, count: int) -> dict[str, list[Pair]]:
                 once = arranged[name]()
                 time_of(once, RECORDS, 0)  # warm
                 first = RECORDS + turn * count
-                if turn % 2:
-                    thing = time_of(once, count, first)
-                    pairs[name].append(Pair(time_of(base, count, first), thing))
-                else:
-                    pairs[name].append(
-                        Pair(time_of(base, count, first), time_of(once, count, first))
-                    )
+                order = (once, base) if turn % 2 else (base, once)
+                times = [time_of(each, count, first) for each in order]
+                pairs[name].append(Pair(*(reversed(times) if turn % 2 else times)))
     return pairs
 
 
@@ -179,7 +175,8 @@ def report(pairs: Mapping[str, Sequence[Pair]], count: int) -> str:
     rounds = len(pairs[AGAIN])
     return "\n".join(
         [
-            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {rounds}; events in each: {count}. {machine()}.",
+            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {rounds}; events in each, of each: {count}. "
+            f"{machine()}.",
             "",
             "| what | µs an event, median | ratio, median | ratio, min to max |",
             "|---|---:|---:|---:|",

@@ -317,6 +317,31 @@ def test_call_sites_give_what_the_sentences_need() -> None:
     assert lacking == {}
 
 
+def _mentioned() -> set[str]:
+    """Find the names by which our code outside of the catalogue's tables speaks of events."""
+    root = Path(__file__).parents[2]
+    names: set[str] = set()
+    for folder in ("server", "proxy", "config", "bindpost/cli", "bindpost/events"):
+        for path in sorted((root / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+            for node in functions if folder == "bindpost/events" else [tree]:
+                for found in ast.walk(node):
+                    match found:
+                        case ast.Attribute(value=ast.Name(id="events"), attr=name):
+                            names.add(name)
+                        case ast.Name(id=name, ctx=ast.Load()):
+                            names.add(name)
+    return names
+
+
+def test_every_event_has_an_occasion() -> None:
+    """What is in the catalogue is logged somewhere: nobody shall wait for what never comes."""
+    constants = {name for name in events.__all__ if isinstance(getattr(events, name), EventType)}
+
+    assert constants - _mentioned() == set()
+
+
 def test_an_event_reads_as_its_template() -> None:
     """Where nobody renders it, an event shows its sentence with the placeholders."""
     assert str(events.SERVICE_STOPPED) == events.SERVICE_STOPPED.template
