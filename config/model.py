@@ -76,6 +76,23 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
 
 
+class SocksPath(_Table, tag_field="type", tag="socks", frozen=True):
+    """A bind path through a SOCKS proxy, `[path.NAME] type = "socks"`, if a URL is not enough."""
+
+    url: Annotated[
+        str, Meta(description="The proxy: socks5://, socks4:// or socks4a:// as `via` has it.")
+    ] = ""
+    keepalive: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=7200,
+            description="Silent seconds before its machine is asked for a sign of life; "
+            "after as long again without one it has gone.",
+        ),
+    ] = 60
+
+
 class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
     """A bind path through an SSH server, `[path.NAME] type = "ssh"`."""
 
@@ -94,13 +111,22 @@ class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
         True
     )
     password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
+    keepalive: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=7200,
+            description="Silent seconds before the server is asked for a sign of life; "
+            "after four times that without one the login is lost.",
+        ),
+    ] = 15
 
 
 class DirectPath(_Table, tag_field="type", tag="direct", frozen=True):
     """A bind on this machine, `[path.NAME] type = "direct"`."""
 
 
-PathTable = WinsockPath | SshPath | DirectPath
+PathTable = WinsockPath | SocksPath | SshPath | DirectPath
 
 
 class Ims(_Table, rename="pascal", frozen=True):

@@ -1,4 +1,4 @@
-"""What this machine tells about an address to be bound: own addresses, who listens, privileges."""
+"""What this machine tells about addresses to be bound: own ones, free ports, holders, rights."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def own_addresses() -> list[IPAddress]:
             for *_, address in socket.getaddrinfo(socket.gethostname(), None):
                 found.add(ip_address(str(address[0]).partition("%")[0]))
     return sorted(found, key=lambda a: (not a.is_loopback, a.version, int(a)))
+
+
+def free_port() -> int:
+    """Give a TCP port that is free on 127.0.0.1 now, for programs that take no port 0."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 def is_own(address: IPAddress) -> bool | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from bindpost.config.activation import activation
-from bindpost.config.model import Listener, Settings, SshPath, WinsockPath
+from bindpost.config.model import Listener, Settings, SocksPath, SshPath, WinsockPath
 from bindpost.config.redact import redact
 from bindpost.config.via import plug_ins, scheme_of
 from bindpost.errors import ConfigError
@@ -68,6 +68,10 @@ def _from_table(name: str, settings: Settings, folder: Path) -> BindProvider:
         from .winsock.provider import WinsockProvider
 
         return WinsockProvider.from_table(name, table, folder)
+    if isinstance(table, SocksPath):
+        from .socks.provider import SocksProvider
+
+        return SocksProvider.from_table(name, table)
     if isinstance(table, SshPath):
         from .ssh.provider import SshProvider
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +20,11 @@ Record = dict[str, Any]
 """A log record as JSON has it."""
 PATIENCE: Final = 30.0
 """Seconds to wait for something that must happen."""
+
+
+def moment(record: Record) -> float:
+    """Give the time of a log record, as `time.time` has it."""
+    return datetime.fromisoformat(record["@timestamp"]).timestamp()
 
 
 def _record(line: bytes) -> Record:
@@ -65,21 +71,36 @@ class Serving:
             self._queue.put(_record(line))
         self._queue.put(None)
 
-    def _new_records(self) -> Iterator[Record]:
+    def _new_records(self, patience: float = PATIENCE) -> Iterator[Record]:
         """Give the records that are still to come, to the end of the log."""
-        while (record := self._queue.get(timeout=PATIENCE)) is not None:
+        while (record := self._queue.get(timeout=patience)) is not None:
             self.records.append(record)
             yield record
 
-    def wait_for(self, matches: Callable[[Record], bool]) -> Record:
-        """Give the first log record, past or to come, that matches."""
+    def wait_for(self, matches: Callable[[Record], bool], *, patience: float = PATIENCE) -> Record:
+        """
+        Give the first log record, past or to come, that matches.
+
+        Raises `queue.Empty` when nothing at all is logged for `patience` seconds.
+        """
         for record in self.records:
             if matches(record):
                 return record
-        for record in self._new_records():
+        for record in self._new_records(patience):
             if matches(record):
                 return record
         raise AssertionError(f"the log ended without it: {self.records}")
+
+    def wait_for_event(self, number: int, count: int = 1, *, patience: float = PATIENCE) -> Record:
+        """Give the record of an event of the catalogue, past or to come: the `count`th of them."""
+        seen = 0
+
+        def matches(record: Record) -> bool:
+            nonlocal seen
+            seen += record.get("EventID") == number
+            return seen == count
+
+        return self.wait_for(matches, patience=patience)
 
     def wait_ready(self) -> Serving:
         """Return when every listener is bound."""

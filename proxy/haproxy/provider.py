@@ -92,6 +92,13 @@ class ProxyProtocolProvider:
         self._inner = inner
         self._trusted = TrustedSenders(trusted)
         self._timeout = timeout
+        self._identity = (inner, tuple(trusted), timeout)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProxyProtocolProvider) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     @property
     def url(self) -> str:

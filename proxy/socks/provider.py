@@ -8,7 +8,8 @@ from functools import partial
 from typing import Self, final
 
 from bindpost.config.endpoint import Endpoint
-from bindpost.errors import BindError
+from bindpost.config.model import SocksPath
+from bindpost.errors import BindError, ConfigError
 
 from ..provider import Hop, ProtocolFactory, Report
 from .address import SocksProxy
@@ -20,7 +21,7 @@ from .naming import probe
 from .pending import Pending
 from .sessions import Sessions
 from .symptom import Failure, Service, Sign, Symptom
-from .timing import Timing
+from .timing import Timing, keepalive_of
 
 
 @final
@@ -43,6 +44,15 @@ class SocksProvider:
     def from_url(cls, url: str) -> Self:
         """Read `socks5://[USER:PASSWORD@]HOST[:PORT]` and its kin. Raises `ConfigError`."""
         return cls(SocksProxy.from_url(url))
+
+    @classmethod
+    def from_table(cls, name: str, table: SocksPath) -> Self:
+        """Read a `[path.NAME]` table. Raises `ConfigError`."""
+        try:
+            proxy = SocksProxy.from_url(table.url)
+        except ConfigError as error:
+            raise ConfigError(f"path.{name}.url", error.problem, hint=error.hint) from None
+        return cls(proxy, timing=Timing(keepalive=keepalive_of(table.keepalive)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SocksProvider) and self._dialer == other._dialer

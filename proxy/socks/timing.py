@@ -13,6 +13,14 @@ A dead proxy host is noticed after two minutes.
 
 Without it never: nothing is sent while a bind waits. It also keeps a NAT's table from forgetting.
 """
+_PROBES: Final = 4
+"""As far as whole seconds between them allow."""
+
+
+def keepalive_of(seconds: int) -> Keepalive:
+    """Give the keepalive that asks after so many silent seconds and gives up after as many more."""
+    interval = max(1, seconds // _PROBES)
+    return seconds, interval, -(-seconds // interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

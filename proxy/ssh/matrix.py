@@ -277,7 +277,7 @@ _MATRIX: Final = (
         ENETDOWN,
         ECONNRESET,
         "the connection to {server} is lost, and the port there with it",
-        "`connection_lost`, at once or after 60 s without an answer to keepalives",
+        "`connection_lost`, at once or after 60 s (four times `keepalive`) without an answer",
         "it is bound again by itself; if not, look into sshd's log on {host}",
     ),
 )

@@ -6,7 +6,6 @@ import asyncio
 import os
 import pwd
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Final
 
 from bindpost.config.endpoint import Endpoint
 
+from ..local import free_port
 from .settings import SshSettings, Timing
 
 _FIXED: Final = (
@@ -31,15 +31,25 @@ class OpenSshServer:
     """
     An sshd in the foreground, for the user who starts it, with its files in a folder.
 
-    `sshd` and `keygen` are the programs. What is made: the keys `host` and `client`, which are
-    known and authorized, `known_hosts`, `authorized_keys`. Linux and others with /proc tell the
-    processes of its logins.
+    `sshd` and `keygen` are the programs, `host` is the address on which it listens, `prefix` a
+    command that runs it, `ip netns exec` for instance. What is made: the keys `host` and `client`,
+    which are known and authorized, `known_hosts`, `authorized_keys`. Linux and others with /proc
+    tell the processes of its logins.
     """
 
-    def __init__(self, sshd: Path, keygen: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        sshd: Path,
+        keygen: Path,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
-        self.address = Endpoint("127.0.0.1", free_port())
+        self.address = Endpoint(host, free_port())
         self._sshd = sshd
+        self._prefix = prefix
         self._keygen = keygen
         self._process: asyncio.subprocess.Process | None = None
         self._log: asyncio.Task[None] | None = None
@@ -63,7 +73,7 @@ class OpenSshServer:
     def trust(self, name: str) -> None:
         """Make a public key the one that is known of this server."""
         key = (self.folder / f"{name}.pub").read_text()
-        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.address.port} {key}")
+        (self.folder / "known_hosts").write_text(f"[{self.address.host}]:{self.address.port} {key}")
 
     def settings(self, timing: Timing | None = None) -> SshSettings:
         """Give settings with which a login works."""
@@ -74,6 +84,16 @@ class OpenSshServer:
             key=self.folder / "client",
             known_hosts=self.folder / "known_hosts",
             timing=timing or Timing(),
+        )
+
+    @property
+    def table(self) -> str:
+        """The lines of a `[path.*]` table with which a login works."""
+        settings = self.settings()
+        return (
+            f"type = 'ssh'\nhost = '{settings.host}'\nport = {settings.port}\n"
+            f"user = '{settings.user}'\nkey = '{settings.key}'\n"
+            f"known_hosts = '{settings.known_hosts}'\n"
         )
 
     async def start(self, *options: str) -> None:
@@ -92,7 +112,7 @@ class OpenSshServer:
         config.write_text("\n".join([*options, *own, *_FIXED, ""]))  # the first value counts
         make_privilege_folder()
         self._process = await asyncio.create_subprocess_exec(
-            self._sshd, "-D", "-e", "-f", config, stderr=asyncio.subprocess.PIPE
+            *self._prefix, self._sshd, "-D", "-e", "-f", config, stderr=asyncio.subprocess.PIPE
         )
         said = ""
         assert self._process.stderr is not None
@@ -118,9 +138,10 @@ class OpenSshServer:
                 os.kill(pid, number)
 
     async def stop(self) -> None:
-        """End it and its logins."""
+        """Kill it and its logins, as a crash does."""
         if self._process is None or self._process.returncode is not None:
             return
+        self.pause()  # a login that begins now would not be among those that are killed
         self.signal_sessions(signal.SIGKILL)
         self._process.kill()
         await self._process.wait()
@@ -132,14 +153,6 @@ def make_privilege_folder() -> None:
     """Make the empty folder that sshd wants when root starts it, as its service does."""
     if os.getuid() == 0:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
-
-
-def free_port() -> int:
-    """Give a port that is free now; sshd and its PermitListen take no port 0."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

@@ -49,6 +49,12 @@ class SshProvider:
         """Read a `[path.NAME]` table; file names are relative to `folder`. Raises `ConfigError`."""
         return cls(SshSettings.from_table(name, table, folder), key=f"path.{name}.type")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SshProvider) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash(self.settings)
+
     @property
     def url(self) -> str:
         """The bind path as a URL; there is no password in it."""

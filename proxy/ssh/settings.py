@@ -54,6 +54,11 @@ class SshTable(Protocol):
         """File whose first line is the password; empty = none."""
         ...
 
+    @property
+    def keepalive(self) -> int:
+        """Seconds between keepalives."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -129,6 +134,7 @@ class SshSettings:
             key=_file(f"{key}.key", table.key, folder),
             agent=table.agent,
             password_file=_file(f"{key}.password_file", table.password_file, folder),
+            timing=Timing(keepalive=table.keepalive),
         )
 
     @property

@@ -60,6 +60,7 @@ class WinsockProvider:
         self.warnings = config.warnings
         self._rules = bind_rules(config, application, enabled=enabled)
         self._grace = grace
+        self._identity = (config, application, enabled, timing or Timing(), grace)
         self._local = DirectProvider()
         self._dialer = Dialer(
             servers=config.servers_for(application),
@@ -101,6 +102,12 @@ class WinsockProvider:
             enabled=table.enabled,
             timing=Timing(tries=table.tries, interval=table.interval),
         )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WinsockProvider) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self.url)  # sections have mappings in them
 
     @property
     def url(self) -> str:

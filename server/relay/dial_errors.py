@@ -29,7 +29,7 @@ _SOCKS5: Final[dict[int, tuple[Hop, str]]] = {
 }
 """Reply codes of RFC 1928, 6, that say more than that the proxy cannot do it."""
 _HTTP: Final[dict[int, tuple[Hop, str]]] = {
-    403: ("proxy", _ALLOW + ", by CONNECT (tinyproxy: ConnectPort)"),
+    403: ("proxy", _ALLOW + ", by CONNECT (tinyproxy: ConnectPort; squid: SSL_ports)"),
     401: ("proxy", _LOG_IN),  # tinyproxy says so, and means 407
     407: ("proxy", _LOG_IN),
     502: ("server", _START_SERVER),

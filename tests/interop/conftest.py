@@ -3,13 +3,19 @@
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from bindpost.proxy.local import free_port
+from bindpost.proxy.socks.dante import Dante
+from bindpost.proxy.ssh.openssh import OpenSshServer
 from bindpost.testing import Serve, Serving
+from bindpost.testing.programs import running
 
 
 @pytest.fixture
@@ -66,3 +72,76 @@ def start_notifying(tmp_path: Path) -> Iterator[StartNotifying]:
     for process in started:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture
+def dante(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Dante]:
+    """A Dante that is not started yet."""
+    made = Dante(program("danted"), tmp_path)
+    yield made
+    made.kill()
+
+
+class Sshd:
+    """An OpenSshServer for tests that run on no loop."""
+
+    def __init__(self, server: OpenSshServer, portal: BlockingPortal) -> None:
+        self.server = server
+        self._portal = portal
+
+    def start(self, *options: str) -> None:
+        """Start it with these lines of sshd_config."""
+        self._portal.call(self.server.start, *options)
+
+    def kill(self) -> None:
+        """Kill it and its logins."""
+        self._portal.call(self.server.stop)
+
+
+@pytest.fixture
+def sshd(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Sshd]:
+    """An sshd that is not started yet."""
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with start_blocking_portal() as portal:
+        made = Sshd(OpenSshServer(program("sshd"), program("ssh-keygen"), folder), portal)
+        yield made
+        made.kill()
+
+
+SQUID = """\
+http_port 127.0.0.1:{port}
+visible_hostname proxy.example
+pid_filename none
+cache_log /dev/null
+access_log none
+cache_store_log none
+netdb_filename none
+cache deny all
+pinger_enable off
+shutdown_lifetime 0 seconds
+acl mail port {allowed}
+acl CONNECT method CONNECT
+http_access deny CONNECT !mail
+http_access allow CONNECT localhost
+http_access deny all
+"""
+
+
+@pytest.fixture
+def squid(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[int], str]]:
+    """
+    Start a squid that connects to one port only; gives its HOST:PORT.
+
+    It keeps nothing. Started by root it changes to a user of its own, who may not write here.
+    """
+    path = program("squid")
+    with ExitStack() as stack:
+
+        def start(allowed: int) -> str:
+            port = free_port()
+            config = tmp_path / "squid.conf"
+            config.write_text(SQUID.format(port=port, allowed=allowed))
+            return stack.enter_context(running(port, path, "-N", "-f", config))
+
+        yield start

@@ -5,57 +5,14 @@ import random
 import shutil
 import smtplib
 import subprocess
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bindpost.testing import Serve
+from bindpost.testing import Load, Serve, check_kept
 
 ROUNDS = 20
-SENDERS = 4
-
-
-class Load:
-    """Sends numbered messages over several sessions at once; knows which were acknowledged."""
-
-    def __init__(self, address: tuple[str, int], first: int) -> None:
-        self.acknowledged: dict[str, bytes] = {}
-        self._address = address
-        self._numbers = iter(range(first, first + 1_000_000))
-        self._lock = threading.Condition()
-        self._threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
-        for thread in self._threads:
-            thread.start()
-
-    def _send(self) -> None:
-        try:
-            with smtplib.SMTP(*self._address, timeout=30) as smtp:
-                while True:
-                    self._send_one(smtp)
-        except (OSError, smtplib.SMTPException):
-            return  # the server was killed
-
-    def _send_one(self, smtp: smtplib.SMTP) -> None:
-        with self._lock:
-            number = next(self._numbers)
-        body = f"Subject: {number}\r\n\r\n{'x' * (number % 5000)}\r\n".encode()
-        smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
-        with self._lock:
-            self.acknowledged[str(number)] = body
-            self._lock.notify_all()
-
-    def wait_for_acknowledged(self, count: int) -> None:
-        """Return when so many messages are acknowledged."""
-        with self._lock:
-            assert self._lock.wait_for(lambda: len(self.acknowledged) >= count, 30)
-
-    def wait_end(self) -> None:
-        """Return when every sender has met the end."""
-        for thread in self._threads:
-            thread.join(60)
 
 
 def test_kill_9_under_load(serve: Serve) -> None:
@@ -71,14 +28,8 @@ def test_kill_9_under_load(serve: Serve) -> None:
         serving.process.wait(30)
         acknowledged |= load.acknowledged
 
-    client = serve().wait_ready().client
-    rows = client.messages(limit=0)
-    kept = Counter(row.fields.subject for row in rows)
-    assert set(acknowledged) <= set(kept)
-    assert set(kept.values()) == {1}
-    for row in rows:
-        if row.fields.subject in acknowledged:
-            assert client.raw(row.id) == acknowledged[row.fields.subject]
+    assert acknowledged
+    check_kept(acknowledged, serve().wait_ready().client)
 
 
 @pytest.fixture

@@ -44,15 +44,6 @@ defaults
     timeout client 1m
     timeout server 1m
 """
-QUEUE = """
-defaults
-    mode tcp
-    timeout client 5m
-    timeout server 5m
-    timeout queue 60s
-    timeout connect 100ms
-    retries 100
-"""
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -145,7 +136,6 @@ class HAProxy:
         *,
         bind: str = "",
         frontend: str = "",
-        defaults: str = DEFAULTS,
         front: socket.socket | None = None,
     ) -> tuple[str, int]:
         """Run it with these lines, on a free port or `front`; gives where clients connect."""
@@ -153,7 +143,7 @@ class HAProxy:
         self.stack.enter_context(sock)
         file = self.folder / "haproxy.cfg"
         file.write_text(
-            f"{defaults}\n"
+            f"{DEFAULTS}\n"
             f"frontend smtp\n    bind fd@{sock.fileno()} {bind}\n{frontend}"
             "    default_backend app\n"
             f"backend app\n{server}\n"
@@ -331,7 +321,7 @@ def test_documented_configurations(
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-# The queue in front of a listener with one slot, as SOCKS BIND is
+# A listener with one slot, as SOCKS BIND is; test_socks_docs.py has the queue that it needs
 
 REARMING = 0.01
 """Seconds that the port is closed after a session: a SOCKS server is some round trips away."""
@@ -366,18 +356,6 @@ async def carry(sock: socket.socket, target: Endpoint) -> None:
             await splice(client, server)
         await asyncio.sleep(REARMING)
         sock = socket.create_server(address)
-
-
-async def test_a_queue_for_one_slot(haproxy: HAProxy) -> None:
-    """Clients that come together all get their turn on a port that carries only one."""
-    async with serving() as service, one_slot(service) as slot:
-        address = haproxy.start(
-            f"    server app {slot} maxconn 1 maxqueue 256 send-proxy-v2", defaults=QUEUE
-        )
-
-        peers = await asyncio.gather(*(send_mail(address) for _ in range(8)))
-
-        assert sorted(await service.peers()) == sorted(peers)  # type: ignore[type-var]  # all known
 
 
 async def test_without_the_queue(haproxy: HAProxy) -> None:

@@ -1,15 +1,12 @@
-"""Relaying through real proxies: Dante, microsocks and tinyproxy, to a bindpost behind them."""
+"""Relaying through real proxies, Dante, microsocks, tinyproxy and squid, to a bindpost behind."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import smtplib
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import structlog
 from bindpost import events
 from bindpost.config.model import Listener, Relay, Settings
 from bindpost.events import EventType
+from bindpost.proxy.local import free_port
 from bindpost.server.app import Bindpost
 from bindpost.server.message.model import (
     Envelope,
@@ -33,6 +31,7 @@ from bindpost.server.relay import Route, relaying
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.testing import Serve
+from bindpost.testing.programs import running
 
 PATIENCE = 20.0
 """Seconds for a program to start or to end, and for an event to come."""
@@ -98,32 +97,6 @@ def log() -> Iterator[Log]:
     structlog.configure(processors=[log])
     yield log
     structlog.reset_defaults()
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def running(port: int, *command: object) -> Iterator[None]:
-    """Run a program until the block ends; the block begins when it takes connections."""
-    process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < until:
-            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                break
-        else:
-            pytest.fail(f"{process.args!r} doesn't listen")
-        yield
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 @contextmanager
@@ -293,6 +266,28 @@ async def test_tinyproxy_that_refuses(
     assert delayed["hop"] == "proxy"
     assert said in delayed["reason"]
     assert hinted in delayed["hint"]
+
+
+async def test_squid(
+    there: Bindpost, squid: Callable[[int], str], tmp_path: Path, log: Log
+) -> None:
+    """Through squid's CONNECT a message arrives byte for byte."""
+    async with releasing(there, tmp_path, f"http://{squid(there.smtp[0].port)}"):
+        await log.wait_for(events.RELAY_SENT)
+
+    assert await received(there) == RAW
+
+
+async def test_squid_that_refuses(
+    there: Bindpost, squid: Callable[[int], str], tmp_path: Path, log: Log
+) -> None:
+    """A port that squid's rules leave out is told as the proxy's, with what to do."""
+    async with releasing(there, tmp_path, f"http://{squid(443)}"):
+        delayed = await log.wait_for(events.RELAY_DELAYED)
+
+    assert delayed["hop"] == "proxy"
+    assert "403" in delayed["reason"]
+    assert "SSL_ports" in delayed["hint"]
 
 
 def test_serve_relays_through_microsocks(serve: Serve, program: Program, tmp_path: Path) -> None:

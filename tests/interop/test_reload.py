@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.proxy.local import free_port
 from bindpost.testing import Serve
-
-
-def free_port() -> int:
-    """Give a TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def say(peer: socket.socket, line: str) -> bytes:

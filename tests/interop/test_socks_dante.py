@@ -3,129 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import smtplib
 import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import cast
 
 import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
-from bindpost.events import PATH_RECOVERED
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import Listener, ListenerState
 from bindpost.proxy.socks.address import SocksProxy
+from bindpost.proxy.socks.dante import Dante
 from bindpost.proxy.socks.matrix import MATRIX
 from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.proxy.socks.timing import Timing
 from bindpost.testing import Serve
 from bindpost.testing.providers import Bench, BindProviderSuite
 
-PATIENCE = 20.0
-"""Seconds for a program to end."""
 ROWS = {row.key: row for row in MATRIX}
 PEER = "127.0.0.9"
-
-HEAD = """\
-logoutput: stderr
-internal: 127.0.0.1 port = {port}
-external: 127.0.0.1
-clientmethod: none
-socksmethod: {method}
-{users}timeout.negotiate: 30
-timeout.io: 0
-internal.socket.so_keepalive: 1
-"""
-AS_ROOT = "user.privileged: root\nuser.unprivileged: nobody\n"
-CLIENTS = "client pass {{ from: {clients} to: 0.0.0.0/0 }}\n"
-BIND = """\
-socks pass {{ from: 127.0.0.0/8 to: 127.0.0.1/32{range}
-             command: bind
-             protocol: tcp{version} }}
-"""
-BINDREPLY = """\
-socks pass {{ from: 0.0.0.0/0 to: 127.0.0.0/8
-             command: bindreply
-             protocol: tcp{log} }}
-"""
-LOG_ERRORS = "\n             log: error"
-REST = "socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-
-
-class Dante:
-    """A danted of its own, in the foreground; whatever is not said is as it should be."""
-
-    def __init__(self, program: Path, folder: Path) -> None:
-        self._program = program
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
-
-    def start(
-        self,
-        *,
-        method: str = "none",
-        clients: str = "127.0.0.0/8",
-        bind: bool = True,
-        bindreply: bool = True,
-        ports: str = "",
-        only_v4: bool = False,
-        log_errors: bool = True,
-    ) -> Dante:
-        """Start it; returns when it listens."""
-        text = HEAD.format(
-            port=self.port, method=method, users=AS_ROOT if os.geteuid() == 0 else ""
-        )
-        text += CLIENTS.format(clients=clients)
-        if bind:
-            version = "\n             proxyprotocol: socks_v4" if only_v4 else ""
-            text += BIND.format(range=f" port {ports}" if ports else "", version=version)
-        if bindreply:
-            text += BINDREPLY.format(log=LOG_ERRORS if log_errors else "")
-        config = self._folder / "danted.conf"
-        config.write_text(text + REST)
-        self._process = subprocess.Popen(
-            [self._program, "-f", config, "-p", self._folder / "danted.pid"],
-            stderr=subprocess.PIPE,
-        )
-        assert self._process.stderr is not None
-        heard = []
-        for line in self._process.stderr:
-            heard.append(line)
-            if b" running" in line:
-                return self
-        pytest.fail(f"danted ended: {heard}")
-
-    def stop(self) -> None:
-        """End it, and its children with it."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.communicate(timeout=PATIENCE)
-            self._process = None
-
-    def url(self, scheme: str = "socks5", login: str = "") -> str:
-        """The bind path through it."""
-        return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}"
-
-
-@pytest.fixture
-def dante(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Dante]:
-    """A Dante that is not started yet."""
-    made = Dante(program("danted"), tmp_path)
-    yield made
-    made.stop()
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Session(asyncio.Protocol):
@@ -434,36 +332,6 @@ async def test_diagnosis_of_a_login(dante: Dante) -> None:
 
 
 # The whole program
-
-
-def send(host: str, port: int, subject: str) -> None:
-    """Send a mail, as soon as the port is there again after the one before. Blocks."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        with (
-            suppress(ConnectionError, smtplib.SMTPServerDisconnected),
-            smtplib.SMTP(host, port, local_hostname="client.example") as client,
-        ):
-            client.sendmail("a@example.com", ["b@example.com"], f"Subject: {subject}\n\nHello\n")
-            return
-    pytest.fail(f"no mail was taken at {host}:{port}")
-
-
-def test_mails_through_dante(dante: Dante, serve: Serve) -> None:
-    """Mails that come in through Dante are kept, also after it was started again."""
-    dante.start()
-    serving = serve("--via", dante.url(), listen=f"0.0.0.0:{free_port()}").wait_ready()
-    for number in range(5):
-        send(*serving.smtp, str(number))
-    dante.stop()
-    serving.wait_for(lambda record: record.get("EventID") == 4007)
-    dante.start()
-    serving.wait_for(lambda record: record.get("EventID") == PATH_RECOVERED.id)
-    send(*serving.smtp, "after")
-
-    subjects = {message.fields.subject for message in serving.client.messages()}
-    assert subjects == {"0", "1", "2", "3", "4", "after"}
-    assert serving.stop() == 0
 
 
 def test_the_event_of_a_path_that_is_wrong(dante: Dante, serve: Serve) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from bindpost.config.endpoint import Endpoint
-from bindpost.proxy.socks.provider import SocksProvider
+from bindpost.proxy.local import free_port
+from bindpost.testing import Serve
+from bindpost.testing.programs import insist
 
 PAGE = Path(__file__).parents[2] / "docs" / "socks.md"
 PATIENCE = 20.0
 """Seconds for a program to end."""
-CLIENTS = 12
+CLIENTS = 64
+HAPROXY = "127.0.0.3"
+"""Where HAProxy comes from; the senders come from 127.0.0.1."""
 
 Program = Callable[[str], Path]
 
@@ -34,13 +37,6 @@ def block(language: str, changes: Mapping[str, str]) -> str:
         assert old in text
         text = text.replace(old, new)
     return text
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager
@@ -78,35 +74,6 @@ def test_danted_accepts_its_configuration(program: Program, danted_conf: Path) -
     subprocess.run([program("danted"), "-V", "-f", danted_conf], check=True, timeout=PATIENCE)
 
 
-class Session(asyncio.Protocol):
-    """Greets, says goodbye and closes, as SMTP servers do."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet."""
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.write(b"220 hello\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        """Say goodbye."""
-        self.transport.write(b"221 bye\r\n")
-        self.transport.close()
-
-
-async def visit(port: int) -> bytes:
-    """Be a client that quits, and comes again if there was no banner; gives all that it heard."""
-    heard = b""
-    while not heard:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with suppress(OSError):
-            heard = await reader.readline()
-            writer.write(b"QUIT\r\n")
-            heard += await reader.readline()
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-    return heard
-
-
 @pytest.fixture
 def dante_url(program: Program, danted_conf: Path, tmp_path: Path) -> Iterator[str]:
     """The bind path through a Dante with the page's configuration."""
@@ -130,19 +97,31 @@ def haproxy_port(program: Program, bound: int, tmp_path: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as front:
         fd = front.fileno()
         changes = {"127.0.0.1:25\n": f"fd@{fd}\n", "127.0.0.1:2525": f"127.0.0.1:{bound}"}
+        changes["maxqueue 256"] = f"maxqueue 256 send-proxy-v2 source {HAPROXY}"
         config.write_text(block("haproxy", changes))
         with running(program("haproxy"), "-db", "-f", config, pass_fds=(fd,)):
             yield front.getsockname()[1]
 
 
-async def test_haproxy_lets_clients_wait(dante_url: str, bound: int, haproxy_port: int) -> None:
-    """Behind Dante and HAProxy, as the page has them, clients that come together are all served."""
-    listener = await SocksProvider.from_url(dante_url).create_server(
-        Session, Endpoint("0.0.0.0", bound)
+def test_haproxy_lets_senders_wait(
+    program: Program, serve: Serve, tmp_path: Path, dante_url: str, bound: int, haproxy_port: int
+) -> None:
+    """Behind Dante and HAProxy, as the page has them, 64 that come together lose no mail."""
+    source = program("smtp-source")
+    (tmp_path / "bindpost.toml").write_text(
+        f"[[listener]]\nendpoint = '0.0.0.0:{bound}'\nvia = '{dante_url}'\nproxy_protocol = true\n"
     )
+    serving = serve(listen="").wait_ready()
 
-    heard = await asyncio.gather(*(visit(haproxy_port) for _ in range(CLIENTS)))
+    def send(number: int) -> None:
+        envelope = ("-f", f"{number}@example.test", "-t", "to@example.test")
+        insist(source, *envelope, f"inet:127.0.0.1:{haproxy_port}")
 
-    assert heard == [b"220 hello\r\n221 bye\r\n"] * CLIENTS
-    listener.close()
-    await listener.wait_closed()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(send, range(CLIENTS)))
+
+    rows = serving.client.messages(limit=0)
+    senders = Counter(row.envelope.reverse_path for row in rows)
+    assert senders == {f"{number}@example.test": 1 for number in range(CLIENTS)}
+    assert {str(row.session.peer).rpartition(":")[0] for row in rows} == {"127.0.0.1"}
+    assert serving.stop() == 0

@@ -1,62 +1,29 @@
-"""What is taken for a SOCKS proxy with BIND: microsocks, `ssh -D`, an SSH server, tinyproxy."""
+"""What is taken for a SOCKS proxy with BIND: microsocks, `ssh -D`, SSH servers, HTTP proxies."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.socks.address import SocksProxy
 from bindpost.proxy.socks.matrix import MATRIX
 from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.proxy.socks.timing import Timing
+from bindpost.testing.programs import running
 
-PATIENCE = 20.0
-"""Seconds for a program to start or to end."""
 ROWS = {row.key: row for row in MATRIX}
 ANY = Endpoint("0.0.0.0", 0)
 HASTY = Timing(step=0.5, total=5.0, probe=0.5)
 
 Program = Callable[[str], Path]
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def running(port: int, *command: object) -> Iterator[str]:
-    """Run a program that listens on a port; gives its `HOST:PORT` when it does."""
-    process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when a port takes connections; nothing tells it otherwise."""
-    until = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < until:
-        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-    pytest.fail(f"{process.args!r} doesn't listen")
 
 
 @pytest.fixture
@@ -168,6 +135,17 @@ async def test_an_ssh_server(sshd: str) -> None:
 async def test_an_http_proxy(tinyproxy: str, scheme: str) -> None:
     """tinyproxy says nothing to SOCKS; asked in HTTP it says what it is."""
     check(await refusal(f"{scheme}://{tinyproxy}", timing=HASTY), "http")
+
+
+async def test_squid(squid: Callable[[int], str]) -> None:
+    """Squid waits for more, too, until it is asked in HTTP."""
+    address = squid(25)
+    schemes = ("socks5", "socks4")
+
+    for error in await asyncio.gather(
+        *(refusal(f"{scheme}://{address}", timing=HASTY) for scheme in schemes)
+    ):
+        check(error, "http")
 
 
 async def test_diagnosis_of_an_http_proxy(tinyproxy: str) -> None:

@@ -22,9 +22,10 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.config.model import Settings, Tls
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import ListenerState
 from bindpost.proxy.ssh.listener import SshListener
-from bindpost.proxy.ssh.openssh import OpenSshServer, free_port, make_privilege_folder
+from bindpost.proxy.ssh.openssh import OpenSshServer, make_privilege_folder
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import Timing
 from bindpost.server.message.model import new_id

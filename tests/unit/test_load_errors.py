@@ -130,12 +130,12 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
         ),
         (
             '[path.x]\nserver = "10.0.0.1"',
-            'path.x.type: is missing; it must be one of "winsock", "ssh", "direct" '
+            'path.x.type: is missing; it must be one of "winsock", "socks", "ssh", "direct" '
             "(from conf/lab.toml:1)",
         ),
         (
-            '[path."x.y"]\ntype = "socks"',
-            'path."x.y".type: expected one of "winsock", "ssh", "direct", got "socks" '
+            '[path."x.y"]\ntype = "sock"',
+            'path."x.y".type: expected one of "winsock", "socks", "ssh", "direct", got "sock" '
             "(from conf/lab.toml:2)",
         ),
         (
@@ -202,8 +202,8 @@ def test_what_is_wrong_in_a_file_is_named(
             "hostname: '\\udcff' is not UTF-8 (from BINDPOST_HOSTNAME)",
         ),
         (
-            {"BINDPOST_PATH__LAB__TYPE": "socks"},
-            'path.lab.type: expected one of "winsock", "ssh", "direct", got "socks" '
+            {"BINDPOST_PATH__LAB__TYPE": "sock"},
+            'path.lab.type: expected one of "winsock", "socks", "ssh", "direct", got "sock" '
             "(from BINDPOST_PATH__LAB__TYPE)",
         ),
     ],

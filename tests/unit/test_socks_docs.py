@@ -8,7 +8,7 @@ import pytest
 
 from bindpost.proxy.socks.address import LONGEST_LOGIN, PORT
 from bindpost.proxy.socks.matrix import MATRIX, Row
-from bindpost.proxy.socks.timing import Timing
+from bindpost.proxy.socks.timing import KEEPALIVE, Keepalive, Timing, keepalive_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "socks.md"
 
@@ -44,3 +44,12 @@ def test_the_times_are_the_codes(page: str) -> None:
     assert idle + interval * count == 120
     assert f"The port is {PORT} if none is said" in page
     assert f"{LONGEST_LOGIN} bytes each at most" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "keepalive"),
+    [(60, KEEPALIVE), (1, (1, 1, 1)), (2, (2, 1, 2)), (4, (4, 1, 4)), (9, (9, 2, 5))],
+)
+def test_the_probes_of_a_keepalive(seconds: int, keepalive: Keepalive) -> None:
+    """As many seconds go by with probes as without; one interval more where it doesn't divide."""
+    assert keepalive_of(seconds) == keepalive

@@ -24,6 +24,7 @@ class Table:
     key: str = ""
     agent: bool = True
     password_file: str = ""
+    keepalive: int = 15
 
 
 @pytest.mark.parametrize(

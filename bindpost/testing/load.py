@@ -1,0 +1,120 @@
+"""Mail under load: numbered messages over several sessions, and which of them were acknowledged."""
+
+from __future__ import annotations
+
+import itertools
+import smtplib
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from ..client import Client
+from .serving import PATIENCE
+
+_PAUSE: Final = 0.005
+"""Seconds before a sender that found no server tries again."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: closing is a reset."""
+
+
+class Load:
+    """
+    Sends numbered messages over several sessions at once; knows which were acknowledged.
+
+    A message that was not acknowledged is not sent again, whatever happens. `first` is the first
+    number. With `again` a sender whose session is lost begins another, until `stop()`; else it
+    ends. `each` is how many messages a session has, 0 for no end. With `reset` the senders' sockets
+    are reset when they are closed, as those of programs that crash are.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        first: int = 0,
+        senders: int = 4,
+        again: bool = False,
+        each: int = 0,
+        reset: bool = False,
+    ) -> None:
+        self.acknowledged: dict[str, bytes] = {}
+        self._address = address
+        self._numbers = itertools.count(first)
+        self._again = again
+        self._each = each
+        self._reset = reset
+        self._stopped = threading.Event()
+        self._news = threading.Condition()
+        self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for_acknowledged(self, count: int) -> None:
+        """Return when so many messages are acknowledged."""
+        with self._news:
+            if not self._news.wait_for(lambda: len(self.acknowledged) >= count, PATIENCE):
+                raise AssertionError(f"only {len(self.acknowledged)} of {count} acknowledged")
+
+    def wait_for_more(self, count: int) -> None:
+        """Return when so many more messages are acknowledged."""
+        self.wait_for_acknowledged(len(self.acknowledged) + count)
+
+    def stop(self) -> None:
+        """Begin no more messages; returns when every sender has ended."""
+        self._stopped.set()
+        self.wait_end()
+
+    def wait_end(self) -> None:
+        """Return when every sender has met the end."""
+        for thread in self._threads:
+            thread.join(2 * PATIENCE)
+            if thread.is_alive():
+                raise AssertionError("a sender does not end")
+
+    def _send(self) -> None:
+        while True:
+            try:
+                with smtplib.SMTP(*self._address, timeout=PATIENCE) as smtp:
+                    self._prepare(smtp)
+                    self._session(smtp)
+            except (OSError, smtplib.SMTPException):  # the server, or the way to it, was cut off
+                if not self._again or self._stopped.wait(_PAUSE):
+                    return
+            if self._stopped.is_set():
+                return
+
+    def _prepare(self, smtp: smtplib.SMTP) -> None:
+        if self._reset and smtp.sock is not None:
+            smtp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def _session(self, smtp: smtplib.SMTP) -> None:
+        turns = range(self._each) if self._each else itertools.count()
+        for _ in turns:
+            if self._stopped.is_set():
+                return
+            with self._news:
+                number = next(self._numbers)
+            body = f"Subject: {number}\r\n\r\n{'x' * (number % 5000)}\r\n".encode()
+            smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
+            with self._news:
+                self.acknowledged[str(number)] = body
+                self._news.notify_all()
+
+
+def check_kept(acknowledged: Mapping[str, bytes], client: Client) -> None:
+    """See that what was acknowledged, by its subject, is kept, whole, and that nothing is twice."""
+    rows = client.messages(limit=0)
+    kept = Counter(row.fields.subject for row in rows)
+    lost = acknowledged.keys() - kept.keys()
+    twice = [subject for subject, count in kept.items() if count > 1]
+    changed = [
+        row.fields.subject
+        for row in rows
+        if row.fields.subject in acknowledged
+        and client.raw(row.id) != acknowledged[row.fields.subject]
+    ]
+    if lost or twice or changed:
+        raise AssertionError(f"{lost=} {twice=} {changed=}")
