@@ -29,12 +29,12 @@ async def open_store(
     return await SqliteStore.open(Path(location), retention)
 
 
-def open_events(location: str | Path, *, keep: int = KEEP) -> EventStore:
+async def open_events(location: str | Path, *, keep: int = KEEP) -> EventStore:
     """
-    Open the event store at a location, `:memory:` or a folder that the message store holds.
+    Open the event store at a location, `:memory:` or a folder that is there.
 
-    Keeps the newest `keep` events. Raises `StoreError`.
+    It keeps the newest `keep` events. Raises `StoreError` when the file can't be used.
     """
     if str(location) == ":memory:":
         return MemoryEventStore(keep=keep)
-    return SqliteEventStore(Path(location), keep=keep)
+    return await SqliteEventStore.open(Path(location), keep=keep)

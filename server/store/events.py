@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from .rules import fold
+
 KEEP: Final = 100_000
 """Events that are kept unless something else is said: weeks of an ordinary server."""
 
@@ -19,7 +21,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     `time` is aware, in UTC. `type` is the event type as NT numbers it: 1 error, 2 warning, 4
     information, 8 and 16 audits. `identifier` is the 32-bit identifier, of which `id` is the lower
     half. `strings` are the insertion strings, `message` the sentence with them put in. `fields` is
-    what came with it, `error` what is known of the failure underneath.
+    what came with it, as data that JSON can carry, `error` what is known of the failure underneath.
+    Texts may be any, but for `source`, which is valid Unicode.
     """
 
     time: datetime
@@ -71,7 +74,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.types or event.type in self.types)
             and (self.since is None or event.time >= self.since)
             and (self.until is None or event.time <= self.until)
-            and self.text.casefold() in event.message.casefold()
+            and fold(self.text) in fold(event.message)
             and (self.after is None or event.cursor > self.after)
             and (self.before is None or event.cursor < self.before)
         )
@@ -83,29 +86,40 @@ ANY_EVENT: Final = EventQuery()
 
 class EventStore(Protocol):
     """
-    Keeps the newest events.
+    Keeps the newest events, at least as many as it is told, and never many more.
 
-    `append` blocks and is for one thread; the rest is for the event loop that opened the store.
+    `append` may block, and is for any thread; the rest is for the event loop that opened the store.
     """
 
+    @property
+    def latest(self) -> int:
+        """The cursor of the newest event, whether it is still kept or not; 0 before the first."""
+        ...
+
     def append(self, event: NewEvent) -> None:
-        """Keep an event, letting go of the oldest when there are too many. Raises `StoreError`."""
+        """Keep an event; when it returns, the event is found. Raises `StoreError`."""
         ...
 
     async def find(
         self, query: EventQuery = ANY_EVENT, *, limit: int = 50, oldest_first: bool = False
     ) -> Sequence[KeptEvent]:
-        """Give matching events, newest first unless told otherwise; `limit` 0 means all."""
+        """
+        Give matching events, newest first unless told otherwise; `limit` 0 means all.
+
+        Raises `StoreError`, also when the store is closed.
+        """
         ...
 
     def follow(self, query: EventQuery = ANY_EVENT) -> AsyncIterator[KeptEvent]:
         """
         Yield the matching events behind `query.after`, then live ones, in order, each once.
 
-        Without `after` it begins at the moment of this call. Ends when the store is closed.
+        Without `after` it begins at the moment of this call. The iterator's next step may be
+        cancelled without losing an event. It ends when the store is closed, after what was kept
+        until then.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of everything, once nothing is appended; who follows gets the rest, then the end."""
+        """Let go of everything; closing again is harmless."""
         ...

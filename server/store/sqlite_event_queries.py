@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from bindpost.errors import StoreError
-
 from .codec import decode, encode
-from .events import ANY_EVENT, EventQuery, KeptEvent, NewEvent
-from .rules import fold, to_microseconds
-from .sqlite_connection import open_reader, translated
+from .events import EventQuery, KeptEvent, NewEvent
+from .rules import fold, is_unicode, to_microseconds
 
-EVENTS_FILE: Final = "events.db"
 VERSION: Final = 1
-_SCHEMA: Final = f"""
+APPLICATION: Final = 0x62707665
+"""`bpve` in ASCII, in SQLite's header: a database without it is another program's."""
+SCHEMA: Final = f"""
 CREATE TABLE event (
     cursor INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,      -- microseconds since 1970, UTC
@@ -32,46 +27,10 @@ CREATE TABLE event (
 );
 CREATE INDEX event_id ON event (id, cursor);
 CREATE INDEX event_type ON event (type, cursor);
+PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 _LARGEST: Final = 2**63 - 1
-
-
-def open_database(path: Path) -> sqlite3.Connection:
-    """
-    Open the connection that writes, making the file if it is missing.
-
-    What is committed outlives the process, not a power failure. Raises `StoreError`.
-    """
-    with translated(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                connection.executescript(f"BEGIN IMMEDIATE;\n{_SCHEMA}\nCOMMIT;")
-            _check_version(path, version or VERSION)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def read_file(path: Path, query: EventQuery = ANY_EVENT, *, limit: int = 0) -> list[KeptEvent]:
-    """Give matching events of a file, newest first, whether a server writes to it or not."""
-    with closing(open_reader(path)) as connection, translated(path):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        _check_version(path, version)
-        return find(connection, query, limit=limit, oldest_first=False)
-
-
-def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Give how many events there are, and the highest cursor that was ever given."""
-    (count,) = connection.execute("SELECT count(*) FROM event").fetchone()
-    latest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-    return count, latest[0] if latest else 0
 
 
 def insert(connection: sqlite3.Connection, event: NewEvent) -> int:
@@ -125,9 +84,10 @@ def _select(query: EventQuery) -> tuple[str, list[str | int]]:
         if values:
             hold(f"{column} IN ({', '.join('?' * len(values))})", *values)
 
-    among("id", query.ids)
-    among("source", query.sources)
-    among("type", query.types)
+    among("id", [_fitting(number) for number in query.ids])
+    # What is no Unicode no source has, but the condition must hold all the same.
+    among("source", [source if is_unicode(source) else "" for source in query.sources])
+    among("type", [_fitting(number) for number in query.types])
     if query.since is not None:
         hold("time >= ?", to_microseconds(query.since))
     if query.until is not None:
@@ -142,13 +102,5 @@ def _select(query: EventQuery) -> tuple[str, list[str | int]]:
 
 
 def _fitting(number: int) -> int:
-    """Give the nearest number that SQLite can hold; cursors come from outside."""
+    """Give the nearest number that SQLite can hold; queries come from outside."""
     return max(-_LARGEST, min(number, _LARGEST))
-
-
-def _check_version(path: Path, version: int) -> None:
-    if version != VERSION:
-        raise StoreError(
-            f"{path} has schema version {version}, this bindpost knows {VERSION}; use the bindpost "
-            "that made it, or move the file away: a new one is made"
-        )
