@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .events import KEEP, EventStore
+from .events import EventStore
 from .memory import MemoryStore
 from .memory_events import MemoryEventStore
 from .sqlite import SqliteStore
@@ -29,7 +29,7 @@ async def open_store(
     return await SqliteStore.open(Path(location), retention)
 
 
-async def open_events(location: str | Path, *, keep: int = KEEP) -> EventStore:
+async def open_events(location: str | Path, *, keep: int) -> EventStore:
     """
     Open the event store at a location, `:memory:` or a folder that is there.
 

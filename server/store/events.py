@@ -10,9 +10,6 @@ import msgspec
 
 from .rules import fold
 
-KEEP: Final = 100_000
-"""Events that are kept unless something else is said: weeks of an ordinary server."""
-
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """

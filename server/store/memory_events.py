@@ -13,14 +13,14 @@ import msgspec
 from bindpost.errors import StoreError
 
 from .event_feed import EventFeed
-from .events import ANY_EVENT, KEEP, EventQuery, KeptEvent, NewEvent
+from .events import ANY_EVENT, EventQuery, KeptEvent, NewEvent
 
 
 @final
 class MemoryEventStore:
     """An `EventStore` in memory. A query looks at every event between its cursors."""
 
-    def __init__(self, *, keep: int = KEEP) -> None:
+    def __init__(self, *, keep: int) -> None:
         self._kept: deque[KeptEvent] = deque(maxlen=keep)
         self._appending = threading.Lock()
         self._feed = EventFeed(self._oldest, latest=0)

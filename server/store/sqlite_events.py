@@ -18,7 +18,7 @@ from bindpost.errors import StoreError
 from . import sqlite_event_file as file
 from . import sqlite_event_queries as queries
 from .event_feed import EventFeed
-from .events import ANY_EVENT, KEEP, EventQuery, KeptEvent, NewEvent
+from .events import ANY_EVENT, EventQuery, KeptEvent, NewEvent
 from .sqlite_connection import translated
 from .sqlite_reader import Reader
 
@@ -40,7 +40,7 @@ class SqliteEventStore:
         self._feed = EventFeed(self._oldest, latest=database.latest)
 
     @classmethod
-    async def open(cls, folder: Path, *, keep: int = KEEP) -> SqliteEventStore:
+    async def open(cls, folder: Path, *, keep: int) -> SqliteEventStore:
         """Open the store in a folder, making the file if it is missing. Raises `StoreError`."""
         path = folder / file.EVENTS_FILE
         return cls(path, await asyncio.to_thread(file.open_database, path), keep=keep)

@@ -396,7 +396,7 @@ async def test_cursors_go_on_after_reopening(tmp_path: Path) -> None:
     store.append(event("lets all others go"))
     await store.close()
 
-    store = await SqliteEventStore.open(tmp_path)
+    store = await SqliteEventStore.open(tmp_path, keep=10_000)
     followed = store.follow(EventQuery(after=0))
     store.append(event("next"))
 
@@ -409,7 +409,7 @@ async def test_cursors_go_on_after_reopening(tmp_path: Path) -> None:
 
 async def test_a_lower_limit_takes_effect(tmp_path: Path) -> None:
     """A file with more events than are to be kept from now on is trimmed."""
-    store = await SqliteEventStore.open(tmp_path)
+    store = await SqliteEventStore.open(tmp_path, keep=10_000)
     for _ in range(TRIM_AT + 10):
         store.append(event())
     await store.close()
@@ -428,7 +428,7 @@ async def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes) ->
     path.write_bytes(content)
 
     with pytest.raises(StoreError, match="move the file away") as opening:
-        await SqliteEventStore.open(tmp_path)
+        await SqliteEventStore.open(tmp_path, keep=10_000)
     with pytest.raises(StoreError, match="move the file away"):
         read_file(path)
 
@@ -452,7 +452,7 @@ async def test_another_programs_database_is_refused(tmp_path: Path, script: str)
     before = path.read_bytes()
 
     with pytest.raises(StoreError, match="another program"):
-        await SqliteEventStore.open(tmp_path)
+        await SqliteEventStore.open(tmp_path, keep=10_000)
     with pytest.raises(StoreError, match="another program"):
         read_file(path)
     assert path.read_bytes() == before
@@ -460,18 +460,18 @@ async def test_another_programs_database_is_refused(tmp_path: Path, script: str)
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """A file of a newer bindpost is named with its version."""
-    await (await SqliteEventStore.open(tmp_path)).close()
+    await (await SqliteEventStore.open(tmp_path, keep=10_000)).close()
     path = tmp_path / EVENTS_FILE
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
 
     with pytest.raises(StoreError, match="version 99"):
-        await SqliteEventStore.open(tmp_path)
+        await SqliteEventStore.open(tmp_path, keep=10_000)
 
 
 async def test_damage_inside_the_file_is_told(tmp_path: Path) -> None:
     """A file whose pages are overwritten gives an error that names it, and no wrong events."""
-    store = await SqliteEventStore.open(tmp_path)
+    store = await SqliteEventStore.open(tmp_path, keep=10_000)
     for number in range(200):
         store.append(event(f"event {number}" * 50))
     await store.close()
@@ -487,7 +487,7 @@ async def test_damage_inside_the_file_is_told(tmp_path: Path) -> None:
 async def test_folder_that_is_missing(tmp_path: Path) -> None:
     """A folder that isn't there is named; reading a file that isn't there says what that means."""
     with pytest.raises(StoreError, match="nowhere"):
-        await SqliteEventStore.open(tmp_path / "nowhere")
+        await SqliteEventStore.open(tmp_path / "nowhere", keep=1)
     with pytest.raises(StoreError, match="no server has kept events"):
         read_file(tmp_path / EVENTS_FILE)
 
@@ -532,7 +532,7 @@ async def test_reading_the_file_while_it_is_written(tmp_path: Path) -> None:
 
 async def test_the_file_is_its_owners(tmp_path: Path) -> None:
     """Events tell of peers and addresses: nobody else may read the file."""
-    store = await SqliteEventStore.open(tmp_path)
+    store = await SqliteEventStore.open(tmp_path, keep=10_000)
     store.append(event())
 
     modes = {entry.name: entry.stat().st_mode & 0o777 for entry in os.scandir(tmp_path)}
