@@ -18,7 +18,7 @@ from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 
-from .eventlog import keeping, scope
+from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
 from .listening import bind_fields
 from .message.model import new_id
@@ -171,6 +171,8 @@ class Bindpost:
             hosts=[endpoint.host],
             relay=self.relay,
             listeners=overview,
+            events=self.events,
+            exports=FORMATS,
         )
         self.web = WebServer(app, endpoint)
         try:

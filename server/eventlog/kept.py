@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bindpost.errors import StoreError
-from bindpost.events import CATALOGUE, EventType, Level
+from bindpost.events import CATALOGUE, Category, EventType, Level
 
 from ..store.events import EventStore, KeptEvent, NewEvent
 from .record import EventRecord, Failure
@@ -36,11 +36,8 @@ def keep(record: EventRecord) -> NewEvent:
     )
 
 
-def recall(event: KeptEvent) -> EventRecord | None:
-    """Give the record of a kept event; None if this catalogue doesn't know it any more."""
-    definition: EventType | None = _KNOWN.get((event.source, event.id))
-    if definition is None:
-        return None
+def recall(event: KeptEvent) -> EventRecord:
+    """Give the record of a kept event; its cursor is the record's number."""
     return EventRecord(
         time=event.time,
         level=Level(event.type).logging_name,
@@ -51,9 +48,28 @@ def recall(event: KeptEvent) -> EventRecord | None:
         thread_id=event.thread_id,
         fields=event.fields,
         failure=Failure(**event.error) if event.error else None,
-        definition=definition,
+        definition=_definition(event),
         record_id=event.cursor,
         strings=event.strings,
+    )
+
+
+def _definition(event: KeptEvent) -> EventType:
+    """Give the catalogue's definition, or what is left of one that another version knew."""
+    known = _KNOWN.get((event.source, event.id))
+    if known and (known.level, known.category.number) == (event.type, event.category):
+        return known
+    categories = {category.number: category for category in Category}
+    return EventType(
+        id=event.id,
+        source=event.source,
+        symbol=f"EVENT_{event.id}",
+        level=Level(event.type),
+        category=categories.get(event.category, Category.INTERNAL),
+        template=event.message,
+        action=f"event-{event.id}",
+        explanation="",
+        remedy="",
     )
 
 
