@@ -74,6 +74,22 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
         int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
     ] = 3
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
+    keepalive: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=7200,
+            description="Seconds between two hellos that ask the proxy for a sign of life; "
+            "after as many tries as above without one the bind is lost.",
+        ),
+    ] = 30.0
+    user: Annotated[
+        str,
+        Meta(
+            description="USER or DOMAIN\\USER that logs in, if WSPCFG.INI says ForceCredentials=1."
+        ),
+    ] = ""
+    password_file: Annotated[FileName, Meta(description="File with its password in it.")] = ""
 
 
 class SocksPath(_Table, tag_field="type", tag="socks", frozen=True):

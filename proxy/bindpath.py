@@ -17,6 +17,8 @@ class Direction(StrEnum):
     """On this machine; the proxy is not asked anything."""
     REMOTE = "remote"
     """On the proxy, which hands the connections over."""
+    REFUSED = "refused"
+    """Nowhere: the proxy should be asked, and there is none that could be; 10050 at once."""
     OPEN = "open"
     """Undecided: the proxy is greeted first, then the bind is made on this machine."""
 

@@ -125,6 +125,21 @@ class BindProvider(Protocol):
 
 
 @runtime_checkable
+class Warns(Protocol):
+    """What a provider may have besides: something to say about the files that it was made from."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences that name file and line; nothing in them stops a bind."""
+        ...
+
+
+def warnings_of(provider: BindProvider) -> Sequence[str]:
+    """Give a provider's warnings, if it has any."""
+    return provider.warnings if isinstance(provider, Warns) else ()
+
+
+@runtime_checkable
 class Deciding(Protocol):
     """What a `BindProvider` has beside if rules decide which path a bind takes."""
 

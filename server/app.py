@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -17,6 +15,7 @@ from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
+from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
@@ -191,7 +190,7 @@ class Bindpost:
         web = self.web.url if self.web is not None else None
         smtp = [str(address) for address in self.smtp]
         if self.settings.ready_file:
-            write_ready_file(self._folder / self.settings.ready_file, smtp, web)
+            write_ready_file(self._folder / self.settings.ready_file, smtp=smtp, web=web)
         self.ready.set()
         _LOG.info(events.READY, smtp=smtp, web=web)
 
@@ -214,10 +213,3 @@ def _retention(settings: RetentionSettings) -> Retention:
         max_age=settings.age or None,
         max_bytes=settings.size or None,
     )
-
-
-def write_ready_file(path: Path, smtp: list[str], web: str | None) -> None:
-    """Write pid and addresses as JSON, whole or not at all."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps({"pid": os.getpid(), "smtp": smtp, "web": web}), "utf-8")
-    scratch.replace(path)

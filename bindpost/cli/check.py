@@ -13,19 +13,24 @@ from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
-from bindpost.proxy.provider import Hop
+from bindpost.proxy.provider import Hop, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .options import listening_options, load_flags
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the walk along one listener's path found; `code` is what 4007 would carry."""
+    """
+    What the walk along one listener's path found.
+
+    `code` is what 4007 would carry, `warnings` what in the path's files means nothing.
+    """
 
     listener: str
     via: str
     hops: list[Hop]
     code: int | None
+    warnings: list[str]
 
     @property
     def sentence(self) -> str:
@@ -68,13 +73,16 @@ async def _walk_all(loaded: Loaded) -> list[Verdict]:
         provider = provider_of(listener, loaded.settings, loaded.folder)
         hops = await provider.diagnose(Endpoint.parse(listener.endpoint))
         code = next((hop.code for hop in hops if hop.ok is False), None)
-        verdicts.append(Verdict(listener.endpoint, provider.url, hops, code))
+        warnings = list(warnings_of(provider))
+        verdicts.append(Verdict(listener.endpoint, provider.url, hops, code, warnings))
     return verdicts
 
 
 def _print(verdict: Verdict) -> None:
     """Print the walk, one hop a line."""
     click.echo(f"{verdict.listener} via {verdict.via}")
+    for warning in verdict.warnings:
+        click.echo(f"  odd    {warning}")
     for hop in verdict.hops:
         mark = {True: "ok", False: "FAILED", None: "-"}[hop.ok]
         click.echo(

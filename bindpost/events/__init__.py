@@ -1,6 +1,6 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, find_type
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
@@ -15,9 +15,10 @@ from .ims import (
     SERVICE_STOPPED,
     WINSOCK_FAILED,
 )
-from .model import IMS, OURS, Category, EventType, Level
+from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
+    CLIENT_FILE_ODD,
     CUT,
     DRAINING,
     EVENTS_FOLDED,
@@ -49,6 +50,16 @@ from .ours import (
     WEB_BOUND,
     WEB_FAILED,
 )
+from .standin import (
+    STANDIN_ANNOUNCED,
+    STANDIN_BOUND,
+    STANDIN_CONNECTED,
+    STANDIN_DROPPED,
+    STANDIN_ENDED,
+    STANDIN_READY,
+    STANDIN_REFUSED,
+    STANDIN_SESSION,
+)
 
 __all__ = [
     "AUTH_FAILED",
@@ -56,6 +67,7 @@ __all__ = [
     "BODY_TIMEOUT",
     "CATALOGUE",
     "CLIENT_DROPPED",
+    "CLIENT_FILE_ODD",
     "CUT",
     "DISK_LOW",
     "DRAINING",
@@ -92,6 +104,15 @@ __all__ = [
     "SINGLE_SESSION",
     "SINK_FAILED",
     "SINK_RECOVERED",
+    "STANDIN_ANNOUNCED",
+    "STANDIN_BOUND",
+    "STANDIN_CONNECTED",
+    "STANDIN_DROPPED",
+    "STANDIN_ENDED",
+    "STANDIN_READY",
+    "STANDIN_REFUSED",
+    "STANDIN_SESSION",
+    "SEVERITIES",
     "STORE_FAILED",
     "TLS_FAILED",
     "WEB_BOUND",
@@ -100,4 +121,6 @@ __all__ = [
     "Category",
     "EventType",
     "Level",
+    "find_type",
+    "types_from",
 ]

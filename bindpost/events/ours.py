@@ -434,6 +434,22 @@ RELAY_ERROR: Final = EventType(
     remedy="Look at the error: mostly the disk is full or the data folder not writable.",
     ecs=("process", "info"),
 )
+CLIENT_FILE_ODD: Final = EventType(
+    id=168,
+    source=OURS,
+    symbol="MSG_CLIENT_FILE_ODD",
+    level=Level.WARNING,
+    category=Category.INITIALIZATION,
+    template="A file of a bind path has something in it that does not count.",
+    details=("listener", "via", "reason"),
+    action="client-file-odd",
+    explanation=(
+        "The bind path's files were read, but not all of them means something: an unknown key, a "
+        "port in two lists, a line that is none. `reason` names file and line."
+    ),
+    remedy="Mend the file; `bindpost check` tells all of them.",
+    ecs=("configuration", "info"),
+)
 SINK_FAILED: Final = EventType(
     id=150,
     source=OURS,
@@ -511,6 +527,7 @@ EVENTS: Final[tuple[EventType, ...]] = (
     RELAY_FAILED,
     RELAY_LOOP,
     RELAY_ERROR,
+    CLIENT_FILE_ODD,
     SINK_FAILED,
     SINK_RECOVERED,
     EVENTS_FOLDED,

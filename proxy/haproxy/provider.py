@@ -19,6 +19,7 @@ from ..provider import (
     ProtocolFactory,
     Report,
     decision_of,
+    warnings_of,
 )
 from .receiver import Gate, HeaderReceiver
 from .trusted import TrustedSenders
@@ -92,6 +93,7 @@ class ProxyProtocolProvider:
         self._inner = inner
         self._trusted = TrustedSenders(trusted)
         self._timeout = timeout
+        self.warnings = warnings_of(inner)
         self._identity = (inner, tuple(trusted), timeout)
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""A stand-in for a SOCKS proxy with BIND, for labs and tests: users, port policies, faults."""
+"""A SOCKS proxy with BIND, for labs and tests: users, port policies, and faults on purpose."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final, Self
 from bindpost.config.endpoint import Endpoint
 
 from ..background import Acceptor, Background, move
+from ..watch import Watch, unwatched
 from .standin_client import Fault, Manners
 from .standin_ports import PortPolicy, Ports
 from .standin_session import Session
@@ -23,14 +24,15 @@ __all__ = ["Fault", "PortPolicy", "SocksServer"]
 
 class SocksServer:
     """
-    A SOCKS 4, 4a and 5 server that knows one command, BIND; `async with` runs it.
+    A SOCKS 4, 4a and 5 server that knows BIND and CONNECT; `async with` runs it.
 
     `host`, an IPv4 address, and `port` are where clients connect, port 0 for any; `external` is the
-    address on which ports are bound. `users` maps names to passwords; with any, SOCKS5 needs one
-    and SOCKS4 is refused. `policy` says what happens to a port that is taken, `fault` what is wrong
-    on purpose, `reply` and `second_reply` are the codes of these replies in place of success.
-    `versions` are those that are spoken. `drip` is the pause between two bytes of the fault of that
-    name, in seconds.
+    address on which ports are bound, and from which it connects: on a loopback address it leads
+    nowhere else. `users` maps names to passwords; with any, SOCKS5 needs one and SOCKS4 is refused.
+    `policy` says what happens to a port that is taken, `faults` what is wrong on purpose, `reply`
+    and `second_reply` are the codes of these replies in place of success. `versions` are those that
+    are spoken. `drip` is the pause between two bytes of the fault `slow`, in seconds. `watch` is
+    told what happens, without secrets.
     """
 
     def __init__(
@@ -41,21 +43,23 @@ class SocksServer:
         external: str = "127.0.0.1",
         users: Mapping[str, str] = MappingProxyType({}),
         policy: PortPolicy = PortPolicy.PLAIN,
-        fault: Fault | None = None,
+        faults: Collection[Fault] = (),
         reply: int | None = None,
         second_reply: int | None = None,
         versions: Collection[int] = (4, 5),
         drip: float = 0.05,
+        watch: Watch = unwatched,
     ) -> None:
         self._here = Endpoint(host, port)
         self._ports = Ports(external, policy)
         self._manners = Manners(
             users=dict(users),
-            fault=fault,
+            faults=frozenset(faults),
             reply=reply,
             second_reply=second_reply,
             versions=frozenset(versions),
             drip=drip,
+            watch=watch,
         )
         self._acceptor: Acceptor | None = None
         self._sessions: set[Session] = set()

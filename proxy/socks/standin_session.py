@@ -1,12 +1,14 @@
-"""One client of the stand-in proxy: its bind, the peer that comes, and the bytes of both."""
+"""One client of the stand-in proxy: what it has bound or reached, and the bytes of both sides."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from ipaddress import ip_address
 from typing import Final
 
+from bindpost import events
 from bindpost.config.endpoint import Endpoint
 
 from . import wire
@@ -18,9 +20,13 @@ from .wire import NotSocksError, Reply
 
 NEGOTIATION: Final = 30.0
 """Seconds from connection to request."""
+CONNECT: Final = 10.0
+"""Seconds that a connection for a client may take."""
 CHUNK: Final = 65536
 
 _WRONG_FAMILY: Final = 0x08
+_HOST_UNREACHABLE: Final = 0x04
+_CONNECT_CODES: Final = {errno.ENETUNREACH: 0x03, errno.ECONNREFUSED: 0x05}
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -51,9 +57,11 @@ class Session:
             return
         client = Client(self._manners, reader, writer)
         try:
+            self._manners.watch(events.STANDIN_SESSION, client=client.name)
             async with asyncio.timeout(NEGOTIATION):
-                wanted = await client.request()
-            await self._bind(client, wanted)
+                request = await client.request()
+            serve = self._bind if request.command == wire.BIND else self._connect
+            await serve(client, request.address)
         except (OSError, EOFError, NotSocksError, OverError):
             pass
         except asyncio.CancelledError:
@@ -61,18 +69,43 @@ class Session:
             raise
         finally:
             writer.close()
+            self._manners.watch(events.STANDIN_ENDED, client=client.name)
+
+    async def _connect(self, client: Client, wanted: Endpoint) -> None:
+        """Connect to an address for a client, and carry its bytes."""
+        external = self._ports.external
+        try:
+            async with asyncio.timeout(CONNECT):
+                reader, writer = await asyncio.open_connection(
+                    wanted.host,
+                    wanted.port,
+                    family=socket.AF_INET6 if ":" in external else socket.AF_INET,
+                    local_addr=(external, 0),
+                )
+        except (OSError, ValueError) as error:  # ValueError: a name that is none
+            reason = f"it cannot be reached from {external}"
+            await client.refuse(_connect_code(client.version, error), reason)
+        try:
+            address = Endpoint(*writer.get_extra_info("sockname")[:2])
+            self._manners.watch(events.STANDIN_CONNECTED, client=client.name, address=str(wanted))
+            await client.grant(address)
+            await _splice((client.reader, client.writer), (reader, writer))
+        finally:
+            writer.close()
 
     async def _bind(self, client: Client, wanted: Endpoint) -> None:
         if ":" in wanted.host and ":" not in self._ports.external:
-            await client.refuse(_WRONG_FAMILY)
+            await client.refuse(_WRONG_FAMILY, "there is no IPv6 here")
         # An address that is not 0.0.0.0 is the expected peer, and then Dante ignores the port.
         chosen = _is_unspecified(wanted.host) and not self._manners.has(Fault.OTHER_PORT)
         try:
             slot = self._ports.open(wanted.port if chosen else 0)
-        except OSError:
-            await client.refuse(REFUSED[client.version])
+        except OSError as error:
+            reason = f"port {wanted.port} cannot be bound: {error.strerror}"
+            await client.refuse(REFUSED[client.version], reason)
         try:
             self.bound = Endpoint(self._ports.external, slot.port)
+            self._manners.watch(events.STANDIN_BOUND, client=client.name, address=str(self.bound))
             await client.grant(self._told(client, self.bound))
             if self._manners.has(Fault.DIES):
                 raise OverError
@@ -100,10 +133,13 @@ class Session:
             if self._manners.has(Fault.NEVER_TELLS):
                 await client.until_closed()
             if self._manners.second_reply is not None:
-                await client.refuse(self._manners.second_reply)
+                await client.refuse(self._manners.second_reply, "by order")
             if self._manners.has(Fault.GARBLES_PEER):
                 await client.say(GARBAGE)
                 raise OverError
+            self._manners.watch(
+                events.STANDIN_ANNOUNCED, client=client.name, peer=str(Endpoint(host, port))
+            )
             hidden = self._manners.has(Fault.HIDES_PEER)
             address = Endpoint("0.0.0.0", 0) if hidden else Endpoint(host, port)  # noqa: S104
             await self._announce(client, address, reader)
@@ -166,6 +202,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     if not writer.transport.is_closing():
         reset_on_close(writer.get_extra_info("socket"))
         writer.transport.abort()
+
+
+def _connect_code(version: int, error: Exception) -> int:
+    """Give the reply to a CONNECT that failed (RFC 1928, section 6)."""
+    if version == 4:
+        return REFUSED[4]
+    number = error.errno if isinstance(error, OSError) else None
+    return _CONNECT_CODES.get(number or 0, _HOST_UNREACHABLE)
 
 
 def _is_unspecified(host: str) -> bool:

@@ -1,5 +1,5 @@
 """
-Bytes of SOCKS 4, 4a and 5 as far as BIND needs them.
+Bytes of SOCKS 4, 4a and 5 as far as a bind and the stand-in need them.
 
 Sources: RFC 1928, RFC 1929; SOCKS4 and 4a are memos without a number. The client's requests are
 PySocks' business (`bindsocket`); this is the second reply, and the stand-in's half.
@@ -16,8 +16,9 @@ from typing import Final
 
 from bindpost.config.endpoint import Endpoint
 
+CONNECT: Final = 1
 BIND: Final = 2
-"""The command, in both versions."""
+"""The commands, in both versions."""
 GRANTED: Final = {4: 0x5A, 5: 0x00}
 """The reply code that means yes, by version."""
 IPV4: Final = 1

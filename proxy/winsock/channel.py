@@ -19,6 +19,7 @@ from .failures import Failures
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -32,6 +33,7 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
+from .ntlm import Credentials, Login, LoginError
 from .wire import Address, CodecError
 
 REMEMBERED_NOTICES: Final = 256
@@ -46,13 +48,16 @@ class Timing:
     How patient a client is, in seconds and tries; no source tells Microsoft's values.
 
     A request is sent `tries` times, `interval` apart. `deadline` bounds resolving, greeting and
-    binding together. After `keep_alive` without any other need a hello is sent (Dante: 6 minutes).
+    binding together. A hello is sent every `keep_alive`, so a proxy that is lost is missed after
+    that at most (Dante: 6 minutes). `pauses` stand before the attempts to bind again what was lost;
+    the last one is repeated.
     """
 
     tries: int = 3
     interval: float = 0.5
     deadline: float = 30.0
-    keep_alive: float = 360.0
+    keep_alive: float = 30.0
+    pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 async def resolve(host: str, failures: Failures, timing: Timing) -> str:
@@ -76,7 +81,8 @@ async def resolve(host: str, failures: Failures, timing: Timing) -> str:
 
 class ControlChannel(asyncio.DatagramProtocol):
     """
-    A session with one server: `open`, then `bind` and `listen`, then `keep_alive` until `close`.
+    A session with one server: `open`, `log_in` if the client shall, then `bind` and `listen`, then
+    `keep_alive` until `close`.
 
     `on_notice` is called for each connection that the proxy announces, after which the proxy is
     told to go on. Every failure is a `BindError`; 10050 unless the port is taken there.
@@ -132,25 +138,47 @@ class ControlChannel(asyncio.DatagramProtocol):
         self._client_id = secrets.token_bytes(4)
         await self._exchange(hello, Acknowledgement, "greeting")
 
-    async def bind(self, port: int) -> Address:
+    async def log_in(self, credentials: Credentials) -> None:
+        """Log in by NTLM; raises `BindError` 10050, hop `auth`."""
+        login = Login(credentials)
+        first = Authentication(sub_code=Authentication.NEGOTIATE, value=2, token=login.negotiate())
+        challenge = await self._exchange(first, Authentication, "auth")
+        try:
+            token = login.authenticate(challenge.token)
+        except LoginError as error:
+            raise self._failures.no_login(self._name, str(error)) from None
+        second = Authentication(sub_code=Authentication.AUTHENTICATE, token=token)
+        answer = await self._exchange(second, Authentication, "auth")
+        if answer.sub_code == Authentication.CHALLENGE:
+            raise self._failures.no_login(self._name, "it challenges again after the answer")
+
+    async def bind(
+        self, port: int, host: str = wire.ANY_HOST, *, kill_old: bool = False
+    ) -> Address:
         """
         Bind a port on the proxy and give the address that it says was bound.
 
-        Raises `BindError`: 10048 when the port is taken there, else 10050.
+        `host` is the proxy's address that is wanted (ProxyBindIp), `kill_old` asks the proxy to end
+        an earlier session that holds the port (KillOldSession). Raises `BindError`: 10048 when the
+        port is taken there, else 10050.
         """
-        answer = await self._exchange(Bind(port=port, local_port=port), BindAck, "bind")
+        request = Bind(port=port, local_port=port, address=host, kill_old=kill_old)
+        answer = await self._exchange(request, BindAck, "bind")
         self._bind_id = answer.bind_id
         return answer.external
 
-    async def listen(self, port: int, external: Address) -> None:
+    async def listen(self, port: int, external: Address, host: str = wire.ANY_HOST) -> None:
         """
         Listen on what was bound for the local `port`; notices come from now on.
 
-        Raises `BindError` as `bind` does, and 10048 when another port was bound than that one: a
-        proxy's success is not believed before the numbers have been compared.
+        Raises `BindError` as `bind` does, 10048 when another port was bound than that one, and
+        10050 when another address than `host`: a proxy's success is not believed before the numbers
+        have been compared.
         """
         if external.port != port:
             raise self._failures.wrong_port(self._name, port, external.port)
+        if host not in (wire.ANY_HOST, external.host):
+            raise self._failures.wrong_address(self._name, host, external.host)
         request = TcpBind(bind_id=self._bind_id, local_port=port)
         await self._exchange(request, TcpBindAck, "accept")
         self._send(self._next(Listening(external=external)).dumps())

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 
 from bindpost.errors import ConfigError
 
+from .client_keys import address_number, check_general, first_of_each, is_general, without_meaning
 from .ini import Entry, IniFile, Section, blank_edges, parse_ini, read_ansi, split_lines
 from .ranges import (
     ALL_PORTS,
@@ -29,37 +30,13 @@ COMMON: Final = "Common Configuration"
 VERSION_1: Final = "Wsp client"
 """The one section that Proxy Server 1.0 read, for every application."""
 
-_GENERAL: Final = frozenset(
-    {
-        "internal",
-        "master config",
-        "my config",
-        "servers ip addresses",
-        "servers ipx addresses",
-        "common",
-    }
-)
 _PORT_LISTS: Final = {
     "localbindtcpports": "local",
     "remotebindtcpports": "remote",
     "serverbindtcpports": "server",
     "multipleaccesstcpports": "multiple",
 }
-_WITHOUT_EFFECT: Final = frozenset(
-    {
-        "nameresolution",
-        "nameresolutionforlocalhost",
-        "useproxyipforgethostbyname",
-        "localbindudpports",
-        "remotebindudpports",
-        "multipleaccessudpports",
-        "persistent",
-        "killoldsession",
-        "forcecredentials",
-    }
-)
-"""Keys of Proxy Server 1.0 and 2.0 that change nothing about a TCP bind as bindpost makes it."""
-
+_FLAGS: Final = frozenset({"disable", "persistent", "killoldsession", "forcecredentials"})
 _Value = TypeVar("_Value")
 
 
@@ -71,12 +48,16 @@ class Application:
     `origin` is the file and line. The port lists are `LocalBindTcpPorts`, `RemoteBindTcpPorts`,
     `ServerBindTcpPorts` and version 1.0's `MultipleAccessTcpPorts`. `proxy_bind_ip` pairs ports
     with addresses of the proxy; `force_proxy` is a server for this application only, `""` for
-    none.
+    none. `persistent`: what was bound is bound again when the proxy is back. `kill_old_session`: a
+    bind ends an earlier session of the program. `force_credentials`: the stored account logs in.
     """
 
     name: str
     origin: str
     disable: bool = False
+    persistent: bool = False
+    kill_old_session: bool = False
+    force_credentials: bool = False
     local: PortSet = NO_PORTS
     remote: PortSet = NO_PORTS
     server: PortSet = NO_PORTS
@@ -166,11 +147,8 @@ def parse_mspclnt(text: str, name: str) -> ClientConfig:
     """Read MSPCLNT.INI; raises `ConfigError`."""
     ini = parse_ini(text, name)
     warnings = list(ini.warnings)
-    sections = tuple(
-        _application(ini, section, warnings)
-        for section in ini.sections
-        if section.name.casefold() not in _GENERAL
-    )
+    warnings += check_general(ini)
+    sections = _applications(ini, warnings)
     common = ini.get("Common")
     port = common.get("Port") if common else None
     everybody = next((one for one in sections if one.name.casefold() == COMMON.casefold()), None)
@@ -192,7 +170,12 @@ def parse_wspcfg(text: str, name: str) -> tuple[tuple[Application, ...], tuple[s
     warnings = list(ini.warnings)
     if blank_edges(text):
         warnings.append(f"{name}: blank lines at its start or end; KB Q181420 wants none")
-    return tuple(_application(ini, section, warnings) for section in ini.sections), tuple(warnings)
+    warnings += [
+        f"{name}, line {section.line}: [{section.name}] belongs into MSPCLNT.INI; ignored"
+        for section in ini.sections
+        if is_general(section)
+    ]
+    return _applications(ini, warnings), tuple(warnings)
 
 
 def parse_lat(text: str, name: str) -> LocalAddressTable:
@@ -209,38 +192,55 @@ def parse_lat(text: str, name: str) -> LocalAddressTable:
     return LocalAddressTable(tuple(ranges), known=True)
 
 
+def _applications(ini: IniFile, warnings: list[str]) -> tuple[Application, ...]:
+    """Read the applications' sections; of two with one name the first counts, as in Windows."""
+    found: dict[str, Application] = {}
+    for section in ini.sections:
+        name = section.name.casefold()
+        if is_general(section):
+            continue
+        if name in found:
+            warnings.append(f"{ini.name}, line {section.line}: [{section.name}] again; ignored")
+            continue
+        if name.endswith(".exe"):
+            warnings.append(
+                f"{ini.name}, line {section.line}: [{section.name}] is no application's; write "
+                "its name without .exe (KB Q181420)"
+            )
+        found[name] = _application(ini, section, warnings)
+    return tuple(found.values())
+
+
 def _application(ini: IniFile, section: Section, warnings: list[str]) -> Application:
     """Read one application's section; what it does not know becomes a warning."""
     lists: dict[str, PortSet] = {}
-    disable = False
+    flags: set[str] = set()
     bind_ip: tuple[tuple[int, IPv4Address], ...] = ()
     force_proxy = ""
-    seen: set[str] = set()
-    for entry in section.entries:
+    for entry in first_of_each(ini, section, warnings):
         key = entry.key.casefold()
-        if key in seen:
-            warnings.append(f"{ini.name}, line {entry.line}: {entry.key} again; ignored")
-            continue
-        seen.add(key)
         if key in _PORT_LISTS:
             lists[_PORT_LISTS[key]] = _convert(ini, section, entry, PortSet.parse)
-        elif key == "disable":
-            disable = _convert(ini, section, entry, _flag)
+        elif key in _FLAGS:
+            if _convert(ini, section, entry, _flag):
+                flags.add(key)
         elif key == "proxybindip":
             bind_ip = _convert(ini, section, entry, _proxy_bind_ip)
         elif key == "forceproxy":
             force_proxy = _convert(ini, section, entry, _force_proxy)
-        elif key not in _WITHOUT_EFFECT:
+        elif problem := without_meaning(entry):
             warnings.append(
-                f"{ini.name}, line {entry.line}: [{section.name}] {entry.key} is no key of Proxy "
-                "Server 2.0's client; ignored"
+                f"{ini.name}, line {entry.line}: [{section.name}] {entry.key} {problem}; ignored"
             )
     application = Application(
         name=section.name,
         origin=f"{ini.name}, line {section.line}",
-        disable=disable,
         proxy_bind_ip=bind_ip,
         force_proxy=force_proxy,
+        disable="disable" in flags,
+        persistent="persistent" in flags,
+        kill_old_session="killoldsession" in flags,
+        force_credentials="forcecredentials" in flags,
         **lists,
     )
     warnings.extend(_overlaps(application))
@@ -282,11 +282,11 @@ def _servers(ini: IniFile, warnings: list[str]) -> tuple[str, ...]:
 
 def _numbered(section: Section | None, read: Callable[[Entry], str]) -> tuple[str, ...]:
     """Read `Addr1=`, `Addr2=`... in the order of their numbers."""
-    found: list[tuple[int, str]] = []
-    for entry in section.entries if section else ():
-        number = entry.key.casefold().removeprefix("addr")
-        if number != entry.key.casefold() and number.isdecimal() and len(number) <= 3:
-            found.append((int(number), read(entry)))
+    found = [
+        (address_number(entry), read(entry))
+        for entry in (section.entries if section else ())
+        if address_number(entry)
+    ]
     return tuple(value for _, value in sorted(found) if value)
 
 
@@ -334,6 +334,8 @@ def _proxy_bind_ip(text: str) -> tuple[tuple[int, IPv4Address], ...]:
 
 def _force_proxy(text: str) -> str:
     kind, colon, server = text.partition(":")
+    if colon and kind.strip().casefold() == "x":
+        raise ValueError(f"{text!r} is an IPX address; bindpost reaches proxies over IP only")
     if not colon or kind.strip().casefold() not in {"i", "n"} or not server.strip():
         raise ValueError(f"{text!r} is neither i:ADDRESS nor n:NAME")
     return _ipv4(server.strip()) if kind.strip().casefold() == "i" else server.strip()

@@ -11,6 +11,7 @@ from . import wire
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -45,6 +46,7 @@ _BY_CLASS: Final[Mapping[int, type[Message]]] = {
     0x08: Refusal,
     0x10: HelloAck,
     0x25: SessionEnd,
+    0x47: Authentication,
 }
 
 

@@ -1,4 +1,4 @@
-"""Opens a session with the first proxy server that works, and can tell how each step went."""
+"""Opens a session with the first proxy server that works, and tells how each step went."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..provider import Hop
 from .channel import ControlChannel, Timing, resolve
 from .failures import Failures
 from .messages import BindInfo
+from .ntlm import Credentials
 from .wire import Address
 
 
@@ -20,15 +21,14 @@ class Dialer:
     """
     What is needed to greet a proxy: names or addresses, best first, and the control port.
 
-    `executable` is what the client says that it is. `ipx_only` says that there are servers, but
-    none that IP reaches.
+    `executable` is what the client says that it is, `credentials` who logs in, None for nobody.
     """
 
     servers: tuple[str, ...]
     port: int
     timing: Timing
     executable: str
-    ipx_only: bool = False
+    credentials: Credentials | None = None
 
     async def dial(
         self,
@@ -42,8 +42,8 @@ class Dialer:
         Greet the servers in turn; each step that was walked is added to `hops`.
 
         A server that cannot be used is no failure in them if a later one can. The session comes
-        from `local_host`, to which the proxy connects back. Raises `BindError` if no server can be
-        used; then, and when cancelled, nothing is left open.
+        from `local_host`, to which the proxy connects back. There must be a server. Raises
+        `BindError` if none can be used; then, and when cancelled, nothing is left open.
         """
         walked: list[Hop] = []
         errors: list[BindError] = []
@@ -55,9 +55,6 @@ class Dialer:
             else:
                 hops += [hop if hop.ok else replace(hop, ok=None, code=None) for hop in walked]
                 return channel
-        if not errors:
-            errors.append(failures.no_server(self.ipx_only))
-            walked.append(_failed(errors[0], "", 0.0))
         hops += walked
         raise failures.all_unusable(errors)
 
@@ -78,18 +75,25 @@ class Dialer:
             on_notice=on_notice,
         )
         target = f"{host}:{self.port}/udp"
-        await _walk(hops, "greeting", target, _open(channel, local_host))
+        try:
+            await _walk(hops, "greeting", target, _open(channel, local_host))
+            if self.credentials is not None:
+                await _walk(hops, "auth", target, _log_in(channel, self.credentials))
+        except BaseException:
+            channel.close()
+            await channel.wait_closed()
+            raise
         return channel
 
 
 async def _open(channel: ControlChannel, local_host: str) -> str:
-    try:
-        await channel.open(local_host)
-    except BaseException:
-        channel.close()
-        await channel.wait_closed()
-        raise
+    await channel.open(local_host)
     return "the proxy answers"
+
+
+async def _log_in(channel: ControlChannel, credentials: Credentials) -> str:
+    await channel.log_in(credentials)
+    return f"logged in as {credentials.user}"
 
 
 async def _walk(hops: list[Hop], name: str, target: str, step: Coroutine[None, None, str]) -> str:
@@ -98,13 +102,14 @@ async def _walk(hops: list[Hop], name: str, target: str, step: Coroutine[None, N
     try:
         result = await step
     except BindError as error:
-        hops.append(_failed(error, target, _since(start)))
+        hops.append(failed_hop(error, target, _since(start)))
         raise
     hops.append(Hop(name, target, True, result, _since(start)))
     return result
 
 
-def _failed(error: BindError, target: str, milliseconds: float) -> Hop:
+def failed_hop(error: BindError, target: str, milliseconds: float = 0.0) -> Hop:
+    """Give the hop at which something failed."""
     return Hop(
         error.hop, target, False, error.detail, milliseconds, code=error.code, hint=error.hint
     )

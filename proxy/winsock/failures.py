@@ -87,11 +87,23 @@ class Failures:
 
     def refused(self, server: str, hop: str, command: int) -> BindError:
         """Give the error of a 0x08xx reply; Winsock would call it 10013, the path is unusable."""
+        if hop == "auth":
+            return self.no_login(server, f"it refused with {command:#06x}")
         return self._unusable(
             hop,
             f"the proxy {server} refused with {command:#06x}: access denied (WSAEACCES, 10013)",
             "let the service's account use the Winsock Proxy for this port (KB Q181420, steps 8 "
-            "and 9)",
+            "and 9); if it wants a login, set ForceCredentials=1 in WSPCFG.INI, and user and "
+            "password_file in the path's table",
+        )
+
+    def no_login(self, server: str, reason: str) -> BindError:
+        """Give the error of a login that the proxy refuses, or that cannot be made there."""
+        return self._unusable(
+            "auth",
+            f"no login to the proxy {server}: {reason}",
+            "check user and password_file of the path's table, and that the account may use the "
+            "Winsock Proxy (KB Q181420, steps 8 and 9)",
         )
 
     def in_use(self, server: str, port: int) -> BindError:
@@ -113,6 +125,22 @@ class Failures:
             f"free port {wanted} on the proxy",
         )
 
+    def wrong_address(self, server: str, wanted: str, bound: str) -> BindError:
+        """Give the error of a proxy that did not bind the address that ProxyBindIp asks for."""
+        return self._unusable(
+            "bind",
+            f"the proxy {server} bound address {bound} in place of {wanted} (ProxyBindIp)",
+            "give one of the proxy's external addresses in WSPCFG.INI, ProxyBindIp=",
+        )
+
+    def moved(self, server: str, old: str, new: str) -> BindError:
+        """Give the error of a proxy that came back with another address for peers to dial."""
+        return self._unusable(
+            "bind",
+            f"the proxy {server} is back, but binds {new} and no longer {old}",
+            "restart the listener, and have peers dial its new address",
+        )
+
     def local(self, error: OSError, hint: str) -> BindError:
         """Give the error of the local half of a remote bind, with the system's own code."""
         hop = "resolve" if isinstance(error, socket.gaierror) else "bind"
@@ -123,7 +151,8 @@ class Failures:
         return self._unusable(
             "accept",
             f"the proxy {server} no longer answers; the remote bind is lost",
-            "restart the listener when the Winsock Proxy service runs again",
+            "start the Winsock Proxy service again; with Persistent=1 in WSPCFG.INI the port is "
+            "then bound by itself, without it the listener must be restarted (KB Q181420)",
         )
 
     def all_unusable(self, errors: Sequence[BindError]) -> BindError:

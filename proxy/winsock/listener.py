@@ -7,7 +7,8 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from itertools import chain, repeat
+from typing import final
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
@@ -15,93 +16,51 @@ from bindpost.errors import BindError
 from ..background import Acceptor, Background, move
 from ..provider import ListenerState, ProtocolFactory, Report
 from ..transport import proxied
+from .binder import Binder, Bound, MovedError
 from .channel import ControlChannel
-from .messages import BindInfo
 from .wire import Address
 
-ANNOUNCED_LIMIT: Final = 1024
-"""Announced connections that are remembered until they come; the oldest goes first."""
-ANNOUNCED_FOR: Final = 30.0
-"""Seconds for which they are; later the port may be some local client's."""
 
-
-class Announcements:
-    """
-    The connections that the proxy has announced and not yet made, by its internal port.
-
-    `grace` is how long, in seconds, a connection may come before its notice does, `lifetime` how
-    long a notice waits for its connection.
-    """
-
-    def __init__(self, grace: float, lifetime: float = ANNOUNCED_FOR) -> None:
-        self._grace = grace
-        self._lifetime = lifetime
-        self._loop = asyncio.get_running_loop()
-        self._notices: dict[int, tuple[float, BindInfo]] = {}
-        self._waiting: dict[int, asyncio.Future[BindInfo]] = {}
-
-    def add(self, notice: BindInfo) -> None:
-        """Remember a notice, or give it to the connection that waits for it."""
-        waiting = self._waiting.pop(notice.internal_port, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(notice)
-            return
-        if len(self._notices) >= ANNOUNCED_LIMIT:
-            del self._notices[next(iter(self._notices))]
-        self._notices[notice.internal_port] = (self._loop.time(), notice)
-
-    def take(self, port: int) -> BindInfo | None:
-        """Give the notice for a connection from this port; it counts for one connection only."""
-        since, notice = self._notices.pop(port, (0.0, None))
-        return notice if self._loop.time() - since <= self._lifetime else None
-
-    async def wait(self, port: int) -> BindInfo | None:
-        """Give the notice when it comes within the grace, else None."""
-        waiting: asyncio.Future[BindInfo] = self._loop.create_future()
-        self._waiting[port] = waiting
-        try:
-            async with asyncio.timeout(self._grace):
-                await waiting
-        except TimeoutError:
-            return None
-        finally:
-            self._waiting.pop(port, None)
-        return waiting.result()
-
-
+@final
 class RemoteListener:
     """
     A port on the proxy together with the local port that the proxy connects to.
 
     A connection is proxied if it comes from the proxy's own address with an announced port; its
     `peername` is then the Internet peer. Every other one is a direct local client and is passed
-    through untouched. When the proxy stops answering, all is given up and FAILED is reported.
+    through untouched. When the proxy stops answering, all is given up and FAILED is reported; but
+    if the bind is `persistent` the local port stays, RETRYING is reported, and the port is bound
+    on the proxy again, with pauses, for ever. Live sessions go on in either case.
+
+    Implements `bindpost.proxy.provider.Listener`.
     """
 
     def __init__(
         self,
+        bound: Bound,
         *,
+        binder: Binder,
+        persistent: bool,
         protocol_factory: ProtocolFactory,
-        channel: ControlChannel,
-        sock: socket.socket,
-        announcements: Announcements,
-        external: Address,
         via: str,
         tls: ssl.SSLContext | None,
         report: Report | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._channel = bound.channel
+        self._external = bound.external
+        self._binder = binder
+        self._persistent = persistent
         self._protocol_factory = protocol_factory
-        self._channel = channel
-        self._announcements = announcements
         self._via = via
         self._tls = tls
         self._report = report
-        self._addresses = (Endpoint(*external), Endpoint(*sock.getsockname()[:2]))
+        self._addresses = (Endpoint(*bound.external), Endpoint(*bound.sock.getsockname()[:2]))
         self._state = ListenerState.LISTENING
+        self._trouble: tuple[int, str] | None = None
         self._background = Background()
-        self._background.spawn(self._keep_alive())
-        self._acceptor = Acceptor(sock, self._on_connection)
+        self._background.spawn(self._keep_bound())
+        self._acceptor = Acceptor(bound.sock, self._on_connection)
 
     @property
     def addresses(self) -> Sequence[Endpoint]:
@@ -115,7 +74,7 @@ class RemoteListener:
 
     @property
     def state(self) -> ListenerState:
-        """LISTENING, FAILED once the proxy has stopped answering, or CLOSED."""
+        """LISTENING; RETRYING while the proxy is lost, or FAILED for good; CLOSED."""
         return self._state
 
     def close(self) -> None:
@@ -130,14 +89,48 @@ class RemoteListener:
         await self._background.join()
         await self._channel.wait_closed()
 
-    async def _keep_alive(self) -> None:
-        try:
-            await self._channel.keep_alive()
-        except BindError as error:
-            self.close()
-            self._state = ListenerState.FAILED
-            if self._report is not None:
-                self._report(ListenerState.FAILED, error)
+    async def _keep_bound(self) -> None:
+        while True:
+            try:
+                await self._channel.keep_alive()
+            except BindError as error:
+                if not self._persistent:
+                    self._give_up(error)
+                    return
+                self._change(ListenerState.RETRYING, error)
+            self._channel.close()
+            await self._channel.wait_closed()
+            try:
+                self._channel = await self._bind_again()
+            except MovedError as moved:
+                self._give_up(moved.error)
+                return
+            self._change(ListenerState.LISTENING)
+
+    async def _bind_again(self) -> ControlChannel:
+        """Bind on the proxy until it works; raises `MovedError`."""
+        pauses = self._binder.dialer.timing.pauses
+        for pause in chain(pauses, repeat(pauses[-1])):
+            await asyncio.sleep(pause)
+            try:
+                return await self._binder.bind_again(self._external)
+            except BindError as error:
+                self._change(ListenerState.RETRYING, error)
+        raise AssertionError("there is always another pause")
+
+    def _give_up(self, error: BindError) -> None:
+        self.close()
+        self._change(ListenerState.FAILED, error)
+
+    def _change(self, state: ListenerState, error: BindError | None = None) -> None:
+        """Note and report a new state, or the same trouble's new cause."""
+        trouble = (error.code, error.hop) if error else None
+        if (state, trouble) == (self._state, self._trouble):
+            return
+        self._state, self._trouble = state, trouble
+        if self._report is not None:
+            # Not called from here: an error in it must not end this listener.
+            self._loop.call_soon(self._report, state, error)
 
     def _on_connection(self, connection: socket.socket, peer: tuple[str, int]) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -147,9 +140,9 @@ class RemoteListener:
         """Find out who is there, and give the connection to a protocol."""
         notice = None
         if peer.host == self._channel.server.host:
-            notice = self._announcements.take(peer.port)
+            notice = self._binder.announcements.take(peer.port)
             if notice is None:  # it may have overtaken its notice
-                notice = await self._announcements.wait(peer.port)
+                notice = await self._binder.announcements.wait(peer.port)
         factory = self._protocol_factory
         if notice is not None:
             factory = proxied(

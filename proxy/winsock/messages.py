@@ -187,6 +187,50 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """
+    0x47xx, both ways: one step of an NTLM login [B; that the bytes are NTLMSSP's is I].
+
+    Its sub-codes are the four constants here; a server looks at the token, because the low byte is
+    a leftover for it [B].
+    """
+
+    size: ClassVar[int] = wire.MINIMUM_LENGTH
+    NEGOTIATE: ClassVar[int] = 0x00
+    """From the client, with NTLMSSP's NEGOTIATE_MESSAGE [B]."""
+    AUTHENTICATE: ClassVar[int] = 0x01
+    """From the client, with its AUTHENTICATE_MESSAGE [B]."""
+    CHALLENGE: ClassVar[int] = 0x14
+    """From the server, with its CHALLENGE_MESSAGE [B]."""
+    DONE: ClassVar[int] = 0x15
+    """From the server, without a token [B]; 0x16 is said to be the same [B]."""
+    sub_code: int
+    """Byte 37 [B]."""
+    value: int = 0
+    """u32 LE at 56: 2 in 0x4700 [B]; in the others not known [U]."""
+    token: bytes = b""
+    """The NTLMSSP message, from 172 to the end [B]."""
+
+    @property
+    def command(self) -> int:
+        """Class 47 and the sub-code."""
+        return wire.with_sub_code(0x4700, self.sub_code)
+
+    def write(self, buffer: bytearray) -> None:
+        """Write value and token."""
+        struct.pack_into("<I", buffer, wire.AT_FIRST, self.value)
+        buffer += self.token
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read sub-code, value and token."""
+        (value,) = struct.unpack_from("<I", data, wire.AT_FIRST)
+        return cls(
+            sub_code=data[wire.AT_COMMAND + 1], value=value, token=bytes(data[wire.AT_TOKEN :])
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bind(_Plain):
     """0x0704, client: bind this port on the proxy [B]."""
 
@@ -196,15 +240,23 @@ class Bind(_Plain):
     """Requested port, u16 BE at 60 [B label]; real clients send the same at 66 [A, B]."""
     local_port: int
     """The client's own port, in the sin at 64, port at 66 [B label]."""
-    address: str = "0.0.0.0"  # noqa: S104 - the wire's "any", nothing is bound
-    """"Bind address" at 56 [B label]; zero in Dante, perhaps for ProxyBindIp [I]."""
+    address: str = wire.ANY_HOST
+    """"Bind address" at 56 [B label], zero in Dante; carries ProxyBindIp here [U]."""
+    kill_old: bool = False
+    """
+    KillOldSession: end an earlier session of this program that holds the port. How a real client
+    says so is not known. A lab convention [U]: `LABK` at 172, in what is padding in Dante's BIND,
+    and only if it is wanted.
+    """
 
     def write(self, buffer: bytearray) -> None:
         """Write the body; the constant 1 at 42 is Dante's [B]."""
+        if self.kill_old:
+            buffer[wire.AT_LAB : wire.AT_LAB + 4] = wire.KILL_OLD_SESSION
         struct.pack_into("<H", buffer, wire.AT_ONE, 1)
         buffer[wire.AT_FIRST : wire.AT_FIRST + 4] = wire.packed(self.address)
         struct.pack_into(">H", buffer, wire.AT_PORT, self.port)
-        wire.put_sin(buffer, wire.AT_SECOND, Address("0.0.0.0", self.local_port))  # noqa: S104 - as above
+        wire.put_sin(buffer, wire.AT_SECOND, Address(wire.ANY_HOST, self.local_port))
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -213,6 +265,7 @@ class Bind(_Plain):
             port=wire.get_u16(data, wire.AT_PORT),
             local_port=wire.get_sin(data, wire.AT_SECOND).port,
             address=wire.get_host(data, wire.AT_FIRST),
+            kill_old=data[wire.AT_LAB : wire.AT_LAB + 4] == wire.KILL_OLD_SESSION,
         )
 
 
@@ -259,7 +312,7 @@ class TcpBind(_Plain):
         buffer[wire.AT_BIND_ID : wire.AT_BIND_ID + 4] = wire.four_bytes(self.bind_id)
         struct.pack_into("<I", buffer, wire.AT_FIRST, self.backlog)
         struct.pack_into(">H", buffer, wire.AT_PORT, self.local_port)
-        wire.put_sin(buffer, wire.AT_SECOND, Address("0.0.0.0", self.local_port))  # noqa: S104 - as in Bind
+        wire.put_sin(buffer, wire.AT_SECOND, Address(wire.ANY_HOST, self.local_port))
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -400,11 +453,14 @@ class AddressInUse(_Empty):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """0x08xx, server: not allowed [B for 0x0804 and 0x081E, else I]."""
+    """0x08xx, server: not allowed [B for 0x0804 and 0x081E, else I; after a login U]."""
 
     size: ClassVar[int] = wire.MINIMUM_LENGTH
     operation: int
-    """Byte 37: sub-code of the refused 0x07xx command [I]: 4 bind, 7 listen, 0x1E connect."""
+    """
+    Byte 37: sub-code of the refused 0x07xx command [I]: 4 bind, 7 listen, 0x1E connect. That 0 and
+    1 refuse a login (0x4700, 0x4701) is a lab convention [U].
+    """
 
     @property
     def command(self) -> int:
@@ -422,7 +478,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Any other command: authentication (0x47xx), names, connects, UDP. No body is kept."""
+    """Any other command: names, connects, UDP. No body is kept."""
 
     size: ClassVar[int] = wire.MINIMUM_LENGTH
     code: int

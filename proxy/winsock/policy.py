@@ -34,20 +34,22 @@ def bind_rules(config: ClientConfig, application: str, *, enabled: bool = True) 
     if section is not None and section.disable:
         words = f"[{section.name}] Disable=1 ({section.origin})"
         return (_everywhere(Direction.LOCAL, words, "KB Q254909, Q231878"),)
+    # Without a server that IP reaches, what should go to the proxy goes nowhere.
+    there = Direction.REMOTE if config.servers_for(application) else Direction.REFUSED
     rules = [_NOT_IPV4]
     if section is not None:
-        rules += _port_rules(section)
-    rules += _network_rules(config)
+        rules += _port_rules(section, there)
+    rules += _network_rules(config, there)
     return (*rules, _undecided(config, application))
 
 
-def _port_rules(section: Application) -> list[Rule]:
+def _port_rules(section: Application, there: Direction) -> list[Rule]:
     """Give the rules of a section's port lists, in the order in which they count."""
     lists = (
         (Direction.LOCAL, "LocalBindTcpPorts", section.local, DOCUMENTATION),
-        (Direction.REMOTE, "RemoteBindTcpPorts", section.remote, DOCUMENTATION),
-        (Direction.REMOTE, "ServerBindTcpPorts", section.server, "KB Q181420, Q222553"),
-        (Direction.REMOTE, "MultipleAccessTcpPorts", section.multiple, BOOK),
+        (there, "RemoteBindTcpPorts", section.remote, DOCUMENTATION),
+        (there, "ServerBindTcpPorts", section.server, "KB Q181420, Q222553"),
+        (there, "MultipleAccessTcpPorts", section.multiple, BOOK),
     )
     return [
         Rule(
@@ -61,22 +63,20 @@ def _port_rules(section: Application) -> list[Rule]:
     ]
 
 
-def _network_rules(config: ClientConfig) -> list[Rule]:
+def _network_rules(config: ClientConfig, there: Direction) -> list[Rule]:
     """Give the rules about the network: addresses outside the LAT, and a network without IP."""
     rules = []
     if config.lat.known:
         rules.append(
             Rule(
-                direction=Direction.REMOTE,
+                direction=there,
                 words="the address is not in the Local Address Table",
                 source=BOOK,
                 outside=config.lat,
             )
         )
-    if config.ipx_servers and not config.servers:
-        rules.append(
-            _everywhere(Direction.REMOTE, "the proxy is reached over IPX only", BOOK),
-        )
+    if config.ipx_servers and there is Direction.REFUSED:
+        rules.append(_everywhere(there, "the proxy is reached over IPX only", BOOK))
     return rules
 
 
@@ -85,13 +85,21 @@ def _undecided(config: ClientConfig, application: str) -> Rule:
     if config.servers_for(application):
         return _everywhere(
             Direction.OPEN,
-            "the Proxy Client is enabled and its files do not decide this bind; "
-            "it asks its server first",
+            "the Proxy Client is enabled and its files do not decide this bind"
+            f"{_missed(config, application)}; it asks its server first",
             "KB Q193928, Q203116",
         )
     return _everywhere(
         Direction.LOCAL, "the files neither decide this bind nor name a server", BOOK
     )
+
+
+def _missed(config: ClientConfig, application: str) -> str:
+    """Say that WSPCFG.INI is there and means other programs: mostly the name is misspelt."""
+    if not config.wspcfg or config.section_for(application) is not None:
+        return ""
+    others = ", ".join(f"[{section.name}]" for section in config.wspcfg[:3])
+    return f" (wspcfg has {others}, and no [{application}])"
 
 
 def _everywhere(direction: Direction, words: str, source: str) -> Rule:

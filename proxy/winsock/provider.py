@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from dataclasses import replace
@@ -17,27 +16,34 @@ from bindpost.config.model import WinsockPath
 from bindpost.config.redact import redact
 from bindpost.errors import BindError, ConfigError
 
-from .. import advice, wsa
-from ..binding import BACKLOG
+from .. import wsa
 from ..bindpath import BindPath, Direction, decide
 from ..direct import DirectProvider
 from ..provider import Hop, Listener, ProtocolFactory, Report
-from .channel import ControlChannel, Timing
-from .client_config import CONTROL_PORT, ClientConfig, load_client_config
-from .dial import Dialer
+from .announcements import Announcements
+from .binder import Binder
+from .channel import Timing
+from .client_config import CONTROL_PORT, Application, ClientConfig, load_client_config
+from .dial import Dialer, failed_hop
 from .failures import Failures
-from .listener import Announcements, RemoteListener
+from .listener import RemoteListener
+from .ntlm import Credentials, read_credentials, require
 from .policy import bind_rules
 from .ranges import parse_port
-from .wire import Address
 
 SCHEME: Final = "winsock"
 APPLICATION: Final = "msexcimc"
 """Name of the Internet Mail Service's program, and so of its section."""
 GRACE: Final = 0.1
 """Seconds that a connection from the proxy's address is held while its notice may be on its way."""
-FREE_PORT_TRIES: Final = 8
-"""Local ports tried for port 0, when the proxy says that a number is taken there."""
+
+
+_IN_WORDS: Final = {
+    Direction.LOCAL: "it is bound on this machine, and the proxy is not asked",
+    Direction.REMOTE: "it is bound on the proxy and on this machine",
+    Direction.REFUSED: "it belongs on the proxy, but there is none that IP reaches",
+    Direction.OPEN: "it is bound on this machine, once a proxy has answered",
+}
 
 
 class WinsockProvider:
@@ -45,7 +51,8 @@ class WinsockProvider:
     Binds as a program does on a machine with the Proxy Client of Proxy Server 2.0.
 
     `config` and `application` decide, with `enabled`, the box in the client's control panel. A
-    local bind sends nothing to the proxy. `warnings` are sentences about the files.
+    local bind sends nothing to the proxy. `credentials` log in if the application's section says
+    ForceCredentials=1, which needs pyspnego. `warnings` are sentences about the files.
     """
 
     def __init__(
@@ -54,21 +61,35 @@ class WinsockProvider:
         *,
         application: str = APPLICATION,
         enabled: bool = True,
+        credentials: Credentials | None = None,
         timing: Timing | None = None,
         grace: float = GRACE,
     ) -> None:
+        section = config.section_for(application) or Application(name=application, origin="")
         self.warnings = config.warnings
         self._rules = bind_rules(config, application, enabled=enabled)
+        self._section = section
+        self._ipx_only = bool(config.ipx_servers)
         self._grace = grace
-        self._identity = (config, application, enabled, timing or Timing(), grace)
         self._local = DirectProvider()
         self._dialer = Dialer(
             servers=config.servers_for(application),
             port=config.control_port,
             timing=timing or Timing(),
             executable=f"{application.upper()}.EXE".encode("ascii", "replace").decode(),
-            ipx_only=bool(config.ipx_servers),
+            credentials=credentials if section.force_credentials else None,
         )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WinsockProvider) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._dialer)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        """What a bind goes by."""
+        return (self._rules, self._section, self._dialer, self._ipx_only, self._grace)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -96,18 +117,26 @@ class WinsockProvider:
         if table.server:
             host, port = _parse_server(f"path.{name}.server", table.server, config.control_port)
             config = replace(config, servers=(host,), control_port=port)
+        credentials = read_credentials(f"path.{name}", table.user, table.password_file, folder)
+        section = config.section_for(table.application)
+        forced = section is not None and section.force_credentials
+        if forced != (credentials is not None):
+            warning = (
+                f"ForceCredentials=1, but path.{name}.user is empty: nobody logs in"
+                if forced
+                else f"path.{name}.user logs in only with ForceCredentials=1 in the section of "
+                f"{table.application}"
+            )
+            config = replace(config, warnings=(*config.warnings, warning))
+        elif forced:
+            require(f"path.{name}.user")
         return cls(
             config,
             application=table.application,
             enabled=table.enabled,
-            timing=Timing(tries=table.tries, interval=table.interval),
+            credentials=credentials,
+            timing=Timing(tries=table.tries, interval=table.interval, keep_alive=table.keepalive),
         )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, WinsockProvider) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self.url)  # sections have mappings in them
 
     @property
     def url(self) -> str:
@@ -132,14 +161,17 @@ class WinsockProvider:
         report: Report | None = None,
     ) -> Listener:
         """
-        Bind and listen where the configuration says; FAILED is reported when the proxy is lost.
+        Bind and listen where the configuration says.
 
-        Raises `BindError`: 10050 when the proxy path cannot be used, 10048 when the port is taken
-        on the proxy, a local bind's own code otherwise.
+        When the proxy is lost FAILED is reported, or RETRYING with Persistent=1. Raises
+        `BindError`: 10050 when the proxy path cannot be used, 10048 when the port is taken on the
+        proxy, a local bind's own code otherwise.
         """
         path = await self.decision(endpoint)
         if path.direction is Direction.REMOTE:
             return await self._create_remote(protocol_factory, endpoint, path, ssl, report)
+        if path.direction is Direction.REFUSED:
+            raise self._failures(endpoint).no_server(self._ipx_only)
         if path.direction is Direction.OPEN:
             await self._greet_only(endpoint, _callback(path), [])
         return await self._local.create_server(protocol_factory, endpoint, ssl=ssl, report=report)
@@ -152,10 +184,13 @@ class WinsockProvider:
         """
         address = await _with_address(endpoint)
         path = self.decide(address)
-        hops = [
-            Hop("decision", str(endpoint), True, f"{path.direction}: {path.rule} ({path.source})")
-        ]
+        decision = f"{path.direction}: {_IN_WORDS[path.direction]}, because {path.rule}"
+        hops = [Hop("decision", str(endpoint), True, f"{decision} ({path.source})")]
         try:
+            if path.direction is Direction.REFUSED:
+                error = self._failures(endpoint).no_server(self._ipx_only)
+                hops.append(failed_hop(error, ""))
+                raise error
             if path.direction is not Direction.LOCAL:
                 await self._greet_only(endpoint, _callback(path), hops)
         except BindError:
@@ -193,27 +228,20 @@ class WinsockProvider:
         tls: ssl.SSLContext | None,
         report: Report | None,
     ) -> Listener:
-        failures = self._failures(endpoint)
-        announcements = Announcements(self._grace)
-        channel = await self._dialer.dial(
-            failures, [], local_host=_callback(path), on_notice=announcements.add
+        binder = Binder(
+            dialer=self._dialer,
+            failures=self._failures(endpoint),
+            local=path.endpoint,
+            callback=_callback(path),
+            external_hosts={port: str(host) for port, host in self._section.proxy_bind_ip},
+            kill_old=self._section.kill_old_session,
+            announcements=Announcements(self._grace),
         )
-        sock = None
-        try:
-            sock, external = await _bind_both(channel, path.endpoint, failures)
-            await channel.listen(sock.getsockname()[1], external)
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            channel.close()
-            await channel.wait_closed()
-            raise
         return RemoteListener(
+            await binder.bind(),
+            binder=binder,
+            persistent=self._section.persistent,
             protocol_factory=protocol_factory,
-            channel=channel,
-            sock=sock,
-            announcements=announcements,
-            external=external,
             via=self.url,
             tls=tls,
             report=report,
@@ -221,44 +249,6 @@ class WinsockProvider:
 
     def _failures(self, endpoint: Endpoint) -> Failures:
         return Failures(endpoint=str(endpoint), path=self.url)
-
-
-async def _bind_both(
-    channel: ControlChannel, address: Endpoint, failures: Failures
-) -> tuple[socket.socket, Address]:
-    """Bind the same port here and on the proxy; for port 0 try numbers until both have one free."""
-    tries = 1 if address.port else FREE_PORT_TRIES
-    while True:
-        try:
-            sock = _bind_local(address)
-        except OSError as error:
-            hint = await asyncio.to_thread(advice.hint, wsa.code_of(error), address)
-            raise failures.local(error, hint) from None
-        try:
-            return sock, await channel.bind(sock.getsockname()[1])
-        except BindError as error:
-            sock.close()
-            tries -= 1
-            if error.code != wsa.EADDRINUSE or not tries:
-                raise
-        except BaseException:
-            sock.close()
-            raise
-
-
-def _bind_local(address: Endpoint) -> socket.socket:
-    """Make the local half of a remote bind, listening before the proxy can connect to it."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setblocking(False)
-        if os.name == "posix":  # elsewhere it would let others take the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address.host, address.port))
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 async def _with_address(endpoint: Endpoint) -> Endpoint:
@@ -304,7 +294,7 @@ def _parse_url(url: str) -> tuple[str, int]:
         raise ConfigError(
             "via",
             f'"{redact(url)}" has a user name',
-            hint="bindpost logs in to no Winsock Proxy; leave it out",
+            hint="who logs in stands in a [path.*] table: user and password_file",
         )
     if parts.scheme != SCHEME or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ConfigError("via", f'"{redact(url)}" is not {SCHEME}://HOST[:PORT]')

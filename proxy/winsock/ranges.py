@@ -41,6 +41,10 @@ class PortSet:
         pairs = [(max(a, c), min(b, d)) for a, b in self.ranges for c, d in other.ranges]
         return tuple((low, high) for low, high in pairs if low <= high)
 
+    def all(self) -> frozenset[int]:
+        """Give every port in it."""
+        return frozenset(port for low, high in self.ranges for port in range(low, high + 1))
+
     def __contains__(self, port: object) -> bool:
         return isinstance(port, int) and any(low <= port <= high for low, high in self.ranges)
 

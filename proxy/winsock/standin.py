@@ -5,40 +5,58 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
-from types import TracebackType
-from typing import Final, Self, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+from types import MappingProxyType, TracebackType
+from typing import Final, Literal, Self, cast
 
 from ..background import Background
+from . import standin_rules
 from .codec import Packet
 from .messages import Hello, HelloAck, Message, SessionEnd
+from .standin_faults import Misbehaviour
+from .standin_login import Accounts
+from .standin_rules import Rule
 from .standin_session import Proxy, Session
+from .standin_table import SESSIONS, SessionTable
 from .wire import Address, CodecError
 
-SESSIONS: Final = 64
-"""Clients at once; a hello beyond them gets no second answer."""
 CONNECTIONS: Final = 1024
 """Connections from outside at once, unless told otherwise."""
-GARBAGE: Final = b"220 this is no Winsock Proxy\r\n"
 _NO_ID: Final = bytes(4)
+
+Tap = Callable[[Literal["in", "out"], Address, Address, bytes], None]
+"""Sees a datagram: direction as the server sees it, source, destination, bytes. Never raises."""
+
+__all__ = ["CONNECTIONS", "SESSIONS", "Misbehaviour", "Tap", "WinsockProxyServer"]
+
+
+def _untapped(_way: object, _source: object, _destination: object, _datagram: object) -> None:
+    """Show datagrams to nobody."""
 
 
 class WinsockProxyServer(asyncio.DatagramProtocol):
     """
     The server of a Winsock Proxy, as much of it as a listening client needs; `async with` runs it.
 
-    `internal` is the address that clients see, `external` the one on which it binds for them,
-    `port` the UDP port of the control channel, 0 for any. `deny_ports` are refused with 0x0804.
-    `silent` answers nothing; `garbage` answers a hello with bytes that are no message. A client
-    that says nothing for `idle_after` seconds is forgotten; Dante's says hello every 6 minutes.
-    `announce_interval` is how long, in seconds, a notice may remain unanswered before it is sent
-    again. Connections beyond `connections` at once are closed.
+    `internal` is the IPv4 address that clients see, `external` the one on which it binds for them,
+    `also_external` are further ones, which a client gets that asks for them. `port` is the UDP port
+    of the control channel, 0 for any.
 
-    Not there: NTLM, Persistent and KillOldSession, ProxyBindIp, the TCP control channel.
+    What may be bound: `ports`, if given, and none of `deny_ports`, by the programs `applications`,
+    if given; the rest is refused with 0x0804. `accounts` maps `USER` or `DOMAIN\\USER` to
+    passwords; with any, a client must log in before it may bind. `misbehaviour` is what is wrong on
+    purpose. `tap` is shown every datagram.
+
+    At most `sessions` clients have a session. When there is no room the one that has been silent
+    longest and holds no port is forgotten; so is one that says nothing for `idle_after` seconds
+    (Dante's says hello every 6 minutes). `announce_interval` is how long, in seconds, a notice may
+    remain unanswered before it is sent again. Connections beyond `connections` at once are closed.
 
     What lacks `RWSP` or comes from its own address and port is dropped (MS03-012). Nothing but one
     datagram, no longer than the hello that it answers, goes to an address that has not shown by
-    the second hello that it gets what is sent there.
+    the second hello that it gets what is sent there. Raises `ValueError` for a wildcard address,
+    which could not be told from a client's.
     """
 
     def __init__(
@@ -47,32 +65,40 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
         external: str,
         port: int = 0,
         *,
+        also_external: Sequence[str] = (),
+        ports: Collection[int] | None = None,
         deny_ports: Collection[int] = (),
-        silent: bool = False,
-        garbage: bool = False,
+        applications: Collection[str] | None = None,
+        accounts: Mapping[str, str] = MappingProxyType({}),
+        misbehaviour: Misbehaviour | None = None,
+        tap: Tap = _untapped,
         idle_after: float = 900.0,
         announce_interval: float = 0.5,
+        sessions: int = SESSIONS,
         connections: int = CONNECTIONS,
     ) -> None:
+        for address in (internal, external, *also_external):
+            if IPv4Address(address).is_unspecified:
+                raise ValueError(f"{address} is no address of a proxy: give one of this machine's")
         self._here = Address(internal, port)
-        self._silent = silent
-        self._garbage = garbage
-        self._idle_after = idle_after
+        self._misbehaviour = misbehaviour or Misbehaviour()
+        self._tap = tap
         self._secret = secrets.token_bytes(16)
         self._transport: asyncio.DatagramTransport | None = None
         self._gone = asyncio.Event()
-        self._sessions: dict[Address, Session] = {}
-        self._timers: dict[Address, asyncio.TimerHandle] = {}
-        self._ended = Background()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._sessions = SessionTable(sessions, idle_after)
         self._splices = Background()
         self._proxy = Proxy(
             internal=internal,
-            external=external,
-            deny_ports=frozenset(deny_ports),
+            external=(external, *also_external),
+            rules=(
+                *_rules(ports, deny_ports, applications, login=bool(accounts)),
+                *self._misbehaviour.rules,
+            ),
+            accounts=Accounts(accounts),
             send=self._send,
-            is_taken=self._is_taken,
+            holder_of=self._holder_of,
+            end_session=lambda session: self._sessions.end(session.client),
             announce_interval=announce_interval,
             splices=self._splices,
             connections=connections,
@@ -89,12 +115,8 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for client in list(self._sessions):
-            self._end(client)
-        self._splices.cancel()
-        if self._transport is not None:
-            self._transport.close()
-        await self._ended.join()
+        self.die()
+        await self._sessions.wait_ended()
         await self._splices.join()
         await self._gone.wait()
 
@@ -111,11 +133,28 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
     @property
     def bound(self) -> Sequence[Address]:
         """The external addresses that are bound for clients."""
-        return [bound for session in self._sessions.values() if (bound := session.bound)]
+        return [bound for session in self._sessions if (bound := session.bound)]
 
     async def idle(self) -> None:
         """Return when no client has a session, and so nothing is bound."""
-        await self._idle.wait()
+        await self._sessions.idle()
+
+    async def gone(self) -> None:
+        """Return when the control port is closed, as after `die`."""
+        await self._gone.wait()
+
+    def die(self) -> None:
+        """End as a process that is killed: all sockets close, and no client is told."""
+        self._sessions.end_all()
+        self._splices.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def forget(self) -> None:
+        """Forget all sessions, as a service that was restarted; what they carried is cut."""
+        self._sessions.end_all()
+        self._splices.cancel()
+        self._secret = secrets.token_bytes(16)  # so that no old session can be taken up again
 
     # asyncio.DatagramProtocol
 
@@ -133,52 +172,40 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Take a datagram from anybody."""
         client = Address(addr[0], addr[1])
-        if self._silent or client == self._here:
+        self._tap("in", client, self._here, data)
+        if client == self._here:
             return
         try:
             packet = Packet.loads(data)
         except CodecError:
             return
+        self._misbehaviour.receive(packet.message, lambda: self._take(packet, data, client), self)
+
+    def _take(self, packet: Packet, data: bytes, client: Address) -> None:
+        """Have a client's session take a datagram; a hello may begin one."""
         session = self._sessions.get(client)
         if session is None or packet.client_id != session.client_id:
             if isinstance(packet.message, Hello):
                 self._greet(packet, data, client)
-        elif packet.server_id == self._id_for(client):
-            self._take(session, packet, data, client)
+        elif packet.server_id != session.server_id:
+            pass  # somebody who only knows the client's id
+        elif isinstance(packet.message, SessionEnd):
+            self._sessions.end(client)
+        else:
+            self._sessions.heard(session)
+            session.receive(packet, data)
 
     def _greet(self, hello: Packet, data: bytes, client: Address) -> None:
         """Answer the first hello, which leaves no trace here, or open a session by the second."""
-        if self._garbage:
-            self._send(GARBAGE, client)
-        elif hello.server_id == _NO_ID:
+        if hello.server_id == _NO_ID:
             answer = self._packet_for(hello, HelloAck(control=self._here), client)
             self._send(answer, client)
-        elif hello.server_id == self._id_for(client):
-            self._end(client)  # of an earlier program with the same port
-            if len(self._sessions) < SESSIONS:
-                self._sessions[client] = session = Session(self._proxy, client, hello)
-                self._idle.clear()
-                self._take(session, hello, data, client)
-
-    def _take(self, session: Session, packet: Packet, data: bytes, client: Address) -> None:
-        if isinstance(packet.message, SessionEnd):
-            self._end(client)
-            return
-        if (timer := self._timers.get(client)) is not None:
-            timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timers[client] = loop.call_later(self._idle_after, self._end, client)
-        session.receive(packet, data)
-
-    def _end(self, client: Address) -> None:
-        session = self._sessions.pop(client, None)
-        if session is None:
-            return
-        self._timers.pop(client).cancel()
-        session.end()
-        self._ended.spawn(session.wait_ended())
-        if not self._sessions:
-            self._idle.set()
+        elif hello.server_id == self._id_for(client) and not (hello.sequence or hello.ack):
+            # A hello with numbers is the keep-alive of a session that was forgotten here: no
+            # answer tells its client that the bind is lost.
+            session = Session(self._proxy, client, hello)
+            if self._sessions.add(session):
+                session.receive(hello, data)
 
     def _packet_for(self, hello: Packet, message: Message, client: Address) -> bytes:
         return Packet(
@@ -193,9 +220,31 @@ class WinsockProxyServer(asyncio.DatagramProtocol):
         text = f"{client.host}:{client.port}".encode()
         return hashlib.blake2b(text, key=self._secret, digest_size=4).digest()
 
-    def _is_taken(self, port: int) -> bool:
-        return any(bound.port == port for bound in self.bound)
+    def _holder_of(self, wanted: Address) -> Session | None:
+        return next((one for one in self._sessions if one.bound == wanted), None)
 
     def _send(self, data: bytes, client: Address) -> None:
+        self._misbehaviour.send(data, lambda data: self._send_now(data, client))
+
+    def _send_now(self, data: bytes, client: Address) -> None:
         if self._transport is not None:
+            self._tap("out", self._here, client, data)
             self._transport.sendto(data, client)
+
+
+def _rules(
+    ports: Collection[int] | None,
+    deny_ports: Collection[int],
+    applications: Collection[str] | None,
+    *,
+    login: bool,
+) -> Iterator[Rule]:
+    """Give the access rules that the server's arguments stand for."""
+    if ports is not None:
+        yield standin_rules.only_ports(frozenset(ports))
+    if deny_ports:
+        yield standin_rules.no_ports(frozenset(deny_ports))
+    if applications is not None:
+        yield standin_rules.only_applications(applications)
+    if login:
+        yield standin_rules.only_logged_in

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +18,7 @@ from .codec import Packet
 from .messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -28,7 +29,9 @@ from .messages import (
     TcpBind,
     TcpBindAck,
 )
-from .wire import Address
+from .standin_login import AUTHENTICATE, Accounts, LoginAcceptor, TokenError, kind_of
+from .standin_rules import BindRequest, Rule, application_name
+from .wire import ANY_HOST, Address
 
 ANNOUNCE_TRIES: Final = 5
 """How often a notice is sent before its connection is given up."""
@@ -44,15 +47,19 @@ class Proxy:
     """
     What the sessions of one stand-in share.
 
-    `is_taken` says whether a session holds a port. A notice is repeated after `announce_interval`
-    seconds. `splices` runs what has been handed over, at most `connections` at once.
+    `external` are the addresses on which it binds, the first unless a client asks for another.
+    `holder_of` gives the session that holds an address, `end_session` ends one. A notice is
+    repeated after `announce_interval` seconds. `splices` runs what has been handed over, at most
+    `connections` at once.
     """
 
     internal: str
-    external: str
-    deny_ports: frozenset[int]
+    external: Sequence[str]
+    rules: Sequence[Rule]
+    accounts: Accounts
     send: Callable[[bytes, Address], None]
-    is_taken: Callable[[int], bool]
+    holder_of: Callable[[Address], Session | None]
+    end_session: Callable[[Session], None]
     announce_interval: float
     splices: Background
     connections: int
@@ -67,10 +74,13 @@ class Session:
     """
 
     def __init__(self, proxy: Proxy, client: Address, hello: Packet) -> None:
+        self.client = client
         self.client_id = hello.client_id
+        self.application = application_name(_executable(hello.message))
+        self.account = ""
         self._proxy = proxy
-        self._client = client
-        self._server_id = hello.server_id
+        self._login = LoginAcceptor(proxy.accounts)
+        self.server_id = hello.server_id
         self._sequence = 0  # the greeting's answer had it
         self._client_sequence = 0
         self._last: tuple[bytes, bytes] | None = None
@@ -90,12 +100,14 @@ class Session:
     def receive(self, packet: Packet, data: bytes) -> None:
         """Take a datagram of this session."""
         if self._last is not None and self._last[0] == data:
-            self._proxy.send(self._last[1], self._client)
+            self._proxy.send(self._last[1], self.client)
             return
         self._client_sequence = packet.sequence
         match packet.message:
             case Hello():
                 self._answer(data, Acknowledgement())
+            case Authentication() as request:
+                self._answer(data, self._authenticate(request))
             case Bind() as request:
                 self._answer(data, self._bind(request))
             case TcpBind() as request:
@@ -121,27 +133,40 @@ class Session:
     def _answer(self, request: bytes, message: Message) -> None:
         reply = self._packet(message)
         self._last = (request, reply)
-        self._proxy.send(reply, self._client)
+        self._proxy.send(reply, self.client)
 
     def _packet(self, message: Message) -> bytes:
         self._sequence = (self._sequence + 1) & 0xFF
         return Packet(
             message=message,
             client_id=self.client_id,
-            server_id=self._server_id,
+            server_id=self.server_id,
             ack=self._client_sequence,
             sequence=self._sequence,
         ).dumps()
 
+    def _authenticate(self, request: Authentication) -> Message:
+        """Take a step of a login by what the token is; the sub-code is a leftover [B]."""
+        self.account = ""
+        try:
+            if kind_of(request.token) == AUTHENTICATE:
+                self.account = self._login.accept(request.token)
+                return Authentication(sub_code=Authentication.DONE)
+            challenge = self._login.challenge(request.token)
+        except TokenError:
+            return Refusal(operation=request.sub_code)
+        return Authentication(sub_code=Authentication.CHALLENGE, token=challenge)
+
     def _bind(self, request: Bind) -> Message:
-        if self._sock is not None or request.port in self._proxy.deny_ports:
+        wanted = Address(self._external_host(request), request.port)
+        if self._sock is not None or not wanted.host or self._objection(request):
             return Refusal(operation=_BIND)
-        if request.port and self._proxy.is_taken(request.port):
+        if wanted.port and not self._make_room(wanted, kill_old=request.kill_old):
             return AddressInUse()
         sock = _new_socket()
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self._proxy.external, request.port))
+            sock.bind(wanted)
         except OSError as error:
             sock.close()
             in_use = error.errno == errno.EADDRINUSE
@@ -151,6 +176,35 @@ class Session:
         self._local_port = request.local_port
         self._external = Address(*sock.getsockname())
         return BindAck(bind_id=self._bind_id, external=self._external)
+
+    def _make_room(self, wanted: Address, *, kill_old: bool) -> bool:
+        """Say whether no session holds an address, after KillOldSession if that was asked for."""
+        holder = self._proxy.holder_of(wanted)
+        if holder is None:
+            return True
+        if not kill_old or not self._is_later_than(holder):
+            return False
+        self._proxy.end_session(holder)
+        return True
+
+    def _is_later_than(self, other: Session) -> bool:
+        """Say whether the other was an earlier instance: same machine, program and account."""
+        return (self.client.host, self.application, self.account) == (
+            other.client.host,
+            other.application,
+            other.account,
+        )
+
+    def _external_host(self, request: Bind) -> str:
+        """Give the address to bind: the one that is asked for, `""` if it is none of ours."""
+        if request.address == ANY_HOST:
+            return self._proxy.external[0]
+        return request.address if request.address in self._proxy.external else ""
+
+    def _objection(self, request: Bind) -> str:
+        """Give the first access rule's objection, `""` if the bind is allowed."""
+        wanted = BindRequest(port=request.port, application=self.application, account=self.account)
+        return next(filter(None, (rule(wanted) for rule in self._proxy.rules)), "")
 
     def _listen(self, request: TcpBind) -> Message:
         if self._sock is None or self._acceptor is not None or request.bind_id != self._bind_id:
@@ -177,7 +231,7 @@ class Session:
             if not await self._announce(peer, inside.getsockname()[1]):
                 return
             async with asyncio.timeout(CALLBACK_TIMEOUT):
-                address = (self._client.host, self._local_port)
+                address = (self.client.host, self._local_port)
                 await asyncio.get_running_loop().sock_connect(inside, address)
             for sock in (outside, inside):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -197,7 +251,7 @@ class Session:
         self._unanswered[internal_port] = acknowledged = asyncio.Event()
         try:
             for _ in range(ANNOUNCE_TRIES):
-                self._proxy.send(notice, self._client)
+                self._proxy.send(notice, self.client)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._proxy.announce_interval):
                         await acknowledged.wait()
@@ -211,7 +265,11 @@ class Session:
         acknowledged = self._unanswered.get(notice.internal_port)
         if acknowledged is not None and not acknowledged.is_set():
             acknowledged.set()
-            self._proxy.send(self._packet(Acknowledgement()), self._client)
+            self._proxy.send(self._packet(Acknowledgement()), self.client)
+
+
+def _executable(hello: Message) -> str:
+    return hello.executable if isinstance(hello, Hello) else ""
 
 
 def _new_socket() -> socket.socket:

@@ -20,6 +20,11 @@ VERSION: Final = bytes((0x00, 0x01, 0x02, 0x00))
 FIRST_CLIENT_ID: Final = bytes((0x0A, 0, 0, 0))
 """Client id of the first hello; a random one follows [B]."""
 
+KILL_OLD_SESSION: Final = b"LABK"
+"""Lab convention in a BIND [U]."""
+ANY_HOST: Final = "0.0.0.0"  # noqa: S104 - the wire's "any", nothing is bound
+"""The address that stands for none in particular."""
+
 MINIMUM_LENGTH: Final = 172
 """Shortest datagram, both ways; a real client rejects shorter ones [B]."""
 MAXIMUM_LENGTH: Final = 2048
@@ -48,7 +53,9 @@ AT_SECOND: Final = 64
 AT_INTERNAL_PORT: Final = 72
 AT_EXTERNAL: Final = 74
 AT_CONTROL: Final = 96
+AT_LAB: Final = 172
 AT_SYSTEM: Final = 172
+AT_TOKEN: Final = 172
 AT_NAMES: Final = 220
 
 _FAMILY_INET: Final = 2

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from ..store.events import KeptEvent
+from . import evt
 from .json_form import document
 from .kept import recall
 from .record import EventRecord
@@ -38,7 +39,14 @@ def _write_json(records: Iterable[EventRecord], file: BinaryIO) -> None:
         file.write(msgspec.json.encode(document(record)) + b"\n")
 
 
+def _write_evt(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    evt.write((evt.from_event(record, record.record_id or 0) for record in records), file)
+
+
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
-    {"json": Format("application/x-ndjson", ".jsonl", True, _write_json)}
+    {
+        "json": Format("application/x-ndjson", ".jsonl", True, _write_json),
+        "evt": Format("application/octet-stream", ".evt", False, _write_evt),
+    }
 )
 """By the names that the API and the command line have for them."""

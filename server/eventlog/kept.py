@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from bindpost.errors import StoreError
-from bindpost.events import CATALOGUE, Category, EventType, Level
+from bindpost.events import Category, EventType, Level, find_type
 
 from ..store.events import EventStore, KeptEvent, NewEvent
 from .record import EventRecord, Failure
-
-_KNOWN: Final = {(event.source, event.id): event for event in CATALOGUE}
 
 
 def keep(record: EventRecord) -> NewEvent:
@@ -56,7 +52,7 @@ def recall(event: KeptEvent) -> EventRecord:
 
 def _definition(event: KeptEvent) -> EventType:
     """Give the catalogue's definition, or what is left of one that another version knew."""
-    known = _KNOWN.get((event.source, event.id))
+    known = find_type(event.source, event.id)
     if known and (known.level, known.category.number) == (event.type, event.category):
         return known
     categories = {category.number: category for category in Category}

@@ -18,7 +18,7 @@ from .sink import Sink
 from .stream import LogStream
 from .tap import find_tap, tap
 
-_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh")
+_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
@@ -120,7 +120,8 @@ def _set_levels(handler: EventHandler) -> None:
     level = handler.wanted_level
     logging.getLogger().setLevel(level)
     for name in _CHATTY:
-        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login.
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login;
+        # spnego, at DEBUG, what a password can be guessed from.
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from bindpost.events import CATALOGUE, Level
+from bindpost.events import Level, find_type
 
 from ..store.events import KeptEvent
-
-_KNOWN: Final = {(event.source, event.id): event for event in CATALOGUE}
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +55,7 @@ def event(kept: KeptEvent) -> Event:
 
 def explained(kept: KeptEvent) -> Explained:
     """Give an event as it is shown alone."""
-    known = _KNOWN.get((kept.source, kept.id))
+    known = find_type(kept.source, kept.id)
     return Explained(
         **_facts(kept),
         symbol=known.symbol if known else "",

@@ -9,6 +9,7 @@ from bindpost.proxy.winsock.codec import Packet
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -43,7 +44,7 @@ NOTICES: Final = st.builds(
     copied=st.binary(min_size=2, max_size=2),
     padding=st.binary(min_size=8, max_size=8),
 )
-KNOWN_CLASSES: Final = {0x04, 0x05, 0x08, 0x10, 0x25}
+KNOWN_CLASSES: Final = {0x04, 0x05, 0x08, 0x10, 0x25, 0x47}
 KNOWN_COMMANDS: Final = {0x0701, 0x0704, 0x0706, 0x0707, 0x0708, 0x0709, 0x070A}
 MESSAGES: Final[st.SearchStrategy[Message]] = st.one_of(
     st.builds(
@@ -55,7 +56,8 @@ MESSAGES: Final[st.SearchStrategy[Message]] = st.one_of(
     ),
     st.builds(HelloAck, control=ADDRESSES),
     st.builds(Acknowledgement, sub_code=U8.filter(lambda code: code != 6), value=U16),
-    st.builds(Bind, port=U16, local_port=U16, address=HOSTS),
+    st.builds(Authentication, sub_code=U8, value=U32, token=st.binary(max_size=1800)),
+    st.builds(Bind, port=U16, local_port=U16, address=HOSTS, kill_old=st.booleans()),
     st.builds(BindAck, bind_id=IDS, external=ADDRESSES),
     st.builds(TcpBind, bind_id=IDS, backlog=U32, local_port=U16),
     st.builds(TcpBindAck, bind_id=IDS, internal_port=U16, external=ADDRESSES),

@@ -149,10 +149,27 @@ SERVER_BIND = "[MSEXCIMC]\nServerBindTcpPorts=25\n"
         ),
         pytest.param(
             config(mspclnt="[Servers Ipx Addresses]\nAddr1=00002610-0080d830525f\n"),
-            Direction.REMOTE,
+            Direction.REFUSED,
             "the proxy is reached over IPX only",
             "Proxy Server 1.0, appendix D",
             id="ipx",
+        ),
+        pytest.param(
+            config(wspcfg="[msexcimc]\nServerBindTcpPorts=25\n"),
+            Direction.REFUSED,
+            "[msexcimc] ServerBindTcpPorts=25 (wspcfg.ini, line 1)",
+            "KB Q181420, Q222553",
+            id="remote without a server",
+        ),
+        pytest.param(
+            config(
+                wspcfg="[msexcimc]\nServerBindTcpPorts=25\nForceProxy=i:10.0.0.1\n",
+                mspclnt="[Servers Ipx Addresses]\nAddr1=00002610-0080d830525f\n",
+            ),
+            Direction.REMOTE,
+            "[msexcimc] ServerBindTcpPorts=25 (wspcfg.ini, line 1)",
+            "KB Q181420, Q222553",
+            id="ipx for others",
         ),
     ],
 )
@@ -218,7 +235,8 @@ def test_long_port_list_is_cut_in_the_rule() -> None:
     ports = PortSet(tuple((port, port) for port in range(1, 2000, 2)))
     section = Application(name="a", origin="w", server=ports)
 
-    decision = decide(Endpoint("0.0.0.0", 1), bind_rules(ClientConfig(wspcfg=(section,)), "a"))
+    settings = ClientConfig(servers=("10.0.0.1",), wspcfg=(section,))
+    decision = decide(Endpoint("0.0.0.0", 1), bind_rules(settings, "a"))
 
     assert decision.direction == Direction.REMOTE
     assert len(decision.rule) < 90

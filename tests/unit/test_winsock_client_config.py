@@ -164,7 +164,15 @@ def test_force_proxy_may_be_a_name() -> None:
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("[a]\nControlChannel=Wsp.tcp\n", "W, line 2: [a] ControlChannel is no key of"),
+        ("[a]\nControlChannel=Wsp.tcp\n", "W, line 2: [a] ControlChannel is a key of later"),
+        ("[a]\nColour=blue\n", "W, line 2: [a] Colour is not known; ignored"),
+        (
+            "[a]\nServerBindTcpPort=25\n",
+            "W, line 2: [a] ServerBindTcpPort is not known (did you mean ServerBindTcpPorts?)",
+        ),
+        ("[a]\nDisable=1\n[A]\nDisable=0\n", "W, line 3: [A] again; ignored"),
+        ("[MSEXCIMC.EXE]\nDisable=1\n", "W, line 1: [MSEXCIMC.EXE] is no application's"),
+        ("[Common]\nPort=1745\n", "W, line 1: [Common] belongs into MSPCLNT.INI; ignored"),
         ("[a]\nDisable=1\nDisable=0\n", "W, line 3: Disable again; ignored"),
         ("Disable=1\n[a]\n", "W, line 1: before the first [section]; ignored"),
         ("[a]\nDisable\n", "W, line 2: neither [section] nor key=value; ignored"),
@@ -182,6 +190,53 @@ def test_what_is_passed_over_is_a_warning(text: str, warning: str) -> None:
     _, warnings = parse_wspcfg(text, "W")
 
     assert [one for one in warnings if one.startswith(warning)]
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "[Servers Ip Addresses]\nAdr1=10.0.0.1\n",
+            "M, line 2: [Servers Ip Addresses] Adr1 is not known; ignored; did you mean addr1?",
+        ),
+        ("[Servers Ip Addresses]\nAddr0=10.0.0.1\n", "M, line 2: [Servers Ip Addresses] Addr0"),
+        ("[Common]\nColour=blue\n", "M, line 2: [Common] Colour is not known; ignored"),
+        ("[Common]\nPort=1745\nport=1746\n", "M, line 3: port again; ignored"),
+        ("[Common]\nPort=1745\n[common]\nPort=1\n", "M, line 3: [common] again; ignored"),
+    ],
+)
+def test_what_is_passed_over_in_general_sections_is_a_warning(text: str, warning: str) -> None:
+    """A misspelt key of MSPCLNT.INI is told, and so is what comes twice; the first counts."""
+    config = parse_mspclnt(text, "M")
+
+    assert [one[: len(warning)] for one in config.warnings] == [warning]
+    assert config.control_port == 1745
+    assert config.servers == ()
+
+
+def test_real_general_keys_are_known() -> None:
+    """What the book, KB Q231878 and PortQry's sample have is passed over in silence."""
+    config = parse_mspclnt(
+        "[Internal]\nscp=9,10\nBuild=2.0.400.12\n"
+        "[My Config]\nPath1=\\\\SRV\\Mspclnt\\\n"
+        "[Servers Ipx Addresses]\nAddr1=00002610-0080d830525f\n"
+        "[Common]\nWWW-Proxy=PROXY\nWebProxyPort=80\nSet Browsers to use Proxy=1\n"
+        "Set Browsers to use Auto Config=1\nConfiguration Url=http://PROXY/array.dll\n"
+        "Configuration Refresh Time (Hours)=6\nRefresh Give Up Time (Minutes)=15\n"
+        "Re-check Inaccessible Server Time (Minutes)=10\nSetup=Setup.exe\n"
+        "Inaccessible Servers Give Up Time (Minutes)=2\nLocalDomains = a.example, b.example\n"
+        "AutoDetect ISA Servers=1\nSet Browsers to use Auto Detect=1\n",
+        "M",
+    )
+
+    assert config.warnings == ()
+
+
+def test_first_of_two_sections_counts() -> None:
+    """As in Windows, the second section with one name changes nothing."""
+    sections, _ = parse_wspcfg("[a]\nDisable=1\n[A]\nDisable=0\n", "W")
+
+    assert [one.disable for one in sections] == [True]
 
 
 def test_first_of_two_values_counts() -> None:

@@ -9,6 +9,7 @@ from bindpost.proxy.winsock.codec import Packet
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
     AddressInUse,
+    Authentication,
     Bind,
     BindAck,
     BindInfo,
@@ -174,7 +175,7 @@ def test_ids_numbers_and_application_stand_in_the_common_part() -> None:
         (0x0411, Acknowledgement),
         (0x081E, Refusal),
         (0x2500, SessionEnd),
-        (0x4714, Unknown),
+        (0x4714, Authentication),
         (0x0703, Unknown),
     ],
 )

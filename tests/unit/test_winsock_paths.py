@@ -130,3 +130,46 @@ def test_disabled_client_is_local(tmp_path: Path) -> None:
     path = WinsockProvider.from_table("lab", table, tmp_path).decide(ANY_25)
 
     assert (path.direction, path.source) == (Direction.LOCAL, "KB Q203116")
+
+
+def test_same_files_make_the_same_provider(tmp_path: Path) -> None:
+    """Providers are equal exactly when they bind alike, so a reload keeps what is bound."""
+    wspcfg = tmp_path / "wspcfg.ini"
+
+    def provider(text: str, table: WinsockPath) -> WinsockProvider:
+        wspcfg.write_text(text)
+        return WinsockProvider.from_table("lab", table, tmp_path)
+
+    table = WinsockPath(server="10.0.0.1", wspcfg="wspcfg.ini")
+    first = provider("[msexcimc]\nServerBindTcpPorts=25\n", table)
+
+    assert first == provider("[msexcimc]\nServerBindTcpPorts=25\n", table)
+    assert first != provider("[msexcimc]\nServerBindTcpPorts=26\n", table)
+    assert first != provider("[msexcimc]\nServerBindTcpPorts=25\nPersistent=1\n", table)
+    assert first != provider(
+        "[msexcimc]\nServerBindTcpPorts=25\n", WinsockPath(server="10.0.0.2", wspcfg="wspcfg.ini")
+    )
+    assert first != object()
+
+
+@pytest.mark.parametrize(
+    ("section", "user", "warning"),
+    [
+        ("ForceCredentials=1\n", "", "nobody logs in"),
+        ("", "LAB\\me", "only with ForceCredentials=1"),
+        ("ForceCredentials=1\n", "LAB\\me", ""),
+        ("", "", ""),
+    ],
+)
+def test_half_a_login_is_a_warning(tmp_path: Path, section: str, user: str, warning: str) -> None:
+    """An account without ForceCredentials=1, or the other way round, is told and logs nobody in."""
+    (tmp_path / "wspcfg.ini").write_text(f"[msexcimc]\nServerBindTcpPorts=25\n{section}")
+    (tmp_path / "word").write_text("secret\n")
+    table = WinsockPath(
+        server="10.0.0.1", wspcfg="wspcfg.ini", user=user, password_file="word" if user else ""
+    )
+
+    warnings = WinsockProvider.from_table("lab", table, tmp_path).warnings
+
+    assert len(warnings) == bool(warning)
+    assert warning in "".join(warnings)

@@ -164,18 +164,23 @@ AT_START = [
     Scenario("ftp", "socks5 socks4", service(banner=b"220 ProFTPD Server ready\r\n")),
     Scenario("v4-only", "socks5", standin(versions={4})),
     Scenario("v5-only", "socks4 socks4a", standin(versions={5})),
-    Scenario("v5-only", "socks4", standin(fault=Fault.CLOSES_REQUEST)),
-    Scenario("invalid", "socks5 socks4", standin(fault=Fault.GARBAGE)),
+    Scenario("v5-only", "socks4", standin(faults=[Fault.CLOSES_REQUEST])),
+    Scenario("invalid", "socks5 socks4", standin(faults=[Fault.GARBAGE])),
     Scenario("invalid", "socks5 socks4", service(banner=b"hello and welcome\r\n")),
-    Scenario("silent", "socks5 socks4", standin(fault=Fault.SILENT), SILENCE),
-    Scenario("closed-greeting", "socks5", standin(fault=Fault.CLOSES_GREETING)),
-    Scenario("closed-login", "socks5", standin(users=USERS, fault=Fault.CLOSES_LOGIN), login="u:p"),
+    Scenario("silent", "socks5 socks4", standin(faults=[Fault.SILENT]), SILENCE),
+    Scenario("closed-greeting", "socks5", standin(faults=[Fault.CLOSES_GREETING])),
+    Scenario(
+        "closed-login",
+        "socks5",
+        standin(users=USERS, faults=[Fault.CLOSES_LOGIN]),
+        login="u:p",
+    ),
     Scenario("login-wanted", "socks5", standin(users=USERS)),
-    Scenario("no-method", "socks5", standin(fault=Fault.NO_METHOD), login="u:p"),
+    Scenario("no-method", "socks5", standin(faults=[Fault.NO_METHOD]), login="u:p"),
     Scenario("login-refused", "socks5", standin(users=USERS), login="u:wrong"),
     Scenario("login-refused", "socks5", standin(users=USERS), login="nobody:p"),
-    Scenario("closed-request", "socks5", standin(fault=Fault.CLOSES_REQUEST)),
-    Scenario("closed-v4", "socks4", standin(fault=Fault.CLOSES_GREETING)),
+    Scenario("closed-request", "socks5", standin(faults=[Fault.CLOSES_REQUEST])),
+    Scenario("closed-v4", "socks4", standin(faults=[Fault.CLOSES_GREETING])),
     Scenario("rules", "socks5", standin(reply=0x02)),
     Scenario("rules", "socks5", standin(policy=PortPolicy.STRICT, taken=WANTED)),
     Scenario("refused-v4", "socks4 socks4a", standin(reply=0x5B)),
@@ -185,7 +190,7 @@ AT_START = [
     Scenario("identd-v4", "socks4", standin(reply=0x5D)),
     Scenario("no-bind", "socks5", standin(reply=0x07)),
     Scenario("other-port", "socks5 socks4", standin(taken=WANTED)),
-    Scenario("other-port", "socks5 socks4", standin(fault=Fault.OTHER_PORT)),
+    Scenario("other-port", "socks5 socks4", standin(faults=[Fault.OTHER_PORT])),
     Scenario("no-family", "socks5", standin(reply=0x08)),
     Scenario("general", "socks5", standin(reply=0x01)),
     Scenario("network", "socks5", standin(reply=0x03)),
@@ -196,9 +201,9 @@ AT_START = [
     Scenario("unassigned", "socks4", standin(reply=0x5E)),
 ]  # fmt: skip
 ONLY_AT_THE_REQUEST = [
-    Scenario("stalled", "socks5", standin(fault=Fault.STALLS), HASTY),
-    Scenario("stalled", "socks5", standin(fault=Fault.DRIPS, drip=0.1), HASTY),
-    Scenario("silent", "socks4", standin(fault=Fault.DRIPS, drip=0.1), HASTY),
+    Scenario("stalled", "socks5", standin(faults=[Fault.STALLS]), HASTY),
+    Scenario("stalled", "socks5", standin(faults=[Fault.DRIPS], drip=0.1), HASTY),
+    Scenario("silent", "socks4", standin(faults=[Fault.DRIPS], drip=0.1), HASTY),
 ]
 """What a greeting doesn't show. Of what drips each byte comes in time, and all of them don't."""
 LATER = [
@@ -207,8 +212,8 @@ LATER = [
     Scenario("accept-failed", "socks5", standin(second_reply=0x01)),
     Scenario("accept-failed", "socks5", standin(second_reply=0x06)),
     Scenario("accept-failed", "socks4", standin(second_reply=0x5C)),
-    Scenario("lost", "socks5 socks4", standin(fault=Fault.DIES)),
-    Scenario("accept-invalid", "socks5 socks4", standin(fault=Fault.GARBLES_PEER)),
+    Scenario("lost", "socks5 socks4", standin(faults=[Fault.DIES])),
+    Scenario("accept-invalid", "socks5 socks4", standin(faults=[Fault.GARBLES_PEER])),
 ]
 
 
@@ -305,7 +310,7 @@ async def test_row_later(tmp_path: Path, scheme: str, scenario: Scenario) -> Non
 @pytest.mark.meets("socks5://", "reset-at-once")
 async def test_reset_as_soon_as_it_is_made(tmp_path: Path) -> None:
     """A reset that comes at once is met at the connect or in the greeting, whichever is first."""
-    async with standin(fault=Fault.RESETS)(tmp_path) as address:
+    async with standin(faults=[Fault.RESETS])(tmp_path) as address:
         provider = SocksProvider.from_url(f"socks5://{address}")
 
         with pytest.raises(BindError) as caught:
@@ -317,7 +322,7 @@ async def test_reset_as_soon_as_it_is_made(tmp_path: Path) -> None:
 @pytest.mark.meets("socks5://", "never-announced")
 async def test_client_that_is_never_announced() -> None:
     """A proxy that doesn't tell of a client leaves the listener as it was."""
-    async with SocksServer(fault=Fault.NEVER_TELLS) as proxy:
+    async with SocksServer(faults=[Fault.NEVER_TELLS]) as proxy:
         listener = await SocksProvider.from_url(proxy.url()).create_server(
             asyncio.Protocol, Endpoint("0.0.0.0", 0)
         )
@@ -332,7 +337,7 @@ async def test_client_that_is_never_announced() -> None:
 
 async def test_port_zero_and_a_proxy_that_tells_its_own_port() -> None:
     """3proxy tells its control port whatever it bound; that is not believed for port 0 either."""
-    async with SocksServer(fault=Fault.OTHER_PORT) as proxy:
+    async with SocksServer(faults=[Fault.OTHER_PORT]) as proxy:
         with pytest.raises(BindError) as caught:
             await SocksProvider.from_url(proxy.url()).create_server(
                 asyncio.Protocol, Endpoint("0.0.0.0", 0)

@@ -226,7 +226,7 @@ async def test_the_peer_is_the_client(proxy: SocksServer, log: Log, scheme: str)
 async def test_a_hidden_peer_is_unknown(log: Log) -> None:
     """A proxy that tells 0.0.0.0:0 gives a session whose peer is None, not the proxy."""
     async with (
-        SocksServer(fault=Fault.HIDES_PEER) as proxy,
+        SocksServer(faults=[Fault.HIDES_PEER]) as proxy,
         bound(proxy.url(), log) as listener,
         connected(listener.addresses[0]),
     ):
@@ -238,7 +238,7 @@ async def test_a_hidden_peer_is_unknown(log: Log) -> None:
 @pytest.mark.parametrize("fault", [Fault.SPLITS, Fault.COALESCES])
 async def test_replies_and_data_keep_apart(log: Log, scheme: str, fault: Fault) -> None:
     """The second reply is read byte-exact, and what the client says with it isn't lost."""
-    async with SocksServer(fault=fault) as proxy, bound(proxy.url(scheme), log) as listener:
+    async with SocksServer(faults=[fault]) as proxy, bound(proxy.url(scheme), log) as listener:
         address = listener.addresses[0]
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(b"early\r\n")
@@ -712,7 +712,7 @@ async def test_close_while_the_listener_retries(proxy: SocksServer, log: Log) ->
     """A listener that is just trying to bind again is closed like any other."""
     await provider_for(proxy.url()).diagnose(ANY)
     before = await holdings(proxy)
-    async with SocksServer(fault=Fault.DIES) as dying, bound(dying.url(), log) as listener:
+    async with SocksServer(faults=[Fault.DIES]) as dying, bound(dying.url(), log) as listener:
         assert await log.until(ListenerState.RETRYING) is not None
         listener.close()
         await listener.wait_closed()
@@ -750,7 +750,7 @@ async def test_cancelling_leaves_nothing(
 async def test_cancelling_does_not_wait_for_a_silent_proxy(log: Log, fault: Fault) -> None:
     """The thread that waits for an answer is freed at once."""
     loop = asyncio.get_running_loop()
-    async with SocksServer(fault=fault) as proxy:
+    async with SocksServer(faults=[fault]) as proxy:
         provider = provider_for(proxy.url(), timing=Timing())
         task = asyncio.create_task(provider.create_server(log.session, ANY))
         await proxy.busy()
@@ -800,7 +800,7 @@ async def test_the_same_trouble_is_reported_once(log: Log) -> None:
         )
     for _ in range(2):
         await log.until(ListenerState.RETRYING)
-    async with SocksServer(port=proxy.address.port, fault=Fault.CLOSES_GREETING) as decoy:
+    async with SocksServer(port=proxy.address.port, faults=[Fault.CLOSES_GREETING]) as decoy:
         closed = await log.until(ListenerState.RETRYING)
         for _ in range(10):
             await decoy.busy()
@@ -816,7 +816,7 @@ async def test_the_same_trouble_is_reported_once(log: Log) -> None:
 async def test_a_bind_that_is_lost_again_and_again(log: Log) -> None:
     """A proxy that drops each bind at once isn't asked in a tight loop: the pauses go on."""
     timing = Timing(pauses=(0.0, 0.0, 3600.0))
-    async with SocksServer(fault=Fault.DIES) as dying, bound(dying.url(), log, timing=timing):
+    async with SocksServer(faults=[Fault.DIES]) as dying, bound(dying.url(), log, timing=timing):
         for _ in range(3):
             assert await log.until(ListenerState.RETRYING) is not None
         await dying.idle()

@@ -6,6 +6,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import TypeVar
 
 import pytest
@@ -13,10 +15,10 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy.provider import Listener
+from bindpost.proxy.winsock.announcements import Announcements
 from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig
 from bindpost.proxy.winsock.codec import Packet
-from bindpost.proxy.winsock.listener import Announcements
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
     AddressInUse,
@@ -155,11 +157,18 @@ async def binding(
     *,
     timing: Timing = PATIENT,
     grace: float = 0.0,
+    proxy_bind_ip: str = "",
 ) -> AsyncIterator[asyncio.Task[Listener]]:
     """Begin a bind through the script; whatever comes of it is closed in the end."""
     config = ClientConfig.for_server(HOST, script.port, application="msexcimc", origin="test")
+    endpoint = Endpoint(HOST, 0)
+    if proxy_bind_ip:
+        with socket.create_server((HOST, 0)) as free:
+            endpoint = Endpoint(HOST, free.getsockname()[1])
+        pairs = ((endpoint.port, IPv4Address(proxy_bind_ip)),)
+        config = replace(config, wspcfg=(replace(config.wspcfg[0], proxy_bind_ip=pairs),))
     provider = WinsockProvider(config, timing=timing, grace=grace)
-    task = asyncio.create_task(provider.create_server(lambda: Peers(names), Endpoint(HOST, 0)))
+    task = asyncio.create_task(provider.create_server(lambda: Peers(names), endpoint))
     try:
         yield task
     finally:
@@ -365,15 +374,31 @@ async def test_answer_of_another_session_is_passed_over(
 
 
 async def test_unexpected_command_is_told(script: Script, names: asyncio.Queue[object]) -> None:
-    """A server that wants NTLM in place of answering is silent for us, and the detail tells why."""
+    """A server that says something else in place of an answer is silent; the detail tells why."""
     async with binding(script, names, timing=Timing(tries=1, interval=0.1)) as task:
         await script.greet()
         await script.hear(Bind)
-        script.say(Unknown(code=0x4714))
+        script.say(Unknown(code=0x0703))
         error = await error_of(task)
 
     assert (error.code, error.hop) == (10050, "bind")
-    assert "unexpected 0x4714" in error.detail
+    assert "unexpected 0x0703" in error.detail
+
+
+@pytest.mark.meets("winsock://", "wrong_address")
+async def test_other_address_than_the_one_asked_for_is_10050(
+    script: Script, names: asyncio.Queue[object]
+) -> None:
+    """A proxy that passes over ProxyBindIp is found out, and the bind is not used."""
+    async with binding(script, names, proxy_bind_ip="127.0.0.3") as task:
+        await script.greet()
+        _, request = await script.hear(Bind)
+        script.say(BindAck(bind_id=BIND_ID, external=Address(EXTERNAL, request.port)))
+        error = await error_of(task)
+
+    assert request.address == "127.0.0.3"
+    assert (error.code, error.hop) == (10050, "bind")
+    assert "ProxyBindIp" in error.hint
 
 
 # Refusals

@@ -23,6 +23,7 @@ from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig
 from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
+from bindpost.proxy.winsock.standin_faults import Garbage, Silent
 from bindpost.server.smtp.tls import self_signed_pem
 
 INTERNAL, EXTERNAL, PEER = "127.0.0.1", "127.0.0.2", "127.0.0.9"
@@ -439,7 +440,7 @@ async def test_nothing_on_the_control_port_is_10050_at_once(decoy: socket.socket
 @pytest.mark.meets("winsock://", "silent")
 async def test_silent_proxy_is_10050_after_its_tries(log: Log) -> None:
     """A proxy that says nothing is 10050, hop greeting, after tries times interval."""
-    async with WinsockProxyServer(INTERNAL, EXTERNAL, silent=True) as silent:
+    async with WinsockProxyServer(INTERNAL, EXTERNAL, misbehaviour=Silent()) as silent:
         start = time.monotonic()
         error = await refusal(provider_for(silent, timing=QUICK), log)
         took = time.monotonic() - start
@@ -460,7 +461,7 @@ async def test_unresolvable_name_is_10050(log: Log) -> None:
 @pytest.mark.meets("winsock://", "junk")
 async def test_junk_is_10050(log: Log) -> None:
     """An answer that is no Winsock Proxy message is 10050, and said to be that."""
-    async with WinsockProxyServer(INTERNAL, EXTERNAL, garbage=True) as garbage:
+    async with WinsockProxyServer(INTERNAL, EXTERNAL, misbehaviour=Garbage()) as garbage:
         error = await refusal(provider_for(garbage), log)
 
     assert (error.code, error.hop) == (10050, "greeting")

@@ -90,9 +90,13 @@ class Client(asyncio.DatagramProtocol):
         self.client_id, self.server_id = FIRST_CLIENT_ID, bytes(4)
         self.say(Hello())
         await self.hear(HelloAck)
-        self.client_id = client_id
-        self.say(Hello())
+        self.begin(client_id)
         await self.hear(Acknowledgement)
+
+    def begin(self, client_id: bytes) -> None:
+        """Say the second hello, whose numbers are 0."""
+        self.client_id, self.sequence = client_id, -1
+        self.say(Hello())
 
     async def bind(self, local_port: int = 0) -> BindAck:
         """Bind a free port outside."""
@@ -188,9 +192,9 @@ async def test_unproven_address_gets_one_small_datagram_only(client: Client) -> 
         client.say(TcpBind(bind_id=b"0000", local_port=1))
         client.say(SessionEnd())
     client.server_id = b"nope"
-    client.say(Hello())
+    client.begin(b"abcd")
     client.server_id = Packet.loads(answer).server_id
-    client.say(Hello())
+    client.begin(b"abcd")
 
     await client.hear(Acknowledgement)
     assert len(answer) <= len(hello)
@@ -207,23 +211,43 @@ async def test_server_id_differs_per_client(proxy: WinsockProxyServer, connect: 
     assert one.server_id != two.server_id
 
 
-async def test_sessions_are_bounded(proxy: WinsockProxyServer, connect: Connect) -> None:
+async def test_sessions_that_hold_ports_are_bounded(connect: Connect) -> None:
     """One client more than there is room for gets no second answer; room that is made is used."""
-    clients = [await connect(proxy) for _ in range(SESSIONS)]
+    async with WinsockProxyServer(INTERNAL, EXTERNAL, sessions=3) as proxy:
+        clients = [await connect(proxy) for _ in range(3)]
+        for client in clients:
+            await client.greet()
+            await client.bind()
+        late = await connect(proxy)
+        late.say(Hello())
+        await late.hear(HelloAck)
+        late.begin(b"late")
+        clients[0].say(Hello())
+        await clients[0].hear(Acknowledgement)
+
+        assert late.heard.empty()
+        assert len(proxy.bound) == 3
+        clients[0].say(SessionEnd())
+        late.begin(b"late")
+        await late.hear(Acknowledgement)
+
+
+async def test_silent_sessions_without_a_port_make_room(
+    proxy: WinsockProxyServer, connect: Connect
+) -> None:
+    """However many clients greet, the newest gets in, and who has bound keeps what it has."""
+    server = await connect(proxy)
+    await server.greet()
+    await server.bind()
+    clients = [await connect(proxy) for _ in range(SESSIONS + 2)]
     for client in clients:
         await client.greet()
-    late = await connect(proxy)
-    late.say(Hello())
-    await late.hear(HelloAck)
-    late.client_id = b"late"
-    late.say(Hello())
-    clients[0].say(Hello())
-    await clients[0].hear(Acknowledgement)
+    for client in (clients[0], clients[-1]):
+        client.say(Bind(port=0, local_port=1))
 
-    assert late.heard.empty()
-    clients[0].say(SessionEnd())
-    late.say(Hello())
-    await late.hear(Acknowledgement)
+    await clients[-1].hear(BindAck)
+    assert clients[0].heard.empty()
+    assert len(proxy.bound) == 2
 
 
 async def test_new_program_behind_the_same_port_replaces_the_old_one(
@@ -326,9 +350,9 @@ async def test_listen_needs_the_right_bind_id(client: Client) -> None:
 
 
 async def test_what_is_not_offered_gets_no_answer(client: Client) -> None:
-    """Authentication and the like are passed over."""
+    """Name resolution and the like are passed over."""
     await client.greet()
-    client.say(Unknown(code=0x4700))
+    client.say(Unknown(code=0x070D))
     client.say(Hello())
 
     await client.hear(Acknowledgement)
