@@ -1,4 +1,4 @@
-"""The event log: routes that list kept events, follow what happens, and hand events out as a file."""
+"""The event log: routes that list what is kept, follow what happens, and hand it out as a file."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class EventLog:
 
         def ask(query: EventQuery) -> list[KeptEvent]:
             looking = store.find(query, limit=_PAGE, oldest_first=True)
-            return list(asyncio.run_coroutine_threadsafe(_awaited(looking), loop).result())
+            return list(asyncio.run_coroutine_threadsafe(looking, loop).result())
 
         file = await asyncio.to_thread(_write, form, _paged(ask, query))
         return StreamingResponse(
@@ -168,9 +168,7 @@ async def _next(followed: AsyncIterator[KeptEvent]) -> KeptEvent | None:
     return await anext(followed, None)
 
 
-def _paged(
-    ask: Callable[[EventQuery], list[KeptEvent]], query: EventQuery
-) -> Iterator[KeptEvent]:
+def _paged(ask: Callable[[EventQuery], list[KeptEvent]], query: EventQuery) -> Iterator[KeptEvent]:
     while page := ask(query):
         yield from page
         query = msgspec.structs.replace(query, after=page[-1].cursor)
