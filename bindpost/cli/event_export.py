@@ -40,8 +40,8 @@ def export(*, place: Place, which: EventFilter, form: str, output: Path | None) 
     """
     Write events to a file, the oldest first: all, or those that the options say.
 
-    `json` is one line an event, as in the log with `--log json`. `evt` is an event log file of
-    Windows NT, for Event Viewer.
+    `json` is one line an event, as in the log with `--log json`. `xml` is what Windows' own tools
+    print. `evt` (Windows NT) and `evtx` (Vista and later) are event log files for Event Viewer.
     """
     if output is not None:
         with replacing(output) as file:

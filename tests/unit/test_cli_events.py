@@ -23,7 +23,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ServerUnreachableError
 from bindpost.events import BIND_FAILED
 from bindpost.server.eventlog import FORMATS
-from bindpost.server.eventlog.evt import EvtReader
+from bindpost.server.eventlog.saved_file import read_events
 from bindpost.server.store.events import EventStore, NewEvent
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.memory_events import MemoryEventStore
@@ -266,8 +266,14 @@ async def test_export_to_a_file_and_to_standard_output(
 
 
 @pytest.mark.parametrize("from_server", [False, True])
+@pytest.mark.parametrize("form", ["evt", "evtx"])
 async def test_a_saved_log_is_listed(
-    run: Run, kept: EventStore, server: tuple[str, EventStore], tmp_path: Path, from_server: bool
+    run: Run,
+    kept: EventStore,
+    server: tuple[str, EventStore],
+    tmp_path: Path,
+    from_server: bool,
+    form: str,
 ) -> None:
     """What is exported for Event Viewer can be read here again, sentence and all."""
     url, in_memory = server
@@ -275,12 +281,12 @@ async def test_a_saved_log_is_listed(
     for code in (10050, 10048):
         store.append(event(code))
     store.append(event(id=9999, source="Another", message="?", strings=("a", "b")))
-    path = tmp_path / "saved.evt"
+    path = tmp_path / "saved"
 
-    assert (await run("export", "--format", "evt", "-o", path, *place)).exit_code == 0
+    assert (await run("export", "--format", form, "-o", path, *place)).exit_code == 0
 
-    with EvtReader(path) as records:
-        assert [record.strings for record in records] == [("10050",), ("10048",), ("a", "b")]
+    saved = [one.strings for one in read_events(path)]
+    assert saved == [("10050",), ("10048",), ("a", "b")]
     unknown, failed, _ = await listed(run, "--file", path)
     assert failed["message"] == BIND_FAILED.sentence({"wsa_error": 10048})
     assert (failed["level"], failed["computer"], failed["cursor"]) == ("error", "EXCH55", 2)
