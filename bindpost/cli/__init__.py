@@ -34,7 +34,7 @@ _COMMANDS: Final = {
         "bindpost.cli.check", "check", "Walk the bind paths; bind nothing, unless asked to."
     ),
     "mail": _Command("bindpost.cli.mail", "mail", "The inbox of a running server."),
-    "events": _Command("bindpost.cli.events", "events", "The events, for other programs."),
+    "events": _Command("bindpost.cli.events", "events", "The event log: list, follow, export."),
     "config": _Command("bindpost.cli.config", "config", "Settings: show, schema, init."),
     "lab": _Command(
         "bindpost.cli.lab", "lab", "Scenarios of faults and cures, and stand-ins for proxies."

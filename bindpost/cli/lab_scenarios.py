@@ -16,7 +16,7 @@ import msgspec
 from bindpost.config.scenario_file import ScenarioFile, load, names
 from bindpost.errors import EXIT_OK, ConfigError
 
-from .mail import printable
+from .terminal import printable
 
 if TYPE_CHECKING:
     from bindpost.config.lab_hosts import Hosts

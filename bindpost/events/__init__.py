@@ -1,6 +1,6 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, find_type
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
@@ -20,7 +20,7 @@ from .ims import (
     WINSOCK_FAILED,
     bind_failure,
 )
-from .model import IMS, OURS, Category, EventType, Level
+from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
     CLIENT_FILE_ODD,
@@ -110,6 +110,7 @@ __all__ = [
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
     "SESSION_REFUSED",
+    "SEVERITIES",
     "SINGLE_SESSION",
     "SINK_FAILED",
     "SINK_RECOVERED",
@@ -130,4 +131,6 @@ __all__ = [
     "EventType",
     "Level",
     "bind_failure",
+    "find_type",
+    "types_from",
 ]
