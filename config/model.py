@@ -333,6 +333,26 @@ class EventLog(_Table, frozen=True):
     windows: Annotated[
         bool, Meta(description="Report to the Windows event log, on Windows only.")
     ] = False
+    evt: Annotated[
+        FileName,
+        Meta(description="A live event log of Windows NT, AppEvent.Evt; empty = no."),
+    ] = ""
+    evt_size: Annotated[
+        int,
+        Meta(ge=64, le=4194240, description="KiB it grows to, in steps of 64; NT: 512."),
+    ] = 512
+    evt_retention: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=49710,
+            description="Days in which no event is overwritten; 0 = as needed. NT: 7.",
+        ),
+    ] = 0
+    evt_verbose_strings: Annotated[
+        bool,
+        Meta(description="Add the sentence as a last string, for viewers without our DLL."),
+    ] = False
 
 
 class Relay(_Table, frozen=True):
