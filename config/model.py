@@ -18,6 +18,8 @@ FileNames = Annotated[tuple[str, ...], Meta(extra={"kind": "file"})]
 """Several of them."""
 EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
 """An endpoint as users write it; loading checks it."""
+ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
+"""The same, or with the name of a service in the port's place, looked up when it is bound."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +30,8 @@ class Listener(_Table, frozen=True):
     """One SMTP listener, `[[listener]]`."""
 
     endpoint: Annotated[
-        EndpointText, Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any.")
+        ListeningText,
+        Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any, smtp = by name."),
     ]
     via: Annotated[
         str,

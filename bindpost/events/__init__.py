@@ -16,7 +16,9 @@ from .ims import (
     RELAY_REFUSED,
     SERVICE_STARTED,
     SERVICE_STOPPED,
+    SERVICES_HOP,
     WINSOCK_FAILED,
+    bind_failure,
 )
 from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
@@ -103,6 +105,7 @@ __all__ = [
     "RELOAD_FAILED",
     "REQUEST_FAILED",
     "RETENTION_SWEPT",
+    "SERVICES_HOP",
     "SERVICE_STARTED",
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
@@ -126,4 +129,5 @@ __all__ = [
     "Category",
     "EventType",
     "Level",
+    "bind_failure",
 ]

@@ -189,9 +189,11 @@ PROTOCOL_INFORMATION_FAILED: Final = EventType(
     action="protocol-information",
     explanation=(
         "The service or protocol table, or a name in it, could not be looked up. 11004: the name "
-        "is valid and has no such record."
+        "is valid and has no such record. Here: a listener's endpoint names its port, as "
+        "`0.0.0.0:smtp` does, and the services file has no such line. Which table it was in the "
+        "article is not known."
     ),
-    remedy="Check the machine's name resolution; the original's cure was to reinstall TCP/IP.",
+    remedy="Put the line into the services file; the original's cure was to reinstall TCP/IP.",
     attested=frozenset({"text"}),
     reference="KB Q268643",
     ecs=("network", "start"),
@@ -300,6 +302,15 @@ RELAY_REFUSED: Final = EventType(
     reference="KB Q193922; EventTracker knowledge base, 4188",
     ecs=("network", "denied"),
 )
+
+SERVICES_HOP: Final = "services"
+"""The hop at which the name of a port is looked up in the services file."""
+
+
+def bind_failure(hop: str) -> EventType:
+    """Give the event of a listener that could not be bound: 4003 if its port's name is unknown."""
+    return PROTOCOL_INFORMATION_FAILED if hop == SERVICES_HOP else BIND_FAILED
+
 
 EVENTS: Final[tuple[EventType, ...]] = (
     SERVICE_STARTED,
