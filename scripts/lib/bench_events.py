@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TextIO
 
@@ -30,9 +31,12 @@ from bindpost.pages import Part
 from bindpost.server.eventlog import EventRecord, configure
 from bindpost.server.eventlog.console_form import ConsoleRenderer
 from bindpost.server.eventlog.evt import EvtLog, from_event
+from bindpost.server.eventlog.evtx import write as write_evtx
 from bindpost.server.eventlog.json_form import render_json
 from bindpost.server.eventlog.record import RecordMaker
+from bindpost.server.eventlog.saved import from_event as saved_from_event
 from bindpost.server.eventlog.sinks import journald, syslog, syslog_form
+from bindpost.server.eventlog.xml_form import event_xml
 
 BASE: Final = "plain `logging`"
 AGAIN: Final = f"{BASE} again"
@@ -118,8 +122,24 @@ def forms(stack: ExitStack) -> dict[str, Callable[[EventRecord], object]]:
         "RFC 5424 form": syslog_form.encode,
         "RFC 5424, sent by UDP": sink.write,
         "journald form": journald.encode,
+        "event XML": event_xml,
         "`.evt`, appended to a log": lambda record: evt.append(from_event(record, evt.next_number)),
     }
+
+
+def evtx_file(records: Sequence[EventRecord]) -> Arrange:
+    """Export a file of so many records at once, as nothing is ever appended to one."""
+
+    def arrange() -> Once:
+        saved = [saved_from_event(record, record.record_id or 1) for record in records]
+
+        def once(number: int) -> None:
+            if number % len(saved) == 0:
+                write_evtx(saved, BytesIO())
+
+        return once
+
+    return arrange
 
 
 def things(stack: ExitStack, nowhere: TextIO) -> tuple[Once, dict[str, Arrange]]:
@@ -136,6 +156,7 @@ def things(stack: ExitStack, nowhere: TextIO) -> tuple[Once, dict[str, Arrange]]
         "a line, JSON": whole("json", nowhere),
         "the record alone": lambda: make_record,
         **{name: of_records(use) for name, use in forms(stack).items()},
+        "`.evtx`, a file of 100": evtx_file(records),
     }
 
 
@@ -201,11 +222,11 @@ def main() -> None:
     """Measure, and print the report or put it into a page."""
     parser = argparse.ArgumentParser(prog="scripts/bench events", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--events", type=int, default=2000, help="in each round, of each")
+    parser.add_argument("--events", type=int, default=2000, help="in each round, in hundreds")
     parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
-    if options.rounds < 1 or options.events < 1:
-        parser.error("a run has at least one round of one event")
+    if options.rounds < 1 or options.events < RECORDS or options.events % RECORDS:
+        parser.error(f"a run has at least one round of {RECORDS} events, or a multiple of that")
     text = report(measure(options.rounds, options.events), options.events)
     if options.page is None:
         sys.stdout.write(f"{text}\n")

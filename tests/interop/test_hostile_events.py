@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from xml.etree import ElementTree
 
 import pytest
 
 from bindpost.events import AUTH_FAILED, CATALOGUE, MESSAGE_RECEIVED, RELAY_REFUSED
-from bindpost.server.eventlog.evt import EvtReader, EvtRecord, export
+from bindpost.server.eventlog import evt, evtx
+from bindpost.server.eventlog.xml_form import NAMESPACE, saved_xml
 from bindpost.testing import Serving
 from bindpost.testing.evt import BIND_FAILED
 
@@ -280,25 +282,61 @@ def test_no_field_is_forged_in_the_journal(aftermath: Aftermath) -> None:
         assert entry["PRIORITY"] in {"3", "4", "6"}
 
 
-def test_event_log_files_keep_the_strings(
+def test_evt_files_keep_the_strings(
     aftermath: Aftermath, program: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """In an .evt file each string comes back whole, read by us and by libevt."""
     logged = hostile(aftermath.records)
     log = tmp_path / "AppEvent.Evt"
-    export([evt_of(record) for record in logged], log)
+    evt.export([evt_of(record) for record in logged], log)
 
-    with EvtReader(log) as reader:
+    with evt.EvtReader(log) as reader:
         assert [list(record.strings) for record in reader] == [r["Data"] for r in logged]
     shown = subprocess.run(
         [program("evtexport"), log], check=True, capture_output=True, text=True
     ).stdout
-    assert re.findall(r"(?m)^String: \d+\t+: (.*)$", shown) == [
-        text for record in logged for text in record["Data"]
-    ]
+    assert re.findall(r"(?m)^String: \d+\t+: (.*)$", shown) == strings_of(logged)
 
 
-def evt_of(record: Mapping[str, Any]) -> EvtRecord:
+def test_evtx_files_keep_the_strings(
+    aftermath: Aftermath, program: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """In an .evtx file too, and what libevtx makes of it is well-formed XML."""
+    logged = hostile(aftermath.records)
+    log = tmp_path / "Application.evtx"
+    evtx.export([evt.to_saved(evt_of(record)) for record in logged], log)
+
+    shown = subprocess.run(
+        [program("evtxexport"), "-f", "xml", log], check=True, capture_output=True, text=True
+    ).stdout
+    documents = re.findall(r"(?s)<Event .*?</Event>", shown)
+    assert [text for document in documents for text in data_of(document)] == strings_of(logged)
+
+
+def test_event_xml_keeps_the_strings(aftermath: Aftermath) -> None:
+    """Each string is a Data element's text again, on one line, and makes no element of its own."""
+    logged = hostile(aftermath.records)
+
+    documents = [saved_xml(evt.to_saved(evt_of(record))) for record in logged]
+
+    assert [text for document in documents for text in data_of(document)] == strings_of(logged)
+    assert not any(map(CONTROLS.search, documents))
+
+
+def strings_of(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Give the insertion strings of all records."""
+    return [text for record in records for text in record["Data"]]
+
+
+def data_of(document: str) -> list[str]:
+    """Give the Data elements of event XML; there must be nothing else in its EventData."""
+    found = ElementTree.fromstring(document).find(f"{{{NAMESPACE}}}EventData")
+    assert found is not None
+    assert {each.tag for each in found} == {f"{{{NAMESPACE}}}Data"}
+    return [each.text or "" for each in found]
+
+
+def evt_of(record: Mapping[str, Any]) -> evt.EvtRecord:
     """Give a record of the JSON log as one of an event log file."""
     return replace(
         BIND_FAILED,

@@ -32,7 +32,9 @@ FORMS = [
     "RFC 5424 form",
     "RFC 5424, sent by UDP",
     "journald form",
+    "event XML",
     "`.evt`, appended to a log",
+    "`.evtx`, a file of 100",
 ]
 
 
@@ -90,7 +92,7 @@ def test_a_small_run_of_events(checkout: Path, page: str, tmp_path: Path) -> Non
     copy = tmp_path / "performance.md"
     copy.write_text(page, encoding="utf-8")
 
-    done = bench(checkout, "events", "--rounds", "2", "--events", "5", "--page", str(copy))
+    done = bench(checkout, "events", "--rounds", "2", "--events", "100", "--page", str(copy))
 
     assert done.returncode == 0, done.stderr
     before, between, after = parts(copy.read_text(encoding="utf-8"), "events")
@@ -116,6 +118,7 @@ def test_the_page_has_results(page: str) -> None:
         ("paths", ("--loop", "none")),
         ("events", ("--rounds", "0")),
         ("events", ("--events", "0")),
+        ("events", ("--events", "150")),
     ],
 )
 def test_a_run_of_nothing_is_refused(

@@ -338,10 +338,8 @@ def _mentioned() -> set[str]:
 def test_every_event_has_an_occasion() -> None:
     """What is in the catalogue is logged somewhere: nobody shall wait for what never comes."""
     constants = {name for name in events.__all__ if isinstance(getattr(events, name), EventType)}
-    # 4003 waits for endpoints that name their port, which is looked up in the services file.
-    waiting = {"PROTOCOL_INFORMATION_FAILED"}
 
-    assert constants - _mentioned() <= waiting
+    assert constants - _mentioned() == set()
 
 
 def test_an_event_reads_as_its_template() -> None:
