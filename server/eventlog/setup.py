@@ -1,4 +1,4 @@
-"""Sets logging and structlog up for a process, and attaches sinks to it."""
+"""Sets logging up for a process, and attaches sinks to it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import logging
 import socket
 from collections.abc import Callable
 from typing import Final, Literal, TextIO
-
-import structlog
-
-from bindpost.events import EventType
 
 from .courier import Courier
 from .handler import EventHandler
@@ -74,17 +70,6 @@ def _install(stream: LogStream | None, *, host: str) -> EventHandler:
             logging.getLogger(name).removeHandler(former)
         former.close()
     logging.getLogger(_ROOT if stream is not None else _OURS).addHandler(handler)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=_BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        # A cached logger would keep the processors of an earlier call.
-        cache_logger_on_first_use=False,
-    )
     _set_levels(handler)
     return handler
 
@@ -97,19 +82,3 @@ def _set_levels(handler: EventHandler) -> None:
             # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
             # login; spnego, at DEBUG, what a password can be guessed from.
             logging.getLogger(name).setLevel(max(level, logging.WARNING))
-
-
-class _BoundLogger(structlog.stdlib.BoundLogger):
-    """Logs an event of the catalogue at the event's own level, whatever method was called."""
-
-    def _proxy_to_logger(
-        self,
-        method_name: str,
-        event: EventType | str | None = None,
-        *event_args: str,
-        **event_kw: object,
-    ) -> object:
-        if isinstance(event, EventType):
-            method_name = event.level.logging_name
-        # structlog declares text, but passes any event on to the processors.
-        return super()._proxy_to_logger(method_name, event, *event_args, **event_kw)  # type: ignore[arg-type]

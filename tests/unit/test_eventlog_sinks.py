@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-import structlog
 
 from bindpost import events
 from bindpost.log import get_logger
@@ -71,7 +70,6 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import pytest
-import structlog
 
 from bindpost.config.model import Listener, Settings, TlsMode
 from bindpost.events import EventType
@@ -32,6 +31,7 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
+from bindpost.testing.logged import Line, heard_by
 
 PATIENCE: Final = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -42,7 +42,7 @@ SMALL_BUFFER: Final = 1 << 14
 
 class Events:
     """
-    The events that were logged, oldest first. As the one processor of structlog it takes them all.
+    The events that were logged, oldest first.
 
     Each must have the fields that its sentence needs, and no others than the catalogue tells.
     """
@@ -52,20 +52,17 @@ class Events:
         self.faults: list[str] = []
         self._news = asyncio.Event()
 
-    def __call__(
-        self, _logger: object, _method: str, fields: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def __call__(self, fields: Line) -> None:
         """Take an event; nothing is printed."""
         event = fields.pop("event")
-        fields.pop("exc_info", None)
+        del fields["log_level"]
         if isinstance(event, EventType):
             missing = set(event.parameters) - fields.keys()
             unknown = fields.keys() - {*event.parameters, *event.details}
             if missing or unknown:
                 self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, dict(fields)))
+        self.seen.append((event, fields))
         self._news.set()
-        raise structlog.DropEvent
 
     def of(self, event: EventType) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind."""
@@ -387,9 +384,8 @@ def _frozen() -> Iterator[None]:
 def events() -> Iterator[Events]:
     """Take all events, and see that each is as the catalogue says."""
     events = Events()
-    structlog.configure(processors=[events])
-    yield events
-    structlog.reset_defaults()
+    with heard_by(events):
+        yield events
     assert events.faults == []
 
 
