@@ -113,7 +113,9 @@ class _BoundLogger(structlog.stdlib.BoundLogger):
         **event_kw: object,
     ) -> None:
         name = event.level.logging_name if isinstance(event, EventType) else method_name
-        level = logging.getLevelNamesMapping()[name.upper()]
+        level = (
+            logging.ERROR if name == "exception" else logging.getLevelNamesMapping()[name.upper()]
+        )
         taps = _TAPS.get()
         logger = self._logger
         if not taps and not logger.isEnabledFor(level):

@@ -89,7 +89,7 @@ class RecordMaker:
             del event_dict[name]
         if ours := said(source):
             event = ours.event
-            event_dict |= ours.fields
+            event_dict.update(ours.fields)
         arguments = event_dict.pop("positional_args", ())
         stack = event_dict.pop("stack_info", None)
         error = _exception(event_dict.pop("exc_info", None))

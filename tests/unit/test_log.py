@@ -1,4 +1,4 @@
-"""The loggers as a guest in somebody's program: sentences for its handlers, nothing of it changed."""
+"""The loggers as guests in a program: sentences for its handlers, nothing of it changed."""
 
 from __future__ import annotations
 
