@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final, Protocol, cast
@@ -22,10 +20,8 @@ import structlog
 
 from .events import EventType
 
-Tap = Callable[[logging.LogRecord], None]
-"""Gets every record, whatever level the process shows."""
-
-_TAPS: Final[ContextVar[tuple[Tap, ...]]] = ContextVar("bindpost_taps", default=())
+OURS: Final = "bindpost"
+"""The logger above all of ours."""
 _UNSHOWABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _OF_RECORDS: Final = ("exc_info", "stack_info")
 """Keywords that are logging's own and no fields."""
@@ -87,19 +83,12 @@ def said(record: logging.LogRecord) -> Said | None:
     return found if isinstance(found, Said) else None
 
 
-@contextmanager
-def tapped(tap: Tap) -> Iterator[None]:
+class Ear(logging.Handler):
     """
-    Give a tap what is said inside, and in the tasks and callbacks that are started there.
+    A handler that, on the logger `bindpost`, gets what is said there whatever level is in force.
 
-    It is called where the thing happens and must not block. Not promised: what is said in threads
-    that have no context of their caller's.
+    Its own level counts. So an ear can listen in a program whose levels are not to be touched.
     """
-    token = _TAPS.set((*_TAPS.get(), tap))
-    try:
-        yield
-    finally:
-        _TAPS.reset(token)
 
 
 class _BoundLogger(structlog.stdlib.BoundLogger):
@@ -116,17 +105,24 @@ class _BoundLogger(structlog.stdlib.BoundLogger):
         level = (
             logging.ERROR if name == "exception" else logging.getLevelNamesMapping()[name.upper()]
         )
-        taps = _TAPS.get()
         logger = self._logger
-        if not taps and not logger.isEnabledFor(level):
+        enabled = logger.isEnabledFor(level)
+        ears = [] if enabled else _ears(level)
+        if not enabled and not ears:
             return
         # structlog declares text, but passes any event on to the processors.
         _, fields = self._process_event(name, event, event_kw)  # type: ignore[arg-type]
         record = _record(logger, level, cast("dict[str, Any]", fields))
-        for tap in taps:
-            tap(record)
-        if logger.isEnabledFor(level):
+        if enabled:
             logger.handle(record)
+        for ear in ears:
+            ear.handle(record)
+
+
+def _ears(level: int) -> list[Ear]:
+    """Give who listens, though the level in force hides it."""
+    handlers = logging.getLogger(OURS).handlers
+    return [ear for ear in handlers if isinstance(ear, Ear) and level >= ear.level]
 
 
 def _record(logger: logging.Logger, level: int, fields: dict[str, Any]) -> logging.LogRecord:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..log import said
+from ..log import OURS, Ear, said
 
 Line = dict[str, Any]
 """The fields that were given, under `event` what was said, under `log_level` how loud."""
@@ -17,14 +17,11 @@ Line = dict[str, Any]
 def heard_by(take: Callable[[Line], None]) -> Iterator[None]:
     """Give all that the loggers of bindpost say to a function, in all threads, until it ends."""
     ears = _Ears(take)
-    logger = logging.getLogger("bindpost")
-    level = logger.level
+    logger = logging.getLogger(OURS)
     logger.addHandler(ears)
-    logger.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        logger.setLevel(level)
         logger.removeHandler(ears)
 
 
@@ -36,7 +33,7 @@ def all_said() -> Iterator[list[Line]]:
         yield lines
 
 
-class _Ears(logging.Handler):
+class _Ears(Ear):
     """Hands each of our records on, as a mapping."""
 
     def __init__(self, take: Callable[[Line], None]) -> None:

@@ -14,6 +14,8 @@ from typing import Final, Protocol
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from bindpost.log import Ear
+
 from .courier import Courier
 from .folding import Folding
 from .record import EventRecord, RecordMaker
@@ -31,7 +33,7 @@ class Outlet(Protocol):
         ...
 
 
-class EventHandler(logging.Handler):
+class EventHandler(Ear):
     """
     Makes an `EventRecord` of everything that is logged, folds repetitions, and hands it on.
 

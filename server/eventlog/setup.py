@@ -7,13 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import Final, Literal, TextIO
 
+from bindpost.log import OURS
+
 from .courier import Courier
 from .handler import EventHandler
 from .sink import Sink
 from .stream import LogStream
 
 _ROOT: Final = ""
-_OURS: Final = "bindpost"
 _CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
@@ -36,9 +37,9 @@ def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
     Give a sink all events from now on, or those of one app, and those that belong to none.
 
     Works where `configure` was not called too, in a program that has bindpost in it; only our own
-    loggers are listened to then, and the program's logging stays as it is. Gives what takes the
-    sink away again: it waits for the sink's queue (`courier.FAREWELL`), so from a coroutine it is
-    called in a thread.
+    loggers are listened to then, whatever their level, and the program's logging stays as it is.
+    Gives what takes the sink away again: it waits for the sink's queue (`courier.FAREWELL`), so
+    from a coroutine it is called in a thread.
     """
     handler = _handler() or _install(None, host=socket.gethostname())
     courier = Courier(sink, scope=scope)
@@ -55,7 +56,7 @@ def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
 
 
 def _handler() -> EventHandler | None:
-    for name in (_ROOT, _OURS):
+    for name in (_ROOT, OURS):
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, EventHandler):
                 return handler
@@ -66,18 +67,20 @@ def _install(stream: LogStream | None, *, host: str) -> EventHandler:
     former = _handler()
     handler = EventHandler(stream, host=host, ids=former.ids if former else None)
     if former is not None:
-        for name in (_ROOT, _OURS):
+        for name in (_ROOT, OURS):
             logging.getLogger(name).removeHandler(former)
         former.close()
-    logging.getLogger(_ROOT if stream is not None else _OURS).addHandler(handler)
+    logging.getLogger(_ROOT if stream is not None else OURS).addHandler(handler)
     _set_levels(handler)
     return handler
 
 
 def _set_levels(handler: EventHandler) -> None:
     level = handler.wanted_level
-    logging.getLogger(_ROOT if handler.stream is not None else _OURS).setLevel(level)
-    if handler.stream is not None:
+    if handler.stream is None:
+        handler.setLevel(level)  # it is an `Ear`: the program's levels stay what they are
+    else:
+        logging.getLogger(_ROOT).setLevel(level)
         for name in _CHATTY:
             # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
             # login; spnego, at DEBUG, what a password can be guessed from.

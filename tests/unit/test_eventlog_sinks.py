@@ -194,17 +194,20 @@ def test_a_sink_of_one_app_gets_no_other_apps_events(stream: io.StringIO, stack:
     assert [two.next().strings for _ in range(2)] == [("10050",), ()]
 
 
-def test_sinks_work_in_a_program_with_its_own_logging(stack: ExitStack) -> None:
+def test_sinks_work_in_a_program_with_its_own_logging(
+    stack: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
     """Without `configure` the sink gets our events, and the program's root logger is untouched."""
     root = logging.getLogger()
-    before = root.level, root.handlers[:]
+    before = root.level, root.handlers[:], logging.getLogger("bindpost").level
     shelf = Shelf()
     stack.callback(attach(shelf))
 
     LOG.info(events.SERVICE_STOPPED)
 
     assert shelf.next().definition is events.SERVICE_STOPPED
-    assert (root.level, root.handlers) == before
+    assert (root.level, root.handlers, logging.getLogger("bindpost").level) == before
+    assert caplog.records == [], "the program's own handlers see what its levels let through"
 
 
 def test_a_flood_is_folded_for_all(stream: io.StringIO, stack: ExitStack) -> None:

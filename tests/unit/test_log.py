@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import MutableMapping
 from typing import Any
@@ -11,7 +10,8 @@ import pytest
 import structlog
 
 from bindpost import events
-from bindpost.log import get_logger, said, tapped
+from bindpost.log import OURS, Ear, get_logger, said
+from bindpost.testing.logged import all_said
 
 LOG = get_logger("bindpost.test")
 FAILED = "The following error occurred while trying to bind the TCP/IP listener socket (10050)"
@@ -103,19 +103,33 @@ def test_logging_keeps_its_class() -> None:
     assert logging.getLoggerClass() is logging.Logger
 
 
-async def test_a_tap_gets_what_is_said_in_its_own_context() -> None:
-    """A tap gets everything, whatever the level, from tasks too; and nothing of its neighbour's."""
-    one: list[logging.LogRecord] = []
-    two: list[logging.LogRecord] = []
+def test_an_ear_hears_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """Who listens gets what the levels hide, once, and nobody else gets more for it."""
+    with all_said() as lines:
+        LOG.debug("quiet")
+        LOG.error("loud", n=1)
 
-    async def speak(text: str) -> None:
-        LOG.debug(text)
+    assert lines == [
+        {"event": "quiet", "log_level": "debug"},
+        {"event": "loud", "log_level": "error", "n": 1},
+    ]
+    assert caplog.messages == ["loud"]
 
-    async def app(taken: list[logging.LogRecord], text: str) -> None:
-        with tapped(taken.append):
-            await asyncio.create_task(speak(text))
 
-    await asyncio.gather(asyncio.create_task(app(one, "one")), asyncio.create_task(app(two, "two")))
-    LOG.debug("outside")
+def test_an_ears_own_level_counts() -> None:
+    """An ear that wants errors only gets errors only."""
+    heard: list[str] = []
 
-    assert [[found.getMessage() for found in taken] for taken in (one, two)] == [["one"], ["two"]]
+    class Hard(Ear):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    ear = Hard(logging.ERROR)
+    logging.getLogger(OURS).addHandler(ear)
+    try:
+        LOG.info("quiet")
+        LOG.error("loud")
+    finally:
+        logging.getLogger(OURS).removeHandler(ear)
+
+    assert heard == ["loud"]
