@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "serve": _Command("bindpost.cli.serve", "serve", "Listen for mail."),
     "check": _Command("bindpost.cli.check", "check", "Walk the bind paths; bind nothing."),
     "mail": _Command("bindpost.cli.mail", "mail", "The inbox of a running server."),
+    "sendmail": _Command("bindpost.cli.sendmail", "sendmail", "Send mail as sendmail does."),
     "config": _Command("bindpost.cli.config", "config", "Settings: show, schema, init."),
     "lab": _Command("bindpost.cli.lab", "lab", "Stand-ins for proxies, to try bind paths against."),
     "plugins": _Command("bindpost.cli.plugins", "plugins", "Installed bind paths of others."),

@@ -13,6 +13,8 @@ from ..config.model import Settings
 from ..config.tree import Tree, check
 
 _HERE: Final = "127.0.0.1:0"
+DEFAULT_PERSONALITY: Final = "plain"
+"""A test of one's own program wants a server of today in front of it."""
 _DEFAULTS: Final = {"limits": {"drain": 0.0}}
 """A session that a test left open isn't waited for."""
 
@@ -27,7 +29,7 @@ def chosen_settings(
     settings: Mapping[str, object] | None = None,
 ) -> Settings:
     """
-    Give the settings of one listener on a free port of loopback, with mail in memory and no web.
+    Give the settings of one plain listener on a free port of loopback, with mail in memory, no web.
 
     `config` is a configuration file; of its listeners nothing is taken. With `tls` a certificate is
     made on the spot if the file names none. `settings` is what a configuration file would say, as
@@ -37,7 +39,7 @@ def chosen_settings(
     flags: dict[str, object] = {
         "listen": [_HERE],
         "via": via,
-        "personality": personality,
+        "personality": personality or (DEFAULT_PERSONALITY if config is None else None),
         "on_bind_failure": on_bind_failure,
         "data": ":memory:",
         "web": "off",
