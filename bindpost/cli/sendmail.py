@@ -9,19 +9,19 @@ import click
 from .sendmail_options import HELP, parse
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    add_help_option=False,
-    options_metavar="[OPTION]...",
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[RECIPIENT]...")
-def sendmail(*, arguments: tuple[str, ...]) -> None:
-    """
-    Send the message on standard input, as sendmail does; see `bindpost sendmail --help`.
+class _Raw(click.Command):
+    """A command that reads its arguments itself: sendmail's are none that click could read."""
 
-    Its exit statuses are those of sysexits.h.
-    """
-    if "--help" in arguments or "-h" in arguments[:1]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave them as they are."""
+        ctx.params["arguments"] = tuple(args)
+        return []
+
+
+@click.command(cls=_Raw, add_help_option=False)
+def sendmail(*, arguments: tuple[str, ...]) -> None:
+    """Send the message on standard input, as sendmail does."""
+    if arguments == ("--help",):
         click.echo(HELP)
         return
     options = parse(arguments)

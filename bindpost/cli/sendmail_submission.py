@@ -7,7 +7,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import BinaryIO, Final, NoReturn
+from typing import BinaryIO, Final
 
 from .sendmail_message import read
 from .sendmail_options import (
@@ -45,16 +45,15 @@ def _send(server: Server, sender: str, recipients: list[str], content: bytes) ->
     try:
         with _connected(server) as smtp:
             smtp.ehlo_or_helo_if_needed()
-            refused = smtp.sendmail(
-                sender, recipients, content, _parameters(smtp, content, [sender, *recipients])
-            )
+            parameters = _parameters(smtp, content, [sender, *recipients])
+            refused = smtp.sendmail(sender, recipients, content, parameters)
     except smtplib.SMTPRecipientsRefused as error:
         refused = error.recipients
     except smtplib.SMTPResponseException as error:
         what = f"<{sender}>" if isinstance(error, smtplib.SMTPSenderRefused) else "the message"
-        _fail(
-            server, f"refused {what}: {_shown(error.smtp_code, error.smtp_error)}", error.smtp_code
-        )
+        code = error.smtp_code
+        told = f"{server} refused {what}: {_shown(code, error.smtp_error)}"
+        raise SendmailError(told, EX_UNAVAILABLE if code >= 500 else EX_TEMPFAIL) from None
     except (OSError, smtplib.SMTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise SendmailError(
@@ -108,10 +107,6 @@ def _check_recipients(server: Server, refused: Mapping[str, tuple[int, bytes]]) 
     text = f"{server} refused {told}"
     lasting = any(code >= 500 for code, _ in refused.values())
     raise SendmailError(text, EX_NOUSER if lasting else EX_TEMPFAIL)
-
-
-def _fail(server: Server, text: str, code: int) -> NoReturn:
-    raise SendmailError(f"{server} {text}", EX_UNAVAILABLE if code >= 500 else EX_TEMPFAIL)
 
 
 def _shown(code: int, text: bytes | str) -> str:

@@ -14,6 +14,7 @@ from bindpost.client import Client
 from bindpost.testing import Serving
 from bindpost.testing.running import NoEventsError, connect
 
+QUIET = "-p no:randomly -p no:cacheprovider --strict-markers -W error"
 Run = Callable[..., str]
 SENDING = """
 import smtplib
@@ -34,8 +35,7 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "test_it.py").write_text(SENDING + module)
         environ = {name: value for name, value in os.environ.items() if "BINDPOST" not in name}
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"]
-            + ["--strict-markers", "-W", "error", *options],
+            [sys.executable, "-m", "pytest", *QUIET.split(), *options],
             cwd=tmp_path,
             env=environ,
             capture_output=True,

@@ -91,7 +91,7 @@ def test_what_is_missing_is_added() -> None:
         sent,
     )
     assert b"From: me@here\r\n" in completed(b"Subject: x\n\n")
-    assert b"From: =?utf-8?b?SsO8cmdlbg==?= <me@here>\r\n" in completed(b"\n", full_name="Jürgen")
+    assert b"From: =?utf-8?q?J=C3=BCrgen?= <me@here>\r\n" in completed(b"\n", full_name="Jürgen")
     injected = completed(b"\n", full_name="Jane\nX: injected")
     assert b'From: "Jane X: injected" <me@here>\r\n' in injected
 
