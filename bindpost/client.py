@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -21,6 +22,8 @@ from .objects import (
     Decision,
     Deleted,
     Envelope,
+    Event,
+    EventFilter,
     Fields,
     FullMessage,
     HeaderField,
@@ -39,6 +42,7 @@ from .objects import (
 )
 
 __all__ = [
+    "ANY_EVENT",
     "Address",
     "Addressee",
     "Attachment",
@@ -47,6 +51,8 @@ __all__ = [
     "Decision",
     "Deleted",
     "Envelope",
+    "Event",
+    "EventFilter",
     "Fields",
     "FullMessage",
     "HeaderField",
@@ -72,6 +78,9 @@ _LONGEST_WAIT: Final = 300.0
 """Seconds that one request may wait; a longer wait is several requests."""
 _LONGEST_WALK: Final = 30.0
 """Seconds that the server gives to a walk of its paths, or to an attempt to bind."""
+_SILENCE: Final = 60.0
+"""Seconds in which a stream must say something; the server does so every 15."""
+_CHUNK: Final = 64 * 1024
 _UNIX: Final = "unix:"
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
@@ -91,6 +100,15 @@ class WaitRefusedError(BindpostError):
 
 class ListenerBoundError(BindpostError):
     """The server has nothing to bind again: no such listener, or it is bound."""
+
+
+ANY_EVENT: Final = EventFilter()
+"""The filter that leaves nothing out."""
+
+
+class _Events(Object, frozen=True):
+    events: list[Event]
+    next: int | None
 
 
 class _Jobs(Object, frozen=True):
@@ -281,6 +299,41 @@ class Client:
             raise ListenerBoundError(f"{self.url}: {body.decode('utf-8', 'replace')}")
         return self._read(body, Listener, path)
 
+    def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
+        """Give the newest events, newest first; `limit` 0 means all."""
+        found: list[Event] = []
+        before = which.before
+        while True:
+            wanted = min(limit - len(found), 1000) if limit else 1000
+            query = _query(**_parameters(which) | {"limit": wanted, "before": before})
+            page = self._decode("GET", f"{_API}/events{query}", _Events)
+            found += page.events
+            before = page.next
+            if before is None or len(found) == limit:
+                return found
+
+    def follow_events(self, which: EventFilter = ANY_EVENT) -> Iterator[Event]:
+        """
+        Give events as they happen, those behind `which.after` first, until the server goes down.
+
+        To go on afterwards, follow again with the last event's cursor as `after`.
+        """
+        path = f"{_API}/events/stream"
+        with self._answer("GET", path + _query(**_parameters(which)), wait=_SILENCE) as response:
+            self._check(response, path)
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield self._read(line.removeprefix(b"data: "), Event, path)
+
+    def export_events(self, form: str = "json", which: EventFilter = ANY_EVENT) -> Iterator[bytes]:
+        """Give all events that match as a file in a form that docs/api.md lists, in pieces."""
+        path = f"{_API}/events/export"
+        query = _query(**_parameters(which) | {"format": form})
+        with self._answer("GET", path + query, wait=_SILENCE) as response:
+            self._check(response, path)
+            while chunk := response.read(_CHUNK):
+                yield chunk
+
     def _decode(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
         return self._read(self._ask(method, path, body)[1], kind, path)
 
@@ -300,25 +353,37 @@ class Client:
         passing: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
         """Send a request; give status and body of an answer that is fine or `passing`."""
-        connection = self._connection(self._timeout + wait)
-        try:
-            content = None if body is None else msgspec.json.encode(body)
-            connection.request(method, self._base + path, content, {"Connection": "close"})
-            response = connection.getresponse()
-            status, answer = response.status, response.read()
-        except TimeoutError:
-            raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise self._unusable(path, reason) from error
-        finally:
-            connection.close()
-        if status in passing or 200 <= status < 300:
-            return status, answer
-        if status == 404 and f"{_API}/messages/" in path:
+        with self._answer(method, path, body, wait=wait) as response:
+            if response.status not in passing:
+                self._check(response, path)
+            return response.status, response.read()
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: object = None, *, wait: float = 0.0
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request and give the answer, which is read inside the block."""
+        with closing(self._connection(self._timeout + wait)) as connection:
+            try:
+                content = None if body is None else msgspec.json.encode(body)
+                connection.request(method, self._base + path, content, {"Connection": "close"})
+                yield connection.getresponse()
+            except TimeoutError:
+                raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                raise self._unusable(path, reason) from error
+
+    def _check(self, response: http.client.HTTPResponse, path: str) -> None:
+        """Raise what an answer that is not fine means."""
+        if 200 <= response.status < 300:
+            return
+        if response.status == 404 and f"{_API}/messages/" in path:
             raise self._missing(_id_in(path))
-        text = answer[:500].decode("utf-8", "replace")
-        raise ServerUnreachableError(f"asking {self.url} for {_plain(path)} gave {status}: {text}")
+        text = response.read(500).decode("utf-8", "replace")
+        raise ServerUnreachableError(
+            f"asking {self.url} for {_plain(path)} gave {response.status}: {text}"
+        )
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         if self.url.startswith(_UNIX):
@@ -365,6 +430,19 @@ def _query(**values: str | float | Iterable[str] | None) -> str:
         if value is not None
     }
     return f"?{urlencode(given, doseq=True)}"
+
+
+def _parameters(which: EventFilter) -> dict[str, str | float | None]:
+    return {
+        "id": ",".join(map(str, which.ids)) or None,
+        "source": ",".join(which.sources) or None,
+        "level": which.level,
+        "since": None if which.since is None else which.since.isoformat(),
+        "until": None if which.until is None else which.until.isoformat(),
+        "text": which.text or None,
+        "after": which.after,
+        "before": which.before,
+    }
 
 
 def _plain(path: str) -> str:

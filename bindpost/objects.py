@@ -361,3 +361,22 @@ class Event(Object, frozen=True):
     logger: str = ""
     process_id: int = 0
     thread_id: int = 0
+
+
+class EventFilter(Object, frozen=True):
+    """
+    Which events; every condition that is set must hold.
+
+    `ids` and `sources` list what is allowed. `level` is the least grave: `error`, `warning`,
+    `information`. `since` and `until` are inclusive, and aware. `text` is a part of the sentence,
+    in any case. `after` and `before` are cursors that the event must lie between.
+    """
+
+    ids: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+    level: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    after: int | None = None
+    before: int | None = None

@@ -77,6 +77,14 @@ class EventHandler(Ear):
             stand_in = {"name": record.name, "levelno": record.levelno, "msg": text}
             self.format(logging.makeLogRecord(stand_in | {"levelname": record.levelname}))
 
+    def let_go(self, courier: Courier) -> None:
+        """Tell what was folded, bring what waits to one sink, and close it. Blocks a little."""
+        with self.lock or contextlib.nullcontext():
+            self._hand_out(self._folding.flush(time.monotonic()))
+            if courier in self.couriers:
+                self.couriers.remove(courier)
+        courier.close()
+
     def close(self) -> None:
         """Tell what was folded, bring what waits to the sinks, and close them. Blocks a little."""
         with self.lock or contextlib.nullcontext():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from .handler import EventHandler
 from .sink import Sink
 from .stream import LogStream
 
-_ROOT: Final = ""
 _CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
@@ -41,47 +41,70 @@ def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
     Gives what takes the sink away again: it waits for the sink's queue (`courier.FAREWELL`), so
     from a coroutine it is called in a thread.
     """
-    handler = _handler() or _install(None, host=socket.gethostname())
     courier = Courier(sink, scope=scope)
-    handler.couriers.append(courier)
+    handler = _add_to(courier) or _listen_with(courier)
     _set_levels(handler)
 
     def detach() -> None:
-        if courier in handler.couriers:
-            handler.couriers.remove(courier)
-            _set_levels(handler)
-        courier.close()
+        handler.let_go(courier)
+        _set_levels(handler)
+        with handler.lock or contextlib.nullcontext():
+            if handler.stream is None and not handler.couriers:
+                _dismiss(handler)
 
     return detach
 
 
+def _add_to(courier: Courier) -> EventHandler | None:
+    """Let a courier have the records of the handler that is in place; None if there is none."""
+    if (found := _handler()) is None:
+        return None
+    with found.lock or contextlib.nullcontext():
+        if _handler() is not found:  # its last courier has gone meanwhile, in another thread
+            return None
+        found.couriers.append(courier)
+        return found
+
+
+def _listen_with(courier: Courier) -> EventHandler:
+    """Put a handler in place that is an `Ear`: the program's levels and handlers stay theirs."""
+    handler = EventHandler(None, host=socket.gethostname())
+    handler.couriers.append(courier)
+    logging.getLogger(OURS).addHandler(handler)
+    return handler
+
+
 def _handler() -> EventHandler | None:
-    for name in (_ROOT, OURS):
-        for handler in logging.getLogger(name).handlers:
+    """Give the handler that `configure` has installed, or `attach`."""
+    for logger in (logging.getLogger(), logging.getLogger(OURS)):
+        for handler in logger.handlers:
             if isinstance(handler, EventHandler):
                 return handler
     return None
 
 
-def _install(stream: LogStream | None, *, host: str) -> EventHandler:
+def _dismiss(handler: EventHandler) -> None:
+    for logger in (logging.getLogger(), logging.getLogger(OURS)):
+        logger.removeHandler(handler)
+    handler.close()
+
+
+def _install(stream: LogStream, *, host: str) -> None:
     former = _handler()
     handler = EventHandler(stream, host=host, ids=former.ids if former else None)
     if former is not None:
-        for name in (_ROOT, OURS):
-            logging.getLogger(name).removeHandler(former)
-        former.close()
-    logging.getLogger(_ROOT if stream is not None else OURS).addHandler(handler)
+        _dismiss(former)
+    logging.getLogger().addHandler(handler)
     _set_levels(handler)
-    return handler
 
 
 def _set_levels(handler: EventHandler) -> None:
     level = handler.wanted_level
     if handler.stream is None:
-        handler.setLevel(level)  # it is an `Ear`: the program's levels stay what they are
-    else:
-        logging.getLogger(_ROOT).setLevel(level)
-        for name in _CHATTY:
-            # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
-            # login; spnego, at DEBUG, what a password can be guessed from.
-            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+        handler.setLevel(level)
+        return
+    logging.getLogger().setLevel(level)
+    for name in _CHATTY:
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login;
+        # spnego, at DEBUG, what a password can be guessed from.
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
