@@ -31,7 +31,7 @@ from ..server.web import native_objects
 from ..server.web.criteria import Criteria
 from ..server.web.describing import describe, first_message
 from ..server.web.display import Display
-from .happened import Events
+from .happened import Heard
 from .mailserver import MailServer
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class InProcess:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
-        self._events = Events()
+        self._events = Heard()
         self._ear = _Hearing(self._events)
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="bindpost-server", daemon=True)
@@ -101,13 +101,9 @@ class InProcess:
         return None if self._app.web is None else self._app.web.url
 
     @property
-    def events(self) -> Events:
+    def events(self) -> Heard:
         """Its events."""
         return self._events
-
-    def forget_events(self) -> None:
-        """Forget what has been."""
-        self._events.clear()
 
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now."""
@@ -206,7 +202,7 @@ class InProcess:
 class _Hearing(Ear):
     """Takes the events that are logged on behalf of one server, by its tasks and callbacks."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Heard) -> None:
         super().__init__(logging.INFO)
         self._events = events
         self._count = itertools.count(1)

@@ -64,10 +64,6 @@ class Backing(Protocol):
         """Its events."""
         ...
 
-    def forget_events(self) -> None:
-        """Let its events begin anew."""
-        ...
-
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now, as host and port."""
         ...
@@ -152,11 +148,7 @@ class MailServer:
 
     @property
     def events(self) -> Events:
-        """
-        The events of the catalogue that this server has logged.
-
-        Those of a server that runs elsewhere can't be seen: `NoEventsError`.
-        """
+        """The events of the catalogue that this server has logged."""
         return self._backing.events
 
     def wait_for(
@@ -191,12 +183,12 @@ class MailServer:
     def clear(self) -> None:
         """Delete the messages that have come, and forget the events."""
         self._backing.delete(self._start)
-        self._backing.forget_events()
+        self._backing.events.clear()
 
     def begin(self) -> None:
         """Let what has been before be no longer seen; nothing is deleted."""
         self._start = self._backing.cursor()
-        self._backing.forget_events()
+        self._backing.events.clear()
 
     def _address(self) -> tuple[str, int]:
         addresses = self._backing.addresses()

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import time
 from collections.abc import Iterator
-from typing import NoReturn, final
+from typing import Final, final
 from urllib.parse import urlsplit
 
 from ..client import Client, MessageNotFoundError
 from ..config.endpoint import Endpoint
-from ..errors import BindpostError
-from ..objects import FullMessage, MessageSummary, Wanted
+from ..objects import Event, EventFilter, FullMessage, MessageSummary, Wanted
+from .happened import Events, Which
 from .mailserver import MailServer
 
-
-class NoEventsError(BindpostError):
-    """The events of a server that runs elsewhere can't be seen from a test."""
+_PAUSE: Final = 0.1
+"""Seconds between two questions for events."""
 
 
 def connect(url: str) -> MailServer:
@@ -37,6 +37,7 @@ class Running:
 
     def __init__(self, url: str) -> None:
         self._client = Client(url)
+        self._events = Asked(self._client)
 
     @property
     def settings(self) -> None:
@@ -48,15 +49,9 @@ class Running:
         return self._client.url
 
     @property
-    def events(self) -> NoReturn:
-        """Nothing: raises `NoEventsError`."""
-        raise NoEventsError(
-            f"the events of {self.web} can't be seen from a test: use the fixture `bindpost`, "
-            "whose server is in this process"
-        )
-
-    def forget_events(self) -> None:
-        """Do nothing."""
+    def events(self) -> Asked:
+        """Its events."""
+        return self._events
 
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now; where that is any address, the host that answers for it."""
@@ -107,3 +102,33 @@ class Running:
             if ipaddress.ip_address(host).is_unspecified:
                 return urlsplit(self._client.url).hostname or "127.0.0.1"
         return host
+
+
+@final
+class Asked(Events):
+    """The events of a server that runs elsewhere: it is asked, again and again while one waits."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._start = 0
+
+    def clear(self) -> None:
+        """Let what has been be no longer seen; the server keeps it."""
+        newest = self._client.events(limit=1)
+        self._start = newest[0].cursor if newest else 0
+
+    def _all(self) -> list[Event]:
+        found = self._client.events(EventFilter(after=self._start), limit=0)
+        return found[::-1]
+
+    def _wait(self, which: Which, seconds: float) -> Event | None:
+        deadline = time.monotonic() + seconds
+        while True:
+            if found := next(filter(which.is_met_by, self._all()), None):
+                return found
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_PAUSE)
+
+    async def _async_wait(self, which: Which, seconds: float) -> Event | None:
+        return await asyncio.to_thread(self._wait, which, seconds)

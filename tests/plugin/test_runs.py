@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from bindpost.client import Client
 from bindpost.testing import Serving
-from bindpost.testing.running import NoEventsError, connect
+from bindpost.testing.running import connect
 
 QUIET = "-p no:randomly -p no:cacheprovider --strict-markers -W error"
 Run = Callable[..., str]
@@ -183,14 +184,27 @@ def test_nothing_is_here(bindpost_session):
     assert left.recipients == ("jane@example.test",), "what belongs to others is left alone"
 
 
-async def test_connect(serving: Serving) -> None:
-    """By hand too; what can't be known of such a server is said to be so."""
-    server = connect(serving.client.url)
+async def test_connect(tmp_path: Path) -> None:
+    """By hand too; what happened before is not seen, and what comes can be waited for."""
+    options = ["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data", ":memory:"]
+    (tmp_path / "bindpost.toml").write_text("[limits]\nsessions = 1\n")
+    serving = Serving(options, folder=tmp_path)
+    try:
+        server = connect(serving.wait_ready().client.url)
+        with pytest.raises(AssertionError, match="none came at all"):
+            await server.async_wait_for(timeout=0)
+        with pytest.raises(AssertionError, match="no event 102 happened in 0 seconds"):
+            server.events.wait_for(id=102, timeout=0)
 
-    with pytest.raises(NoEventsError, match="use the fixture `bindpost`"):
-        _ = server.events
-    with pytest.raises(AssertionError, match="none came at all"):
-        await server.async_wait_for(timeout=0)
+        waiting = asyncio.create_task(server.events.async_wait_for(id=102))
+        first, second = [await asyncio.open_connection(*serving.smtp) for _ in range(2)]
+        assert (await waiting).source == "bindpost"
+        server.events.clear()
+        assert 102 not in server.events.ids
+        for _, writer in (first, second):
+            writer.close()
+    finally:
+        serving.cleanup()
 
 
 def test_a_server_that_is_not_there(run: Run) -> None:
