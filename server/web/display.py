@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from ..message.addresses import Address
 from ..message.parse import ParsedMessage, parse
 from ..store.store import MessageRow, MessageStore
+
+T = TypeVar("T")
 
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
@@ -51,6 +53,14 @@ class Display:
         if raw is None:
             return None
         return await asyncio.get_running_loop().run_in_executor(self._executor, parse, raw)
+
+    async def look(self, into: Callable[[ParsedMessage], T], message: ParsedMessage) -> T:
+        """Call a function that looks into a parsed message, in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, into, message)
+
+    def close(self) -> None:
+        """Let go of the thread, once what it does is done."""
+        self._executor.shutdown(wait=False)
 
     async def digests(self, rows: Sequence[MessageRow]) -> list[Digest]:
         """Give the digest of each row, in order; an empty one for a message that went meanwhile."""
