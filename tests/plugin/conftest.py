@@ -9,6 +9,6 @@ import pytest
 
 
 @pytest.fixture
-def free_descriptors() -> Callable[[], int]:
+def open_descriptors() -> Callable[[], int]:
     """Give a function that counts the open file descriptors of this process."""
     return lambda: len(os.listdir("/dev/fd"))

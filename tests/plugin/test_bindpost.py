@@ -295,12 +295,12 @@ def test_what_is_logged_reads_as_sentences(
     assert [record.getMessage() for record in caplog.get_records("setup")] == [FAILED]
 
 
-def test_nothing_is_left(free_descriptors: Callable[[], int]) -> None:
+def test_nothing_is_left(open_descriptors: Callable[[], int]) -> None:
     """Threads, sockets and tasks are gone when the server is."""
     settings = chosen_settings(settings={"web": "127.0.0.1:0"})
     threads = set(threading.enumerate())
     handlers = logging.getLogger("bindpost").handlers[:]
-    descriptors = free_descriptors()
+    descriptors = open_descriptors()
     with in_process(settings, folder=Path()) as server:
         address = (server.host, server.port)
         send(server)
@@ -309,8 +309,9 @@ def test_nothing_is_left(free_descriptors: Callable[[], int]) -> None:
         assert left_open.recv(512)
     left_open.close()
 
-    assert set(threading.enumerate()) == threads
-    assert free_descriptors() == descriptors
+    # No more than before: what another test left behind may end meanwhile.
+    assert set(threading.enumerate()) <= threads
+    assert open_descriptors() <= descriptors
     assert logging.getLogger("bindpost").handlers == handlers
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address).close()
