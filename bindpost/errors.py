@@ -88,6 +88,26 @@ class StoreInUseError(StoreError):
     exit_code = EXIT_CONFIG
 
 
+class EventFileError(BindpostError):
+    """An event log file could not be opened, read or written; the text names it."""
+
+
+class EventFileFormatError(EventFileError):
+    """A file is no event log, or is a damaged one."""
+
+
+class EventFileInUseError(EventFileError):
+    """Another process, or another part of this one, writes to the event log file."""
+
+    exit_code = EXIT_CONFIG
+
+
+class EventLogFullError(EventFileError):
+    """The log's retention protects every event that would have to go (STATUS_LOG_FILE_FULL)."""
+
+    status: Final = 0xC0000188
+
+
 class ServerUnreachableError(BindpostError):
     """A command needed a running bindpost server and got no usable answer from it."""
 

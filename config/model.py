@@ -74,9 +74,14 @@ class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
         int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
     ] = 3
     interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
-    keep_alive: Annotated[
+    keepalive: Annotated[
         float,
-        Meta(gt=0, le=3600, description="Seconds between hellos that tell whether it is there."),
+        Meta(
+            gt=0,
+            le=7200,
+            description="Seconds between two hellos that ask the proxy for a sign of life; "
+            "after as many tries as above without one the bind is lost.",
+        ),
     ] = 30.0
     user: Annotated[
         str,

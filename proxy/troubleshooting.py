@@ -186,16 +186,16 @@ def _winsock() -> tuple[Line, ...]:
         ("unresolvable", "", make.unresolvable("PROXY", "the name service's words")),
         ("unreachable", "", make.unreachable(_PROXY, "the system's words")),
         ("no_way_back", "", make.no_way_back(_PROXY, "ADDRESS", unreachable)),
-        ("silent", "greeting, bind, accept", make.silent(_PROXY, "greeting", "")),
+        ("silent", "greeting, auth, bind, accept", make.silent(_PROXY, "greeting", "")),
         ("junk", "", make.junk(_PROXY, "what is wrong with it")),
         ("refused", "greeting, bind, accept", make.refused(_PROXY, "bind", 0x0804)),
-        ("no_login", "", make.no_login(_PROXY, "it refused with 0x0801")),
+        ("no_login", "", make.no_login(_PROXY, "it refused with 0x0801, or its words")),
         ("in_use", "bind, accept", make.in_use(_PROXY, _ENDPOINT.port)),
         ("wrong_port", "", make.wrong_port(_PROXY, _ENDPOINT.port, 40001)),
-        ("wrong_address", "", make.wrong_address(_PROXY, "ADDRESS", "OTHER-ADDRESS")),
-        ("moved", "", make.moved(_PROXY, "ADDRESS", "OTHER-ADDRESS")),
+        ("wrong_address", "", make.wrong_address(_PROXY, "ADDRESS", "ANOTHER")),
         ("local", "resolve, bind", make.local(in_use, "see the rows of `direct:`")),
         ("lost", "", make.lost(_PROXY)),
+        ("moved", "", make.moved(_PROXY, "ADDRESS", "ANOTHER")),
     )
     return tuple(
         Line(

@@ -71,7 +71,6 @@ class WinsockProvider:
         self._section = section
         self._ipx_only = bool(config.ipx_servers)
         self._grace = grace
-        self._identity = (config, application, enabled, timing or Timing(), grace)
         self._local = DirectProvider()
         self._dialer = Dialer(
             servers=config.servers_for(application),
@@ -136,14 +135,8 @@ class WinsockProvider:
             application=table.application,
             enabled=table.enabled,
             credentials=credentials,
-            timing=Timing(tries=table.tries, interval=table.interval, keep_alive=table.keep_alive),
+            timing=Timing(tries=table.tries, interval=table.interval, keep_alive=table.keepalive),
         )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, WinsockProvider) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self.url)  # sections have mappings in them
 
     @property
     def url(self) -> str:

@@ -95,7 +95,7 @@ def _set_levels(handler: EventHandler) -> None:
     if handler.stream is not None:
         for name in _CHATTY:
             # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
-            # login; spnego at DEBUG what a password can be guessed from.
+            # login; spnego, at DEBUG, what a password can be guessed from.
             logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 

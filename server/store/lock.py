@@ -42,7 +42,7 @@ class FolderLock:
         except OSError as error:
             raise _unusable(folder, "cannot be written to", error) from error
         try:
-            if not _lock(self._file):
+            if not try_lock(self._file):
                 raise self._in_use(folder)
             os.ftruncate(self._file, 0)
             os.write(self._file, f"{os.getpid()}\n".encode())
@@ -76,7 +76,8 @@ def _unusable(folder: Path, what: str, error: OSError) -> StoreError:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: int) -> bool:
+    def try_lock(file: int) -> bool:
+        """Lock an open file for as long as it is open; tell whether nobody else has it."""
         os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
@@ -88,7 +89,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(file: int) -> bool:
+    def try_lock(file: int) -> bool:
+        """Lock an open file for as long as it is open; tell whether nobody else has it."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

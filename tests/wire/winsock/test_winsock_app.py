@@ -41,7 +41,7 @@ def app_for(
     """Make a bindpost that binds through the world's proxy, and misses it soon."""
     (folder / "wspcfg.ini").write_text(section)
     path = WinsockPath(
-        server=f"127.0.0.1:{world.port}", wspcfg="wspcfg.ini", tries=10, keep_alive=0.1
+        server=f"127.0.0.1:{world.port}", wspcfg="wspcfg.ini", tries=10, keepalive=0.1
     )
     settings = Settings(
         listener=(Listener(endpoint="127.0.0.1:0", via="lab"),),
