@@ -64,6 +64,7 @@ class Bindpost:
         async with contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
+            self.sessions.activity.begin((await self.store.count()).total)
             self.listeners = Listeners(
                 self._plan,
                 store=self.store,
@@ -156,6 +157,10 @@ class Bindpost:
             hosts=[endpoint.host],
             relay=self.relay,
             listeners=overview,
+            activity=self.sessions.activity,
+            database=str(self._data()),
+            message_size=self.settings.limits.message_size,
+            delete_without_body=self.settings.mailpit.delete_without_body,
         )
         self.web = WebServer(app, endpoint)
         try:

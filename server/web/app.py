@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from ..activity import Activity
 from ..store.store import MessageStore
 from . import health
 from .display import Display
 from .guard import Guard
 from .listening import Listening, Listens
+from .mailhog import MailHog
 from .mailpit import Mailpit
+from .mailpit_events import MailpitEvents
+from .mailpit_info import MailpitInfo
+from .mailpit_message import MailpitMessage
+from .mailpit_send import MailpitSend
+from .mailpit_tags import MailpitTags
 from .native import Native
 from .pages import Pages
 from .releasing import Releases, Releasing
 from .responses import error_response
+
+MESSAGE_SIZE: Final = 64 * 1024 * 1024
+"""Bytes that a message may have which is sent through the API."""
 
 
 def create_app(
@@ -29,6 +40,10 @@ def create_app(
     hosts: Collection[str] = (),
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    activity: Activity | None = None,
+    database: str = "",
+    message_size: int = MESSAGE_SIZE,
+    delete_without_body: bool = False,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -36,15 +51,23 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken.
+    taken. `activity` knows what SMTP did, `database` says where the store is. `message_size` limits
+    what is sent through the API. `delete_without_body` is Mailpit's way to delete everything.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     stopping = asyncio.Event()
+    activity = activity or Activity()
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display).routes(),
+            *Mailpit(store, display, delete_without_body=delete_without_body).routes(),
+            *MailpitMessage(store, display).routes(),
+            *MailpitTags(store).routes(),
+            *MailpitSend(store, activity, limit=message_size).routes(),
+            *MailpitInfo(store, activity, version=version, database=database, relay=relay).routes(),
+            *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
+            *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),

@@ -161,7 +161,7 @@ async def test_a_term_goes_with_the_other_conditions(store: MessageStore, rich: 
 async def test_recipients_stand_in_for_a_long_to(store: MessageStore, message: MakeMessage) -> None:
     """Of a To field that is too long to be kept whole, every recipient is found by `to`."""
     names = [f"someone{number:03}@example.com" for number in range(100)]
-    raw = f"To: {',\r\n '.join(names)}\r\n\r\n".encode()
+    raw = b"To: %b\r\n\r\n" % ",\r\n ".join(names).encode()
     row = await store.add(message(raw, to=names), ())
 
     assert await found(store, Term("to", names[-1])) == [row.id]
