@@ -177,7 +177,7 @@ def _write_text(part: MIMEPart, text: str, subtype: str) -> None:
     part["Content-Type"] = f"text/{subtype}; charset=utf-8"
     part["Content-Transfer-Encoding"] = "quoted-printable"
     octets = text.encode("utf-8", "replace")
-    part.set_payload(binascii.b2a_qp(octets, quotetabs=True, istext=False).decode("ascii"))
+    part.set_payload(binascii.b2a_qp(octets, quotetabs=False, istext=False).decode("ascii"))
 
 
 def _enclose(part: MIMEPart, enclosure: Enclosure) -> None:

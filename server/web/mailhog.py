@@ -42,11 +42,12 @@ _KINDS: Final[Mapping[str, Literal["sender", "recipient", "raw"]]] = {
 
 
 class _Release(msgspec.Struct):
-    """Body of a release; what names another server is looked at to refuse it."""
+    """Body of a release; the server that it names is only compared."""
 
     email: str = ""
     name: str = ""
     host: str = ""
+    port: str = "25"
 
 
 class MailHog:
@@ -143,7 +144,8 @@ class MailHog:
         row = await row_of(self._store, request)
         try:
             body = decode_object(await read_body(request), _Release)
-            if body.host or body.name:
+            other = body.host and f"{body.host}:{body.port}" != relay.server
+            if other or body.name:
                 raise ValueError(
                     f"bindpost releases to {relay.server} only; leave Host and Name out"
                 )

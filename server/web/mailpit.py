@@ -118,7 +118,9 @@ class Mailpit:
                 refuse(_NOTHING_DELETED.format(what if body.strip() else "the request has no body"))
             ids = None
         await self._store.delete(ids or None)
-        return PlainTextResponse("ok")
+        # MailHog's clients send this too, and read what comes back as JSON unless nothing does.
+        is_mailhogs = not body and "accept" not in request.headers
+        return PlainTextResponse("" if is_mailhogs else "ok")
 
     async def delete_found(self, request: Request) -> Response:
         """Delete what matches a search."""
