@@ -110,9 +110,9 @@ def test_mailhog_of_npm(
     """npm's mailhog reads, decodes, finds, releases and deletes."""
     relay = address(relayed_to)
     serving = as_mailpit(relay=relay)
-    deliver(serving, "to@example.test", "blind@example.test")
-
-    node("mailhog.cjs", url(serving), relay)
+    for last in ([], ["release"]):
+        deliver(serving, "to@example.test", "blind@example.test")
+        node("mailhog.cjs", url(serving), relay, *last)
 
     assert released(relayed_to) == ["released@example.test"]
 

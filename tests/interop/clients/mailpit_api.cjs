@@ -133,7 +133,6 @@ async function telling(sent) {
   assert.deepEqual([ui.MessageRelay.Enabled, ui.MessageRelay.SMTPServer], [true, relay]);
   await assert.rejects(mailpit.getChaosTriggers(), /400 .*Chaos is not enabled/);
   await assert.rejects(mailpit.setChaosTriggers({}), /400 .*Chaos is not enabled/);
-  assert.equal(await mailpit.releaseMessage(sent.ID, { To: ["released@example.test"] }), "ok");
 }
 
 async function deleting(sent) {
@@ -145,6 +144,11 @@ async function deleting(sent) {
   assert.equal((await mailpit.listMessages()).total, 0);
 }
 
+async function releasing() {
+  const { ID } = await mailpit.sendMessage(rich); // which stays until it is sent
+  assert.equal(await mailpit.releaseMessage(ID, { To: ["released@example.test"] }), "ok");
+}
+
 (async () => {
   const sent = await sending();
   await reading(sent);
@@ -152,4 +156,5 @@ async function deleting(sent) {
   await changing(sent);
   await telling(sent);
   await deleting(sent);
+  await releasing();
 })();
