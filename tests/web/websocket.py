@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -17,6 +17,9 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+
+PATIENCE: Final = 30.0
+"""Seconds to wait for something that must come."""
 
 
 class WebSocketClient:
@@ -58,7 +61,8 @@ class WebSocketClient:
 
     async def _next(self) -> Event:
         while not self._events:
-            data = await self._reader.read(65536)
+            async with asyncio.timeout(PATIENCE):
+                data = await self._reader.read(65536)
             self._conn.receive_data(data or None)
             self._events.extend(self._conn.events())
         return self._events.pop(0)
