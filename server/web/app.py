@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from starlette.applications import Starlette
@@ -11,9 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from ..activity import Activity
+from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
 from .display import Display
+from .event_log import EventLog, Export
 from .guard import Guard
 from .listening import Listening, Listens
 from .mailhog import MailHog
@@ -28,8 +32,21 @@ from .pages import Pages
 from .releasing import Releases, Releasing
 from .responses import error_response
 
-MESSAGE_SIZE: Final = 64 * 1024 * 1024
-"""Bytes that a message may have which is sent through the API."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """
+    What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
+
+    `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
+    """
+
+    database: str = ""
+    message_size: int = 64 * 1024 * 1024
+    delete_without_body: bool = False
+
+
+DEFAULTS: Final = Compatibility()
 
 
 def create_app(
@@ -41,9 +58,9 @@ def create_app(
     relay: Releases | None = None,
     listeners: Listens | None = None,
     activity: Activity | None = None,
-    database: str = "",
-    message_size: int = MESSAGE_SIZE,
-    delete_without_body: bool = False,
+    compatibility: Compatibility = DEFAULTS,
+    events: EventStore | None = None,
+    exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -51,8 +68,8 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `activity` knows what SMTP did, `database` says where the store is. `message_size` limits
-    what is sent through the API. `delete_without_body` is Mailpit's way to delete everything.
+    taken. `activity` knows what SMTP did. `compatibility` is for Mailpit's API. `events` keeps the
+    events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -61,16 +78,21 @@ def create_app(
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display, delete_without_body=delete_without_body).routes(),
+            *Mailpit(
+                store, display, delete_without_body=compatibility.delete_without_body
+            ).routes(),
             *MailpitMessage(store, display).routes(),
             *MailpitTags(store).routes(),
-            *MailpitSend(store, activity, limit=message_size).routes(),
-            *MailpitInfo(store, activity, version=version, database=database, relay=relay).routes(),
+            *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
+            *MailpitInfo(
+                store, activity, version=version, database=compatibility.database, relay=relay
+            ).routes(),
             *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),
+            *EventLog(events, exports, stopping=stopping).routes(),
             *Pages(store, display, version=version).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],

@@ -12,7 +12,7 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web.app import create_app
+from bindpost.server.web.app import Compatibility, create_app
 from bindpost.server.web.mailhog import PAGE_BYTES
 from bindpost.server.web.server import WebServer
 
@@ -202,7 +202,12 @@ async def test_deleting_all_is_answered_for_mailhogs_clients(
     store: MemoryStore, deliver: Deliver
 ) -> None:
     """With the switch, a DELETE without a body deletes all; without Accept its answer is empty."""
-    app = create_app(store, ready=lambda: True, version="1", delete_without_body=True)
+    app = create_app(
+        store,
+        ready=lambda: True,
+        version="1",
+        compatibility=Compatibility(delete_without_body=True),
+    )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await deliver()

@@ -11,7 +11,7 @@ import pytest
 from bindpost.server.activity import Activity
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web.app import create_app
+from bindpost.server.web.app import Compatibility, create_app
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
@@ -26,7 +26,13 @@ async def test_info_has_exactly_mailpits_fields(store: MemoryStore, deliver: Del
         activity.accept(10)
     activity.reject()
     await store.delete([first.id])
-    app = create_app(store, ready=lambda: True, version="1.2", activity=activity, database="/d")
+    app = create_app(
+        store,
+        ready=lambda: True,
+        version="1.2",
+        activity=activity,
+        compatibility=Compatibility(database="/d"),
+    )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         info = (await client.get("/api/v1/info")).json()

@@ -11,7 +11,7 @@ import pytest
 
 from bindpost.server.message.parse import parse
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.web.app import create_app
+from bindpost.server.web.app import Compatibility, create_app
 
 SEND = "/api/v1/send"
 LEAST = {"From": {"Email": "from@example.com"}, "To": [{"Email": "to@example.com"}]}
@@ -163,7 +163,9 @@ async def test_no_field_brings_another(
 
 async def test_a_large_body_is_refused(store: MemoryStore) -> None:
     """What is larger than a message may be gives 413 and an object."""
-    app = create_app(store, ready=lambda: True, version="1", message_size=2000)
+    app = create_app(
+        store, ready=lambda: True, version="1", compatibility=Compatibility(message_size=2000)
+    )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         small = await client.post(SEND, json=LEAST)
