@@ -131,7 +131,7 @@ class MemoryStore:
             kept.row = msgspec.structs.replace(kept.row, read=read)
         self._count(unread=-len(changed) if read else len(changed))
         if changed:
-            self._announce("marked", tuple(kept.row.id for kept in changed))
+            self._announce("marked", tuple(kept.row.id for kept in changed), read=read)
         return len(changed)
 
     async def delete(self, ids: Sequence[str] | None) -> int:
@@ -229,5 +229,7 @@ class MemoryStore:
         kind: Literal["added", "marked", "deleted"],
         ids: tuple[str, ...],
         row: MessageRow | None = None,
+        *,
+        read: bool | None = None,
     ) -> None:
-        self._feed.publish([Change(sequence=self._feed.sequence + 1, kind=kind, ids=ids, row=row)])
+        self._feed.publish([Change(self._feed.sequence + 1, kind, ids, row, read)])

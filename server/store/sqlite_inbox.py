@@ -234,7 +234,7 @@ class Inbox:
         )
         self._totals.unread += -len(changed) if read else len(changed)
         if changed:
-            self._announce("marked", tuple(known for _, known in changed))
+            self._announce("marked", tuple(known for _, known in changed), read=read)
         return len(changed)
 
     def _remove(self, entries: Sequence[_Entry]) -> int:
@@ -258,6 +258,8 @@ class Inbox:
         kind: Literal["added", "marked", "deleted"],
         ids: tuple[str, ...],
         row: MessageRow | None = None,
+        *,
+        read: bool | None = None,
     ) -> None:
         self._totals.sequence += 1
-        self._changes.append(Change(sequence=self._totals.sequence, kind=kind, ids=ids, row=row))
+        self._changes.append(Change(self._totals.sequence, kind, ids, row, read))

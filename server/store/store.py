@@ -63,13 +63,15 @@ class Change(msgspec.Struct, frozen=True):
     """
     Something happened to the inbox. `sequence` is strictly rising.
 
-    `row` is set when a message was added, `ids` name the messages otherwise.
+    `row` is set when a message was added, `ids` name the messages otherwise. `read` is what their
+    read flags were set to when they were marked.
     """
 
     sequence: int
     kind: Literal["added", "marked", "deleted"]
     ids: tuple[str, ...]
     row: MessageRow | None = None
+    read: bool | None = None
 
 
 class Retention(msgspec.Struct, frozen=True):

@@ -12,13 +12,18 @@ from starlette.middleware import Middleware
 from ..store.store import MessageStore
 from . import health
 from .display import Display
+from .frame import Frames
 from .guard import Guard
 from .listening import Listening, Listens
+from .look import Look
 from .mailpit import Mailpit
+from .marking import Marking
 from .native import Native
 from .pages import Pages
+from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .stream import Stream
 
 
 def create_app(
@@ -40,6 +45,9 @@ def create_app(
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
+    frames = Frames(store, display)
+    look = Look(version=version)
+    path_page = PathPage(look, listeners)
     stopping = asyncio.Event()
     app = Starlette(
         routes=[
@@ -48,7 +56,11 @@ def create_app(
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),
-            *Pages(store, display, version=version).routes(),
+            *Marking(store).routes(),
+            *Stream(store, stopping=stopping).routes(),
+            *frames.routes(),
+            *path_page.routes(),
+            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={HTTPException: error_response},

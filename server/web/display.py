@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
 _ADDRESS_LIMIT: Final = 100
 """Digests of more addresses than this are not remembered."""
+
+_T = TypeVar("_T")
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +49,14 @@ class Display:
 
     async def parsed(self, message_id: str) -> ParsedMessage | None:
         """Give a message parsed; None if it isn't there any more."""
+        return await self.looked_at(message_id, parse)
+
+    async def looked_at(self, message_id: str, look: Callable[[bytes], _T]) -> _T | None:
+        """Give what `look` makes of a message's bytes; None if it isn't there any more."""
         raw = await self._store.raw(message_id)
         if raw is None:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._executor, parse, raw)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, look, raw)
 
     async def digests(self, rows: Sequence[MessageRow]) -> list[Digest]:
         """Give the digest of each row, in order; an empty one for a message that went meanwhile."""

@@ -11,7 +11,7 @@ import pytest
 from bindpost.server.message.model import new_id
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web.pages import show_size
+from bindpost.server.web.look import show_size
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 HOSTILE = b"<script>alert(1)</script>\"'<img src=x onerror=alert(1)>"
