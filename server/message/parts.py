@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from .mime import Part, walk
-from .parse import VALUE_LIMIT, file_name
-from .text import decode_field, decode_words
+from .parse import VALUE_LIMIT, content_id, file_name
+from .text import decode_field
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +60,10 @@ def _branch(part: Part) -> Branch:
         depth=0 if part.id == "0" else part.id.count(".") + 1,
         content_type=kind,
         charset=parameters.get("charset", ""),
-        encoding=_value(part, b"content-transfer-encoding").lower(),
+        encoding=decode_field(part.first(b"content-transfer-encoding")[:VALUE_LIMIT]).lower(),
         disposition=part.disposition[0],
         file_name=file_name(part),
-        content_id=_value(part, b"content-id").strip("<> "),
+        content_id=content_id(part),
         size=len(part.body),
         is_container=part.is_container,
     )
-
-
-def _value(part: Part, name: bytes) -> str:
-    return decode_words(decode_field(part.first(name)[:VALUE_LIMIT]))

@@ -6,13 +6,15 @@ the mail can't lift, since both stand in the answer's header and the first in th
 
 * the sandbox: no scripts, no forms, no plug-ins, no refresh, an origin like no other, no hold of
   the page around it. What is allowed is opening a link in a new tab, which takes a click;
-* the policy: styles that stand in the mail, images that it brings along, and nothing else.
+* the policy: styles that stand in the mail, pictures that it brings along, and nothing else. The
+  pictures are put into the text as `data:`, so the frame asks for nothing, not even here.
 
-Three things the policy doesn't reach, so the text is changed in three places: see `dress`.
+Two things the policy doesn't reach, so the text is changed in a few places: see `dress`.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import html
@@ -26,7 +28,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ..message.parse import ParsedMessage
+from ..message.mime import Part, walk
+from ..message.parse import content_id, parse
 from ..message.parts import find_leaf
 from ..store.store import MessageStore
 from .display import Display
@@ -43,8 +46,9 @@ _PICTURES: Final = frozenset(
     for kind in ("png", "jpeg", "jpg", "pjpeg", "gif", "webp", "bmp", "x-icon", "avif")
 )
 """Types that are shown in place; everything else comes as a file to keep."""
+EMBEDDED: Final = 32 * 1024 * 1024
+"""Characters of all pictures that are put into a text; a mail may name one picture many times."""
 
-_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 _DOCTYPE: Final = re.compile(r"(?:\s|<!--.*?-->)*+<!doctype[^>]*+>", re.IGNORECASE | re.DOTALL)
 _CID: Final = re.compile(r"\bcid:([^\s\"'<>()]{1,500})", re.IGNORECASE)
 # A start tag begins with exactly these characters, however odd the rest of it is; where they are
@@ -75,13 +79,12 @@ class Frames:
     async def document(self, request: Request) -> Response:
         """Answer with the HTML form of a message, fit for a frame and harmless without one."""
         row = await row_of(self._store, request)
-        message = await self._display.parsed(row.id)
-        if message is None or not message.html:
+        text = await self._display.looked_at(row.id, dress)
+        if not text:
             refuse("This message has no HTML part.", 404)
         given = request.query_params.get("remote", "")
         remote = hmac.compare_digest(given.encode(), self.remote_key(row.id).encode())
-        own = _own_pictures(request.headers.get("host", ""), row.id)
-        return HTMLResponse(dress(message), headers=frame_headers(own, remote=remote))
+        return HTMLResponse(text, headers=frame_headers(remote=remote))
 
     async def part(self, request: Request) -> Response:
         """Answer with a part's decoded bytes: pictures to show, the rest to keep."""
@@ -92,20 +95,19 @@ class Frames:
             refuse_unknown()
         is_picture = leaf.content_type in _PICTURES
         name = quote(leaf.file_name or f"part-{wanted}", safe="")
-        disposition = "inline" if is_picture and "dl" not in request.query_params else "attachment"
         headers = {
-            "Content-Disposition": f"{disposition}; filename*=UTF-8''{name}",
+            "Content-Disposition": (
+                f"{'inline' if is_picture else 'attachment'}; filename*=UTF-8''{name}"
+            ),
             "Content-Security-Policy": "default-src 'none'; sandbox",
         }
-        if is_picture:  # the frame has no origin, so for the browser it is another site
-            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         kind = leaf.content_type if is_picture else "application/octet-stream"
         return Response(leaf.octets, media_type=kind, headers=headers)
 
 
-def frame_headers(own: str, *, remote: bool) -> dict[str, str]:
-    """Give the headers of the frame's document; `own` is where its pictures may come from."""
-    pictures = f"data: {own}" + (" https: http:" if remote else "")
+def frame_headers(*, remote: bool) -> dict[str, str]:
+    """Give the headers of the frame's document."""
+    pictures = "data: https: http:" if remote else "data:"
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'; font-src data:; "
@@ -116,38 +118,49 @@ def frame_headers(own: str, *, remote: bool) -> dict[str, str]:
     }
 
 
-def _own_pictures(host: str, message_id: str) -> str:
+def dress(raw: bytes) -> str:
     """
-    Give the source of a message's own parts for the policy.
+    Make a message's HTML form ready for its frame; empty if it has none.
 
-    Only the parts, so that no picture of a mail asks for anything else here. The policy's grammar
-    has no IPv6 addresses; there it is the whole server.
+    Links open in a new tab that knows nothing of this one: the first attribute of a name counts, so
+    ours win. `<link>` becomes `<meta>`, which does nothing: its `preconnect` and `dns-prefetch`
+    reach out without asking the policy. `cid:` becomes the picture itself (RFC 2392).
+
+    May take seconds, so run it in an executor.
     """
-    return f"{host}/view/{message_id}/part/" if _HOST.fullmatch(host) else "'self'"
-
-
-def dress(message: ParsedMessage) -> str:
-    """
-    Make a message's HTML form ready for its frame.
-
-    `cid:` becomes the address of the part (RFC 2392). Links open in a new tab that knows nothing of
-    this one: the first attribute of a name counts, so ours win. `<link>` becomes `<meta>`, which
-    does nothing: its `preconnect` and `dns-prefetch` reach out without asking the policy.
-    """
-    parts = {
-        part.content_id: part.part_id
-        for part in (*message.inline, *message.attachments)
-        if part.content_id
-    }
-
-    def place(match: re.Match[str]) -> str:
-        part = parts.get(unquote(html.unescape(match[1])))
-        return match[0] if part is None else f"part/{part}"
-
-    text = _CID.sub(place, message.html)
+    text = parse(raw).html
+    if not text:
+        return ""
     text = _LINK_ELEMENT.sub("<meta", text)
     text = _ANCHOR.sub(r"<\1 target=_blank rel=noreferrer", text)
-    # Our own tags go behind the doctype: in front of it they would bring back the nineties.
+    text = _CID.sub(_Album(raw).place, text)
+    # Our own tag goes behind the doctype: in front of it, it would bring back the nineties.
     doctype = _DOCTYPE.match(text)
     start = doctype.end() if doctype else 0
     return f'{text[:start]}<base target="_blank">{text[start:]}'
+
+
+class _Album:
+    """The pictures of a message by their Content-ID, each encoded once, up to the limit."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._parts: dict[str, Part] = {}
+        for part in walk(raw):
+            if part.content_type[0] in _PICTURES and not part.is_container:
+                self._parts.setdefault(content_id(part), part)
+        self._encoded: dict[str, str] = {}
+        self._left = EMBEDDED
+
+    def place(self, match: re.Match[str]) -> str:
+        """Give the picture that a `cid:` means; the `cid:` itself if there is none, or no room."""
+        name = unquote(html.unescape(match[1]))
+        part = self._parts.get(name)
+        if part is None:
+            return match[0]
+        if name not in self._encoded:
+            digits = base64.b64encode(part.decoded()).decode("ascii")
+            self._encoded[name] = f"data:{part.content_type[0]};base64,{digits}"
+        if len(self._encoded[name]) > self._left:
+            return match[0]
+        self._left -= len(self._encoded[name])
+        return self._encoded[name]

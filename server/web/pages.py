@@ -68,9 +68,10 @@ class Pages:
         ]
 
     async def inbox(self, request: Request) -> Response:
-        """Show a page of the list; for its script only the rows."""
+        """Show a page of the list; for its script only the rows, or what stands beside them."""
         listing = await self._listing(request)
-        template = "rows.html" if request.query_params.get("part") == "rows" else "inbox.html"
+        part = request.query_params.get("part", "")
+        template = f"{part}.html" if part in ("rows", "nothing") else "inbox.html"
         return self._look.page(template, **listing, row=None)
 
     async def view(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ import { byId, confirmed, note, send, startPage } from "./page.js";
 const API = "/api/bindpost/v1/messages";
 const TYPING = 150; // milliseconds without a key after which the search begins
 
+let total = Number(byId("count").dataset.total);
 let unread = Number(document.querySelector("#unread .number").textContent);
 const plural = (count) => `${count} message${count === 1 ? "" : "s"}`;
 
@@ -91,8 +92,10 @@ function showUnread() {
 
 function hear(change) {
   unread = change.unread;
-  list.showCounts(change.total, change.unread);
+  list.showCount(change.total);
   showUnread();
+  if (!message.openId() && total !== change.total) message.showNothing();
+  total = change.total;
   if (change.kind === "added") list.expectNews(change.sequence);
   else if (change.kind === "marked") list.mark(change.ids, change.read);
   else if (change.kind === "deleted") forget(change.ids);

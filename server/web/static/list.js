@@ -59,7 +59,7 @@ export async function reload() {
 async function settle() {
   const more = rows.querySelector(".more");
   const none = byId("none");
-  none.textContent = all().length || more ? "" : field.value ? "Nothing found." : "No messages.";
+  none.textContent = all().length || more || !field.value ? "" : "Nothing found.";
   none.hidden = !none.textContent;
   showSelection();
   await loadWhenNear();
@@ -186,8 +186,8 @@ function showSelection() {
 }
 
 /** Shows how much there is. */
-export function showCounts(total, unread) {
-  byId("count").dataset.text = `${total} message${total === 1 ? "" : "s"}, ${unread} unread`;
+export function showCount(total) {
+  byId("count").dataset.text = `${total} message${total === 1 ? "" : "s"}`;
   showSelection();
 }
 

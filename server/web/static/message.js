@@ -31,11 +31,20 @@ export async function open(href, { push = true, focus = false } = {}) {
   dispatchEvent(new Event("message"));
 }
 
+/** Shows what stands beside the list when no message is open: how to go on. */
+export async function showNothing() {
+  pane.replaceChildren();
+  const found = await part("/", "nothing");
+  if (!found || openId()) return;
+  pane.innerHTML = found.html;
+  document.body.classList.toggle("vacant", pane.querySelector(".big") === null);
+}
+
 /** Goes back to the list. */
 export function close({ push = true } = {}) {
   opening.abort();
   const row = document.querySelector(".row.open");
-  pane.innerHTML = '<div class="nothing"><p>Choose a message to read it.</p></div>';
+  showNothing();
   document.body.classList.remove("reading");
   setOpen(null);
   if (push) history.pushState(null, "", `/${location.search.includes("q=") ? location.search : ""}`);
