@@ -304,6 +304,9 @@ class ProtocolLog(_Table, frozen=True):
 class EventLog(_Table, frozen=True):
     """Where events go beside the log itself, `[event_log]` (docs/event-sinks.md)."""
 
+    keep: Annotated[
+        int, Meta(ge=0, description="Events kept with the data, the newest; 0 = none.")
+    ] = 100_000
     syslog: Annotated[
         str,
         Meta(

@@ -12,7 +12,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Settings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
-from bindpost.proxy.provider import BindProvider, warnings_of
+from bindpost.proxy.provider import BindProvider, ListenerState, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .listening import ListeningPost, bind_fields
@@ -119,12 +119,16 @@ class Listeners:
             if same is not None:
                 old.remove(same)
                 same.adopt(post)
+                if not same.is_bound:  # another policy may have begun
+                    self._leave_alone(same)
+                    same.rest()
             self.posts.append(same or post)
         for post in old:
             await self._dismiss(post)
         for post in self.posts:
             if post not in self._tending:
-                await self._bind_or_report(post)
+                if post.state is ListenerState.STARTING:
+                    await self._bind_or_report(post)
                 self._tend(post)
         self._note_bound()
 
@@ -179,10 +183,13 @@ class Listeners:
             _LOG.debug("a listener of the new settings is not bound", error=str(error))
 
     async def _dismiss(self, post: ListeningPost) -> None:
+        self._leave_alone(post)
+        await post.close()
+
+    def _leave_alone(self, post: ListeningPost) -> None:
         task = self._tending.pop(post, None)
         if task is not None:
             task.cancel()
-        await post.close()
 
     def _note_bound(self) -> None:
         retrying = self._plan.settings.on_bind_failure == "retry"

@@ -191,6 +191,12 @@ class ListeningPost:
                 await self.bind()
         self._pause.over()
 
+    def rest(self) -> None:
+        """Take note that nobody tries to bind it again for now."""
+        if self.bound is None and self.state is ListenerState.RETRYING:
+            self._enter(ListenerState.FAILED)
+            self._pause.over()
+
     def refuse_rebind(self) -> None:
         """Raise `ValueError` with a sentence if there is nothing to bind again now."""
         name = f"The listener {self.settings.endpoint}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bindpost import events
 from bindpost.server.eventlog import EventRecord, Failure
@@ -23,6 +24,10 @@ PROGRAM_FOLDERS = os.pathsep.join(
         "/lib/systemd",
     ]
 )
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("bindpost", deadline=None)
+settings.load_profile("bindpost")
 
 
 @pytest.fixture

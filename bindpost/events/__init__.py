@@ -1,6 +1,6 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, find_type
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
@@ -15,7 +15,7 @@ from .ims import (
     SERVICE_STOPPED,
     WINSOCK_FAILED,
 )
-from .model import IMS, OURS, Category, EventType, Level
+from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
     CLIENT_FILE_ODD,
@@ -101,6 +101,7 @@ __all__ = [
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
     "SESSION_REFUSED",
+    "SEVERITIES",
     "SINGLE_SESSION",
     "SINK_FAILED",
     "SINK_RECOVERED",
@@ -120,4 +121,6 @@ __all__ = [
     "Category",
     "EventType",
     "Level",
+    "find_type",
+    "types_from",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from . import ims, ours, standin
@@ -9,3 +10,10 @@ from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (*ims.EVENTS, *ours.EVENTS, *standin.EVENTS)
 """All events, by source and number."""
+
+_BY_NUMBER: Final = MappingProxyType({(event.source, event.id): event for event in CATALOGUE})
+
+
+def find_type(source: str, number: int) -> EventType | None:
+    """Give the entry of a source's event; None if there is none."""
+    return _BY_NUMBER.get((source, number))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
 from .display import Display
+from .event_log import EventLog, Export
 from .frame import Frames
 from .guard import Guard
 from .listening import Listening, Listens
@@ -34,6 +37,8 @@ def create_app(
     hosts: Collection[str] = (),
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    events: EventStore | None = None,
+    exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -41,7 +46,7 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken.
+    taken. `events` keeps the events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -56,6 +61,7 @@ def create_app(
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),
+            *EventLog(events, exports, stopping=stopping).routes(),
             *Marking(store).routes(),
             *Stream(store, stopping=stopping).routes(),
             *frames.routes(),

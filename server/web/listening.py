@@ -54,8 +54,10 @@ class Listening:
         found = [] if self._desk is None else self._desk.listeners()
         return json_response(objects.Listeners(found))
 
-    async def paths(self, _: Request) -> Response:
-        """Answer with every listener's path, walked now."""
+    async def paths(self, request: Request) -> Response:
+        """Answer with every listener's path, walked now; not for an image on somebody's page."""
+        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            refuse("Another site's page may not have the paths walked.", 403)
         found = [] if self._desk is None else await self._desk.paths()
         return json_response(objects.Paths(found))
 

@@ -51,6 +51,21 @@ def test_only_what_changed_is_bound_again(serve: Serve, tmp_path: Path) -> None:
     assert len(bound) == 3
 
 
+def test_a_policy_of_retrying_takes_up_what_had_failed(serve: Serve, tmp_path: Path) -> None:
+    """A listener that failed under `continue` is bound once `retry` is read and the port free."""
+    file = tmp_path / "bindpost.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file.write_text(settings(port, more="on_bind_failure = 'continue'\n"))
+        serving = serve(listen="").wait_ready()
+        file.write_text(settings(port, more="on_bind_failure = 'retry'\n"))
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait_for(lambda record: record["event"].get("action") == "rebind-attempt")
+
+    serving.wait_for(lambda record: record["event"].get("action") == "listener-bound")
+    connect(port).close()
+
+
 def test_bad_settings_change_nothing(serve: Serve, tmp_path: Path) -> None:
     """Settings that can't be used are reported by name, and the old ones stay in force."""
     port = free_port()

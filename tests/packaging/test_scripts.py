@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(240)
+"""Virtual environments are made here, which takes a busy machine more than a minute."""
+
 TOOLS = ("sh", "dirname", "cat", "cmp", "mkdir", "rm", "mv", "awk")
 """All that the scripts need beside Python."""
 

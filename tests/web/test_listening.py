@@ -25,6 +25,14 @@ async def test_a_listener_is_told_key_by_key(asking: httpx.AsyncClient) -> None:
     assert list(listener["last_error"]) == list(TROUBLE.__struct_fields__)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_no_other_site_has_paths_walked(asking: httpx.AsyncClient, site: str) -> None:
+    """An image on another site's page, which browsers send no Origin with, walks nothing."""
+    answer = await asking.get("/api/bindpost/v1/paths", headers={"Sec-Fetch-Site": site})
+
+    assert answer.status_code == 403
+
+
 async def test_a_path_is_its_listener_with_hops(asking: httpx.AsyncClient) -> None:
     """The keys of the listener come first, then the rule, the hops and what they mean."""
     (path,) = (await asking.get(f"{API}/paths")).json()["paths"]
