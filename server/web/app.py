@@ -15,6 +15,7 @@ from ..store.store import MessageStore
 from . import health
 from .display import Display
 from .event_log import EventLog, Export
+from .events_page import EventsPage
 from .frame import Frames
 from .guard import Guard
 from .listening import Listening, Listens
@@ -65,6 +66,7 @@ def create_app(
             *Marking(store).routes(),
             *Stream(store, stopping=stopping).routes(),
             *frames.routes(),
+            *EventsPage(events, look, exports=exports).routes(),
             *path_page.routes(),
             *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],

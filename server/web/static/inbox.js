@@ -6,6 +6,8 @@ import { follow } from "./live.js";
 import { byId, confirmed, note, send, startPage } from "./page.js";
 
 const API = "/api/bindpost/v1/messages";
+const STREAM = "/api/bindpost/v1/stream";
+const KINDS = ["ready", "reset", "added", "marked", "deleted"];
 const TYPING = 150; // milliseconds without a key after which the search begins
 
 let total = Number(byId("count").dataset.total);
@@ -15,7 +17,7 @@ const plural = (count) => `${count} message${count === 1 ? "" : "s"}`;
 /** The messages that a command means: the selected ones, or the one that is looked at. */
 function meant() {
   const selected = list.selected().map((row) => row.dataset.id);
-  const one = list.current()?.dataset.id ?? message.openId();
+  const one = list.listing.current()?.dataset.id ?? message.openId();
   return selected.length ? selected : one ? [one] : [];
 }
 
@@ -56,7 +58,7 @@ function openRow(row) {
 
 /** Goes along the list; where a message is open beside it, the next one opens. */
 async function go(step) {
-  const row = await list.move(step);
+  const row = await list.listing.move(step);
   if (row && message.openId()) openRow(row);
 }
 
@@ -96,10 +98,10 @@ function hear(change) {
   showUnread();
   if (!message.openId() && total !== change.total) message.showNothing();
   total = change.total;
-  if (change.kind === "added") list.expectNews(change.sequence);
+  if (change.kind === "added") list.listing.expectNews(change.sequence);
   else if (change.kind === "marked") list.mark(change.ids, change.read);
   else if (change.kind === "deleted") forget(change.ids);
-  else if (change.kind === "reset") list.reload();
+  else if (change.kind === "reset") list.listing.reload();
 }
 
 function forget(ids) {
@@ -121,7 +123,7 @@ byId("q").addEventListener("input", () => {
     if (byId("q").value) url.searchParams.set("q", byId("q").value);
     else url.searchParams.delete("q");
     history.replaceState(null, "", url);
-    list.reload();
+    list.listing.reload();
   }, TYPING);
 });
 document.querySelector(".search").addEventListener("submit", (event) => {
@@ -144,15 +146,15 @@ startPage([
   ["ArrowUp", "previous message, from within the list", () => goWithArrow(-1)],
   ["Enter o", "open", ({ key }) => {
     if (key === "Enter" && document.activeElement !== document.body) return false;
-    return void openRow(list.current() ?? list.all()[0]);
+    return void openRow(list.listing.current() ?? list.listing.all()[0]);
   }],
   ["/", "search", () => byId("q").select()],
   ["r", "mark read", () => void setRead(meant(), true)],
   ["u", "mark unread", () => void setRead(meant(), false)],
-  ["x", "select, or let go", () => list.current() && list.toggle(list.current())],
+  ["x", "select, or let go", () => list.listing.current() && list.toggle(list.listing.current())],
   ["Delete #", "delete", () => void discard(meant())],
   ["Escape", "let go of the selection, close the message", leave],
   ["1 2 3 4 5 6 7", "show a view of the message", ({ key }) => message.showView(Number(key))],
 ]);
 showUnread();
-follow(Number(byId("rows").dataset.sequence), hear);
+follow(STREAM, KINDS, Number(byId("rows").dataset.sequence), hear);

@@ -1,25 +1,25 @@
-// The stream of changes. All tabs of a browser share one connection, since a browser opens six to a
-// server and a seventh tab would hang: the tab that gets the lock listens, and tells the others.
+// A stream of what happens. All tabs of a browser share one connection to it, since a browser opens
+// six to a server and a seventh tab would hang: the tab that gets the lock listens, and tells the
+// others.
 
-const URL = "/api/bindpost/v1/stream";
-const KINDS = ["ready", "reset", "added", "marked", "deleted"];
-
-/** Calls `tell({kind, sequence, ...})` for each change behind `after`, until the page goes. */
-export function follow(after, tell) {
+/**
+ * Calls `tell({kind, sequence, ...})` for each event of a stream behind `after`, until the page
+ * goes. `kinds` are the names of the stream's events.
+ */
+export function follow(url, kinds, after, tell) {
   let last = after;
   const take = (change) => {
-    if (change.sequence <= last && change.kind !== "ready" && change.kind !== "reset") return;
-    last = Math.max(change.kind === "reset" ? 0 : last, change.sequence);
+    last = change.sequence;
     tell(change);
   };
-  const others = new BroadcastChannel("bindpost");
-  others.onmessage = ({ data }) => take(data);
+  const others = new BroadcastChannel(url);
+  others.onmessage = ({ data }) => data.sequence > last && take(data);
 
   const listen = () => new Promise(() => {
-    const source = new EventSource(`${URL}?after=${last}`);
-    for (const kind of KINDS) {
-      source.addEventListener(kind, ({ data }) => {
-        const change = { ...JSON.parse(data), kind };
+    const source = new EventSource(`${url}?after=${last}`);
+    for (const kind of kinds) {
+      source.addEventListener(kind, ({ data, lastEventId }) => {
+        const change = { ...JSON.parse(data), kind, sequence: Number(lastEventId) };
         take(change);
         others.postMessage(change);
       });
@@ -28,6 +28,6 @@ export function follow(after, tell) {
     addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   });
   // Locks exist only where the page is secure, as on 127.0.0.1; elsewhere each tab listens itself.
-  if (navigator.locks) navigator.locks.request("bindpost-stream", listen).catch(() => {});
+  if (navigator.locks) navigator.locks.request(url, listen).catch(() => {});
   else listen();
 }

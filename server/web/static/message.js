@@ -2,7 +2,7 @@
 
 import { byId, part } from "./page.js";
 import { writeTimes } from "./times.js";
-import { setOpen } from "./list.js";
+import { listing } from "./list.js";
 
 const pane = byId("pane");
 let opening = new AbortController();
@@ -22,7 +22,7 @@ export async function open(href, { push = true, focus = false } = {}) {
   pane.innerHTML = found.html;
   writeTimes(pane);
   document.body.classList.add("reading");
-  setOpen(openId());
+  listing.setOpen(`m-${openId()}`);
   if (push) history.pushState(null, "", href);
   if (had) pane.querySelector(`[data-show="${had}"]`)?.focus();
   else if (focus || hasRoomForOne()) byId("subject").focus({ preventScroll: true });
@@ -46,7 +46,7 @@ export function close({ push = true } = {}) {
   const row = document.querySelector(".row.open");
   showNothing();
   document.body.classList.remove("reading");
-  setOpen(null);
+  listing.setOpen();
   if (push) history.pushState(null, "", `/${location.search.includes("q=") ? location.search : ""}`);
   scrollTo(0, scroll);
   row?.querySelector("a").focus({ preventScroll: true });

@@ -4,6 +4,8 @@ const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const NUMBERS = new Intl.DateTimeFormat("en-CA");
+const SECONDS = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
@@ -31,6 +33,8 @@ export function writeTimes(root = document) {
     const moment = new Date(element.dateTime);
     element.title = FULL.format(moment);
     if ("short" in element.dataset) element.textContent = short(moment, now);
+    if ("day" in element.dataset) element.textContent = NUMBERS.format(moment);
+    if ("clock" in element.dataset) element.textContent = SECONDS.format(moment);
     if ("long" in element.dataset) element.textContent = `${ago(moment, now)}, ${DATE.format(moment)} ${CLOCK.format(moment)}`;
   }
 }
