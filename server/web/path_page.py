@@ -45,7 +45,6 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     listener: objects.Listener
     steps: list[Step]
     sentence: str = ""
-    decision: objects.Decision | None = None
 
 
 class PathPage:
@@ -84,7 +83,6 @@ def walked(path: objects.Path) -> Drawing:
         listener=path,
         steps=[_step(hop) for hop in path.hops],
         sentence=path.sentence,
-        decision=path.decision,
     )
 
 

@@ -142,8 +142,8 @@ addEventListener("message", showUnread);
 startPage([
   ["j", "next message", () => void go(1)],
   ["k", "previous message", () => void go(-1)],
-  ["ArrowDown", "next message, from within the list", () => goWithArrow(1)],
-  ["ArrowUp", "previous message, from within the list", () => goWithArrow(-1)],
+  ["ArrowDown", "next message, within the list", () => goWithArrow(1)],
+  ["ArrowUp", "previous message, within the list", () => goWithArrow(-1)],
   ["Enter o", "open", ({ key }) => {
     if (key === "Enter" && document.activeElement !== document.body) return false;
     return void openRow(list.listing.current() ?? list.listing.all()[0]);

@@ -31,17 +31,21 @@ export function listenForKeys(bindings, sheet) {
   sheet.replaceChildren(...bindings.flatMap(([keys, does]) => describe(keys, does)));
 }
 
+const NAMES = { Delete: "Del", Escape: "Esc", ArrowDown: "\u2193", ArrowUp: "\u2191" };
+
 function describe(keys, does) {
   const term = document.createElement("dt");
-  keys.split(" ").forEach((key, index) => {
-    if (index) term.append(" or ");
-    key.split("+").forEach((part, place) => {
-      if (place) term.append(" ");
+  const shown = keys.split(" ");
+  // A row of digits is told by its ends.
+  const isRange = shown.length > 2;
+  for (const key of isRange ? [shown[0], shown.at(-1)] : shown) {
+    if (term.firstChild) term.append(isRange ? " to " : " or ");
+    for (const part of key.split("+")) {
       const kbd = document.createElement("kbd");
-      kbd.textContent = { Delete: "Del", Escape: "Esc" }[part] ?? part;
-      term.append(kbd);
-    });
-  });
+      kbd.textContent = NAMES[part] ?? part;
+      term.append(kbd, " ");
+    }
+  }
   const detail = document.createElement("dd");
   detail.textContent = does;
   return [term, detail];
