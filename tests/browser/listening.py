@@ -13,7 +13,7 @@ class Counter:
     Listens on a free port and answers every request with a picture of one pixel.
 
     `requests` are the request lines with the header behind them, `connections` how many came,
-    those included that asked for nothing. `page` is the HTML that `/` is answered with.
+    those included that asked for nothing. `pages` are paths that are answered with HTML instead.
     """
 
     PICTURE = (
@@ -24,7 +24,7 @@ class Counter:
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.connections = 0
-        self.page = ""
+        self.pages: dict[str, str] = {}
         self._news = threading.Condition()
         self._server = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -38,14 +38,10 @@ class Counter:
         return f"http://{host}:{port}"
 
     def wait_reached(self, what: str) -> None:
-        """Return when somebody has come for something else than the page; `what` fails if not."""
-
-        def reached() -> bool:
-            others = [line for line in self.requests if not line.startswith("GET / ")]
-            return bool(others) or self.connections > len(self.requests)
-
+        """Return when somebody has connected; `what` fails if nobody does."""
         with self._news:
-            assert self._news.wait_for(reached, PATIENCE), f"{what} reaches nobody at all"
+            came = self._news.wait_for(lambda: self.connections > 0, PATIENCE)
+            assert came, f"{what} reaches nobody at all"
 
     def close(self) -> None:
         """Stop; clients are cut off."""
@@ -85,11 +81,8 @@ class Counter:
             client.close()
 
     def _answer(self, text: str) -> bytes:
-        body, kind = (
-            (self.page.encode(), "text/html")
-            if text.startswith("GET / ")
-            else (self.PICTURE, "image/gif")
-        )
+        page = self.pages.get(text.split(" ")[1])
+        body, kind = (self.PICTURE, "image/gif") if page is None else (page.encode(), "text/html")
         return (
             f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
             "Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n"
