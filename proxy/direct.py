@@ -16,7 +16,8 @@ from bindpost.errors import BindError
 
 from . import advice, wsa
 from .binding import bind_tcp, bind_unix, resolve
-from .provider import Hop, ProtocolFactory, Report
+from .calling import call_here
+from .provider import Call, Hop, ProtocolFactory, Report
 from .socket_listener import SocketListener
 
 URL: Final = "direct:"
@@ -31,7 +32,7 @@ class DirectProvider:
     unlike many C programs: name `0.0.0.0` beside it for both. The transports are asyncio's own;
     they tell nothing as extra info `via`.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -102,6 +103,10 @@ class DirectProvider:
         found = ", ".join(address.host for address in addresses)
         resolved = Hop("resolve", endpoint.host, True, found, (perf_counter() - begun) * 1000)
         return [resolved, *await asyncio.to_thread(advice.foresee, endpoint, addresses)]
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Connect to a bound address, to a wildcard by loopback. Raises `UnreachedError`."""
+        return await call_here(address, seconds=seconds)
 
 
 async def _refusal(error: OSError, endpoint: Endpoint, hop: str) -> BindError:

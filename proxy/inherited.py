@@ -14,8 +14,9 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError, ConfigError
 
 from . import wsa
+from .calling import call_here
 from .matrix import INHERITED
-from .provider import Hop, ProtocolFactory, Report
+from .provider import Call, Hop, ProtocolFactory, Report
 from .socket_listener import SocketListener, address_of
 
 SCHEME: Final = "inherit"
@@ -67,7 +68,7 @@ class InheritedProvider:
     themselves stay open for the next one, and are not passed on to child processes. The transports
     are asyncio's own; they tell nothing as extra info `via`.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(
@@ -164,6 +165,10 @@ class InheritedProvider:
             Hop("handover", self.url, True, f"got {names}"),
             *(self._examine(one) for one in handed),
         ]
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Connect to a handed socket, to a wildcard by loopback. Raises `UnreachedError`."""
+        return await call_here(address, seconds=seconds)
 
     def _choose(self) -> list[Handed]:
         """Give the descriptors that are ours. Raises `Trouble` if there are none."""

@@ -151,3 +151,79 @@ class Deciding(Protocol):
 async def decision_of(provider: BindProvider, endpoint: Endpoint) -> BindPath | None:
     """Give the decision of a provider that goes by rules, None for any other."""
     return await provider.decision(endpoint) if isinstance(provider, Deciding) else None
+
+
+# The add-on of a provider that can be tested from end to end; see `selftest`
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of a connection made as a peer makes it; `ok` is None when that can't be told."""
+
+    ok: bool | None
+    detail: str
+    hint: str
+
+
+class UnreachedError(Exception):
+    """No connection was made; `finding` says whether peers can make none either."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.detail)
+
+
+class Stream(Protocol):
+    """The bytes of a connection, from the peer's side."""
+
+    async def read(self, limit: int) -> bytes:
+        """Give what has come, `limit` bytes at most; nothing at the end. Raises `OSError`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send data; does not block."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up; returns when nothing of the connection is left here. May be called again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """
+    A connection to a listener, made as a peer makes it.
+
+    `name` is where it comes from, as the listener should be told it: None if that isn't known, port
+    0 if its port isn't. `exact` says that nothing on the way may give it another name. `proxy` is
+    the proxy's own address, if that is known. `silent` is what it means when no session begins.
+    """
+
+    stream: Stream
+    silent: Finding
+    name: Endpoint | None = None
+    exact: bool = False
+    proxy: str = ""
+
+    def is_from(self, peer: Endpoint) -> bool | None:
+        """Say whether a peer that a listener was told is this caller; None if nobody can say."""
+        if self.name is None:
+            return None
+        if peer.host == self.name.host and self.name.port in (0, peer.port):
+            return True
+        return False if self.exact or peer.host == self.proxy else None
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A bind provider that can also come in from the other side; looked for at run time."""
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """
+        Connect to an address of a listener of this provider, as a peer would.
+
+        That is through the same proxy where the path has one. Raises `UnreachedError`, after
+        `seconds` at the latest; then, and when cancelled, nothing is left. The connection is the
+        caller's to close.
+        """
+        ...

@@ -71,7 +71,7 @@ def paths() -> tuple[Path, ...]:
             "socks5:// socks4:// socks4a://",
             "The hop `accept` comes after the start. [socks.md](socks.md) has the same rows with "
             "what tells one from another, those that are no failures, and a danted.conf.",
-            tuple(map(_socks, (row for row in socks_matrix.MATRIX if row.signs))),
+            tuple(map(_socks, (row for row in socks_matrix.MATRIX if row.is_logged))),
         ),
         Path(
             "ssh://",

@@ -5,6 +5,9 @@ from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
     BODY_TIMEOUT,
+    CONNECT_FAILED,
+    CONNECT_REFUSED,
+    CONNECTION_MADE,
     DISK_LOW,
     MESSAGE_RECEIVED,
     PROTOCOL_INFORMATION_FAILED,
@@ -13,7 +16,9 @@ from .ims import (
     RELAY_REFUSED,
     SERVICE_STARTED,
     SERVICE_STOPPED,
+    SERVICES_HOP,
     WINSOCK_FAILED,
+    bind_failure,
 )
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
@@ -68,6 +73,9 @@ __all__ = [
     "CATALOGUE",
     "CLIENT_DROPPED",
     "CLIENT_FILE_ODD",
+    "CONNECTION_MADE",
+    "CONNECT_FAILED",
+    "CONNECT_REFUSED",
     "CUT",
     "DISK_LOW",
     "DRAINING",
@@ -97,6 +105,7 @@ __all__ = [
     "RELOAD_FAILED",
     "REQUEST_FAILED",
     "RETENTION_SWEPT",
+    "SERVICES_HOP",
     "SERVICE_STARTED",
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
@@ -121,6 +130,7 @@ __all__ = [
     "Category",
     "EventType",
     "Level",
+    "bind_failure",
     "find_type",
     "types_from",
 ]

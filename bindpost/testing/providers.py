@@ -16,7 +16,13 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy.held import as_held
-from bindpost.proxy.provider import BindProvider, Listener, ListenerState
+from bindpost.proxy.provider import (
+    BindProvider,
+    Listener,
+    ListenerState,
+    Reaching,
+    UnreachedError,
+)
 from bindpost.proxy.wsa import EADDRINUSE
 
 
@@ -349,6 +355,30 @@ class BindProviderSuite:
         failed = [hop for hop in hops if hop.ok is False]
         assert [hop.code for hop in failed] == [EADDRINUSE]
         assert failed[0].hint
+
+    async def test_reach_comes_in_as_a_peer(
+        self, bench: Bench, listener: Listener, log: Log
+    ) -> None:
+        """A provider with the add-on `reach` gets into its own listener, or says that it can't."""
+        if not isinstance(bench.provider, Reaching):
+            return
+        call, finding = None, None
+        try:
+            call = await bench.provider.reach(listener.addresses[0], seconds=10)
+        except UnreachedError as error:
+            finding = error.finding
+        if call is None:
+            assert finding is not None
+            assert finding.ok is None, finding
+            assert finding.hint
+            return
+        call.stream.write(b"hello")
+
+        assert await call.stream.read(1000) == b"hello"
+        assert len(log.transports) == 1
+        await call.stream.close()
+        await call.stream.close()
+        await log.ended.wait()
 
     async def test_a_port_of_its_own_is_no_fault(self, bench: Bench, listener: Listener) -> None:
         """For a listener that is bound a walk tells no fault, and leaves it as it was."""

@@ -10,17 +10,22 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 
 from ..bindpath import BindPath
+from ..calling import NO_WAY
 from ..pause import Pause, pause_of
 from ..provider import (
     BindProvider,
+    Call,
     Hop,
     Listener,
     ListenerState,
     ProtocolFactory,
+    Reaching,
     Report,
+    UnreachedError,
     decision_of,
     warnings_of,
 )
+from .reach import reach
 from .receiver import Gate, HeaderReceiver
 from .trusted import TrustedSenders
 
@@ -82,7 +87,7 @@ class ProxyProtocolProvider:
     (`AUTHORITY`, `UNIQUE_ID`, `SSL_VERSION`, `0xEA`) to texts or numbers. TLS, implicit or by
     STARTTLS, is inside: the header comes before it.
 
-    Implements `bindpost.proxy.provider.BindProvider`. Raises `ConfigError`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`. Raises `ConfigError`.
     """
 
     def __init__(
@@ -147,3 +152,14 @@ class ProxyProtocolProvider:
                 f"trusted senders: {self._trusted}",
             ),
         ]
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """
+        Connect as the inner provider does, and send a header as a load balancer would.
+
+        Raises `UnreachedError`, also when the connection comes from a sender that isn't trusted.
+        """
+        if not isinstance(self._inner, Reaching):
+            raise UnreachedError(NO_WAY)
+        call = await self._inner.reach(address, seconds=seconds)
+        return await reach(call, address, self._trusted)

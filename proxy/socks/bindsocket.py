@@ -1,4 +1,8 @@
-"""PySocks made to speak BIND: request and first reply. The second one is read by `pending`."""
+"""
+PySocks made to speak BIND: request and first reply. The second one is read by `pending`.
+
+CONNECT differs in the command alone, so a self-test comes back in by the same socket.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from bindpost.config.endpoint import Endpoint
 from . import wire
 from .address import SocksProxy
 from .naming import name_of
-from .symptom import Sign, Symptom, sign_of
+from .symptom import REACH, Sign, Symptom, sign_of
 from .timing import KEEPALIVE, Keepalive
 
 OVERHEARD: Final = 256
@@ -33,7 +37,7 @@ class _Readable(Protocol):
 
 class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no types
     """
-    A blocking socket whose `bind_at` asks a SOCKS proxy to bind a port.
+    A blocking socket whose `ask` has a SOCKS proxy bind a port, or connect to one.
 
     It notes how far it got (`hop`) and what it heard, because PySocks hides its own errors: only
     two classes ever leave `connect`. PySocks looks up what to say by `_proxy_negotiators` and sends
@@ -43,21 +47,28 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
     default_proxy = None  # what somebody may have set for the whole process is not for us
 
     def __init__(
-        self, proxy: SocksProxy, family: int, target: str, keepalive: Keepalive = KEEPALIVE
+        self,
+        proxy: SocksProxy,
+        family: int,
+        target: str,
+        keepalive: Keepalive = KEEPALIVE,
+        *,
+        command: int = wire.BIND,
     ) -> None:
         super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.hop = "connect"
         self.heard = bytearray()
         self._bindpost_proxy = proxy
         self._target = target
+        self._command = command
         self._farewell = socket.SHUT_WR
         prepare(self, keepalive)
 
-    def bind_at(
-        self, sockaddr: tuple[str | int, ...], wanted: Endpoint, *, timeout: float
-    ) -> Endpoint:
+    def ask(self, sockaddr: tuple[str | int, ...], wanted: Endpoint, *, timeout: float) -> Endpoint:
         """
-        Connect to the proxy and have it bind a port; gives the address that it has bound.
+        Connect to the proxy and have it do what is wanted; gives the address that it did it with.
+
+        For BIND that is the one that it has bound, for CONNECT the one that it connects from.
 
         Blocks; `timeout` is for each connect and receive, in seconds. Raises `socks.ProxyError`;
         `symptom` tells what of it.
@@ -72,7 +83,7 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
 
     def hang_up(self) -> None:
         """
-        End a `bind_at` that runs in another thread; does nothing when none has begun.
+        End an `ask` that runs in another thread; does nothing when none has begun.
 
         The first time politely: a proxy that works lets go of the port, then hangs up too.
         """
@@ -87,13 +98,12 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
         return plain
 
     def symptom(self, error: OSError) -> Symptom:
-        """Give what an error of `bind_at`, or a `TimeoutError` of its caller, means."""
+        """Give what an error of `ask`, or a `TimeoutError` of its caller, means."""
         root = getattr(error, "socket_err", None) or error
         sign, code = self._sign(root)
-        hop = "bind" if sign is Sign.REPLY else self.hop
         return Symptom(
             version=self._bindpost_proxy.version,
-            hop="auth" if sign in (Sign.LOGIN_WANTED, Sign.NO_METHOD) else hop,
+            hop=self._hop_of(sign),
             sign=sign,
             target=self._target,
             code=code,
@@ -101,6 +111,14 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
             heard=bytes(self.heard),
             named=name_of(bytes(self.heard)),
         )
+
+    def _hop_of(self, sign: Sign) -> str:
+        """Give the hop that failed; all that comes of a CONNECT's request is its own."""
+        if sign in (Sign.LOGIN_WANTED, Sign.NO_METHOD):
+            return "auth"
+        if self._command == wire.CONNECT and (sign is Sign.REPLY or self.hop == "request"):
+            return REACH
+        return "bind" if sign is Sign.REPLY else self.hop
 
     def _sign(self, root: OSError) -> tuple[Sign, int | None]:
         match root:
@@ -119,19 +137,21 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
 
     # What PySocks calls
 
-    def _bind5(self, host: str, port: int) -> None:
+    def _ask5(self, host: str, port: int) -> None:
         self.hop = "greeting"
         try:
-            command = bytes((wire.BIND,))
+            command = bytes((self._command,))
             _, self.proxy_sockname = self._SOCKS5_request(self, command, (host, port))
         except socks.GeneralProxyError:
             self._overhear()
             raise
 
-    def _bind4(self, host: str, port: int) -> None:
+    def _ask4(self, host: str, port: int) -> None:
         self.hop = "request"
         user = self._bindpost_proxy.user.encode()
-        request = struct.pack(">BBH", 4, wire.BIND, port) + socket.inet_aton(host) + user + b"\0"
+        request = (
+            struct.pack(">BBH", 4, self._command, port) + socket.inet_aton(host) + user + b"\0"
+        )
         self.sendall(request)
         with self.makefile("rb", 0) as reader:
             zero, code, bound, address = struct.unpack(">BBH4s", self._readall(reader, 8))
@@ -142,7 +162,7 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
             raise socks.SOCKS4Error(f"{code:#04x}: {socks.SOCKS4_ERRORS.get(code, 'Unknown')}")
         self.proxy_sockname = (socket.inet_ntoa(address), bound)
 
-    _proxy_negotiators = {socks.SOCKS5: _bind5, socks.SOCKS4: _bind4}  # noqa: RUF012 - PySocks' name
+    _proxy_negotiators = {socks.SOCKS5: _ask5, socks.SOCKS4: _ask4}  # noqa: RUF012 - PySocks' name
 
     def _readall(self, file: _Readable, count: int) -> bytes:
         """Read exactly so many bytes, as PySocks does, and note them and the hop."""

@@ -39,6 +39,11 @@ socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0
              command: bindreply
              protocol: tcp{log} }}
 """
+_CONNECT: Final = """\
+socks pass {{ from: 0.0.0.0/0 to: {host}/32
+             command: connect
+             protocol: tcp }}
+"""
 _LOG_ERRORS: Final = "\n             log: error"
 _REST: Final = "socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
 
@@ -78,6 +83,7 @@ class Dante:
         clients: str = "0.0.0.0/0",
         bind: bool = True,
         bindreply: bool = True,
+        connect: bool = False,
         ports: str = "",
         only_v4: bool = False,
         log_errors: bool = True,
@@ -100,6 +106,8 @@ class Dante:
             text += _BIND.format(host=self._host, range=port_range, version=version)
         if bindreply:
             text += _BINDREPLY.format(log=_LOG_ERRORS if log_errors else "")
+        if connect:
+            text += _CONNECT.format(host=self._host)
         config = self._folder / "danted.conf"
         config.write_text(text + _REST)
         self._run(config)

@@ -1,18 +1,20 @@
-"""One attempt to have a proxy bind a port: resolve, connect, greet, log in, ask."""
+"""One attempt to have a proxy do something: resolve, connect, greet, log in, ask."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 from bindpost.config.endpoint import Endpoint
 
 from .. import wsa
 from ..binding import Address, resolve
-from . import worker
+from . import wire, worker
 from .address import SocksProxy
 from .bindsocket import BindSocket
 from .pending import Pending, take_leave
@@ -23,9 +25,26 @@ _TRY_AGAIN: Final = 11002
 """WSATRY_AGAIN: the name server has not answered."""
 
 
+_T = TypeVar("_T")
+
+
+class Connected(NamedTuple):
+    """
+    A connection that the proxy has made.
+
+    `name` is where it comes from, as the proxy tells it; `target` is the proxy for a sentence,
+    `host` its address.
+    """
+
+    sock: socket.socket
+    name: Endpoint
+    target: str
+    host: str
+
+
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """Binds ports on one proxy."""
+    """Binds ports on one proxy, and connects through it."""
 
     proxy: SocksProxy
     timing: Timing
@@ -38,14 +57,27 @@ class Dialer:
         its end after `timing.total`, leave no thread and no connection behind.
         """
         until = asyncio.get_running_loop().time() + self.timing.total
+        return await self._at_any(until, lambda at: self._bind_at(at, wanted, until))
+
+    async def connect(self, to: Endpoint, *, seconds: float) -> Connected:
+        """
+        Have the proxy connect to an address, as a self-test does; returns when it is connected.
+
+        Raises `Failure`. Cancelling it, and its end after `seconds`, leave nothing behind.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        return await self._at_any(until, lambda at: self._connect_at(at, to, until))
+
+    async def _at_any(self, until: float, attempt: Callable[[Address], Awaitable[_T]]) -> _T:
+        """Try the proxy's addresses in turn; only one that can't be connected to leads on."""
         addresses = await self.resolve(until)
         for address in addresses[:-1]:
             try:
-                return await self._bind_at(address, wanted, until)
+                return await attempt(address)
             except Failure as failure:
                 if failure.symptom.hop != "connect":
                     raise
-        return await self._bind_at(addresses[-1], wanted, until)
+        return await attempt(addresses[-1])
 
     async def resolve(self, until: float) -> list[Address]:
         """Give the proxy's addresses; raises `Failure`, hop `resolve`."""
@@ -67,12 +99,7 @@ class Dialer:
 
     async def _bind_at(self, address: Address, wanted: Endpoint, until: float) -> Pending:
         target = self.name(address)
-        try:
-            sock = BindSocket(self.proxy, address.family, target, self.timing.keepalive)
-        except OSError as error:
-            sign, code = sign_of(error)
-            text = error.strerror or ""
-            raise self._failure("connect", sign, target, code=code, text=text) from None
+        sock = self._socket(address, wire.BIND)
         try:
             bound = await self._ask(sock, address, wanted, until)
             if not self._is_wanted(wanted.port, bound.port):
@@ -90,6 +117,26 @@ class Dialer:
             address=_reachable(bound, address),
         )
 
+    async def _connect_at(self, address: Address, to: Endpoint, until: float) -> Connected:
+        sock = self._socket(address, wire.CONNECT)
+        try:
+            name = await self._ask(sock, address, to, until)
+        except BaseException:
+            sock.close()
+            raise
+        return Connected(sock.take(), name, self.name(address), address.host)
+
+    def _socket(self, address: Address, command: int) -> BindSocket:
+        target = self.name(address)
+        try:
+            return BindSocket(
+                self.proxy, address.family, target, self.timing.keepalive, command=command
+            )
+        except OSError as error:
+            sign, code = sign_of(error)
+            text = error.strerror or ""
+            raise self._failure("connect", sign, target, code=code, text=text) from None
+
     def _is_wanted(self, wanted: int, bound: int) -> bool:
         """Say whether a bound port will do; 3proxy always tells its own, which it is not."""
         return bound == wanted if wanted else bound not in (0, self.proxy.port)
@@ -99,7 +146,7 @@ class Dialer:
     ) -> Endpoint:
         try:
             async with asyncio.timeout_at(until):
-                work = partial(sock.bind_at, address.sockaddr, wanted, timeout=self.timing.step)
+                work = partial(sock.ask, address.sockaddr, wanted, timeout=self.timing.step)
                 return await worker.run(work, stop=sock.hang_up)
         except OSError as error:  # a socks.ProxyError, or the deadline
             symptom = replace(sock.symptom(error), wanted=wanted.port)

@@ -10,7 +10,9 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from .. import wsa
-from .matrix import LOCAL, row_for
+from ..calling import NOTHING
+from ..provider import Finding
+from .matrix import LOCAL, Row, row_for
 from .symptom import Sign, Symptom
 
 SHOWN: Final = 60
@@ -22,15 +24,30 @@ _REPLIES: Final[dict[int, dict[int, str]]] = {4: socks.SOCKS4_ERRORS, 5: socks.S
 def explain(symptom: Symptom, endpoint: Endpoint, path: str) -> BindError:
     """Give the error of a symptom; `path` is the proxy's URL, redacted."""
     row = row_for(symptom)
-    winsock = _own_code(symptom) or row.winsock
     return BindError(
-        winsock if row.event == LOCAL else row.event,
+        _winsock(row, symptom) if row.event == LOCAL else row.event,
         endpoint=str(endpoint),
         path=path,
         hop=symptom.hop,
-        detail=f"{row.detail.format(**_fields(symptom))} ({winsock} {wsa.name_of(winsock)})",
+        detail=_detail(row, symptom),
         hint=row.hint,
     )
+
+
+def find(symptom: Symptom) -> Finding:
+    """Give what a self-test has found: a fault, or that it couldn't be made."""
+    row = row_for(symptom)
+    ok = False if row.event == NOTHING else None
+    return Finding(ok, _detail(row, symptom), row.hint)
+
+
+def _detail(row: Row, symptom: Symptom) -> str:
+    winsock = _winsock(row, symptom)
+    return f"{row.detail.format(**_fields(symptom))} ({winsock} {wsa.name_of(winsock)})"
+
+
+def _winsock(row: Row, symptom: Symptom) -> int:
+    return _own_code(symptom) or row.winsock
 
 
 def _own_code(symptom: Symptom) -> int | None:

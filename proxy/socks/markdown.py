@@ -12,8 +12,9 @@ from typing import Final
 from bindpost.pages import Part
 
 from .. import wsa
+from ..calling import EVENTS
 from .matrix import LOCAL, MATRIX, Row
-from .symptom import Sign
+from .symptom import REACH, Sign
 
 
 def table() -> str:
@@ -38,7 +39,7 @@ def _line(row: Row) -> str:
             ", ".join(row.hops),
             _told(row),
             f"{row.winsock} {wsa.name_of(row.winsock)}",
-            "its own" if row.event == LOCAL else str(row.event),
+            "its own" if row.event == LOCAL else EVENTS.get(row.event, str(row.event)),
             row.hint,
         )
     return f"| {' | '.join(cells)} |"
@@ -50,6 +51,8 @@ def _told(row: Row) -> str:
         return "anything else"
     if Sign.REPLY in row.signs:
         codes = " or ".join(f"0x{code:02X}" for code in row.codes)
+        if REACH in row.hops:
+            return f"reply {codes} to CONNECT" if codes else "another reply to CONNECT"
         number = "second" if "accept" in row.hops else "first"
         return f"{number} reply {codes}" if codes else f"another code in the {number} reply"
     if row.codes:

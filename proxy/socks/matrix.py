@@ -6,54 +6,14 @@ The classifier (`row_for`), the tests and docs/socks.md all read this table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from .. import wsa
+from .matrix_later import LATER
+from .row import LOCAL, Row
 from .symptom import Service, Sign, Symptom
 
-LOCAL: Final = 0
-"""In place of an event's code: the fault is this machine's, and so is the code."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """
-    One situation.
-
-    `version`, `hops`, `signs`, `codes` and `named` say which symptoms it has; None or empty fits
-    all, but a row without `signs` fits none: it is no failure of a bind, and `outcome` says what it
-    is. `winsock` is the underlying error, unless the operating system gave one of its own. `event`
-    is the code that event 4007 carries. `detail` names what `explain` knows of the symptom. `slow`
-    says that trying again soon is no use. `taken` says that it may only mean that the port is held
-    by a connection that this listener has, or had a moment ago.
-    """
-
-    key: str
-    situation: str
-    version: int | None = None
-    hops: tuple[str, ...] = ()
-    signs: tuple[Sign, ...] = ()
-    codes: tuple[int, ...] = ()
-    named: Service | None = None
-    winsock: int = 0
-    event: int = wsa.ENETDOWN
-    detail: str = ""
-    hint: str = ""
-    outcome: str = ""
-    slow: bool = False
-    taken: bool = False
-
-    def fits(self, symptom: Symptom) -> bool:
-        """Say whether a symptom is one of this row's."""
-        return (
-            symptom.sign in self.signs
-            and (not self.hops or symptom.hop in self.hops)
-            and (self.version is None or symptom.version == self.version)
-            and (not self.codes or symptom.code in self.codes)
-            and (self.named is None or symptom.named is self.named)
-        )
-
+__all__ = ["LOCAL", "MATRIX", "Row", "row_for"]
 
 _UNANSWERED: Final = (Sign.TIMEOUT, Sign.CLOSED, Sign.RESET, Sign.INVALID)
 _ENDED: Final = (Sign.CLOSED, Sign.RESET)
@@ -460,70 +420,7 @@ MATRIX: Final = (
         detail="{target} could not bind port {wanted}: reply {code}, {text}",
         hint="look into the proxy's log",
     ),
-    # Waiting for a client and reply #2; these come after the start
-    Row(
-        key="bindreply",
-        situation="The proxy refuses the client that connects (no `bindreply` rule in Dante)",
-        hops=("accept",),
-        signs=(Sign.REPLY,),
-        codes=(0x02, 0x5B),
-        winsock=wsa.EACCES,
-        detail="{target} refused a connection to the bound port: reply {code}, {text}",
-        hint="the proxy refused the incoming connection: add a rule for it (in Dante: socks pass "
-        "with command: bindreply)",
-        slow=True,
-    ),
-    Row(
-        key="accept-failed",
-        situation="Another reply code in place of a client (3proxy gives up after 180 s)",
-        hops=("accept",),
-        signs=(Sign.REPLY,),
-        winsock=10053,
-        detail="{target} ended the bind: reply {code}, {text}",
-        hint="look into the proxy's log; it may limit how long a bind may wait",
-    ),
-    Row(
-        key="lost",
-        situation="The proxy dies or restarts while the bind waits",
-        hops=("accept",),
-        signs=_ENDED,
-        winsock=10054,
-        detail="{target} closed the waiting bind",
-        hint="the proxy was restarted, or limits how long a bind may wait; bindpost binds again",
-    ),
-    Row(
-        key="vanished",
-        situation="The proxy's host vanishes while the bind waits",
-        hops=("accept",),
-        signs=(Sign.TIMEOUT,),
-        winsock=wsa.ETIMEDOUT,
-        detail="the connection to {target} has died",
-        hint="see whether the proxy's host is up and the network to it works",
-    ),
-    Row(
-        key="accept-invalid",
-        situation="What should announce a client is no SOCKS",
-        hops=("accept",),
-        signs=(Sign.INVALID,),
-        winsock=10043,
-        detail="{target} announced a connection with bytes that are no SOCKS{version}: {heard}",
-        hint="the proxy is broken, or something between changes what it sends",
-    ),
-    Row(
-        key="never-announced",
-        situation="A client connects, and the proxy never says so",
-        outcome="looks as if nobody had come; connect from outside to see whether a banner comes",
-    ),
-    Row(
-        key="unknown-peer",
-        situation="The proxy announces a client as 0.0.0.0:0",
-        outcome="works; the peer is unknown",
-    ),
-    Row(
-        key="in-pieces",
-        situation="Replies come byte by byte, or together with the client's first bytes",
-        outcome="works",
-    ),
+    *LATER,
     # Whatever else
     Row(
         key="other",

@@ -11,7 +11,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import SocksPath
 from bindpost.errors import BindError, ConfigError
 
-from ..provider import Hop, ProtocolFactory, Report
+from ..provider import Call, Hop, ProtocolFactory, Report
 from .address import SocksProxy
 from .diagnosis import Diagnosis
 from .dial import Dialer
@@ -19,6 +19,7 @@ from .explain import explain
 from .listener import SocksListener
 from .naming import probe
 from .pending import Pending
+from .reach import reach
 from .sessions import Sessions
 from .symptom import Failure, Service, Sign, Symptom
 from .timing import Timing, keepalive_of
@@ -31,7 +32,7 @@ class SocksProvider:
 
     Of the endpoint only the port counts; its host must be a wildcard.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(self, proxy: SocksProxy, *, timing: Timing | None = None) -> None:
@@ -105,6 +106,10 @@ class SocksProvider:
         """
         self._proxy.check(endpoint)
         return await Diagnosis(self._dialer, partial(self._explain, endpoint)).walk(endpoint)
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Connect to a bound address by CONNECT through the proxy. Raises `UnreachedError`."""
+        return await reach(self._dialer, address, seconds=seconds)
 
     async def _bind(self, endpoint: Endpoint) -> Pending:
         """Bind; again, if the proxy may only need a moment to let go of the port."""

@@ -30,9 +30,9 @@ class SocksServer:
     address on which ports are bound, and from which it connects: on a loopback address it leads
     nowhere else. `users` maps names to passwords; with any, SOCKS5 needs one and SOCKS4 is refused.
     `policy` says what happens to a port that is taken, `faults` what is wrong on purpose, `reply`
-    and `second_reply` are the codes of these replies in place of success. `versions` are those that
-    are spoken. `drip` is the pause between two bytes of the fault `slow`, in seconds. `watch` is
-    told what happens, without secrets.
+    and `second_reply` are the codes of these replies in place of success, `connect_reply` that of
+    the one to CONNECT. `versions` are those that are spoken. `drip` is the pause between two bytes
+    of the fault `slow`, in seconds. `watch` is told what happens, without secrets.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class SocksServer:
         faults: Collection[Fault] = (),
         reply: int | None = None,
         second_reply: int | None = None,
+        connect_reply: int | None = None,
         versions: Collection[int] = (4, 5),
         drip: float = 0.05,
         watch: Watch = unwatched,
@@ -57,6 +58,7 @@ class SocksServer:
             faults=frozenset(faults),
             reply=reply,
             second_reply=second_reply,
+            connect_reply=connect_reply,
             versions=frozenset(versions),
             drip=drip,
             watch=watch,

@@ -67,6 +67,7 @@ class Manners:
     faults: frozenset[Fault]
     reply: int | None
     second_reply: int | None
+    connect_reply: int | None
     versions: frozenset[int]
     drip: float
     watch: Watch
@@ -201,6 +202,8 @@ class Client:
         known = (wire.CONNECT,) if self._manners.has(Fault.NO_BIND) else (wire.CONNECT, wire.BIND)
         if request.command not in known:
             await self.refuse(_UNKNOWN_COMMAND[self.version], "the command is not known here")
+        if request.command == wire.CONNECT and self._manners.connect_reply is not None:
+            await self.refuse(self._manners.connect_reply, "by order")
         if self._manners.reply is not None:
             await self.refuse(self._manners.reply, "by order")
         if self._manners.has(Fault.REFUSES):

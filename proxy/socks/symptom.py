@@ -11,6 +11,8 @@ from .. import wsa
 
 HOPS: Final = ("resolve", "connect", "greeting", "auth", "request", "bind", "accept")
 """The steps of a bind, in order. SOCKS4 has no greeting and no auth."""
+REACH: Final = "reach"
+"""The step of a self-test that comes after them: CONNECT to what was bound."""
 
 
 class Sign(StrEnum):
@@ -27,6 +29,7 @@ class Sign(StrEnum):
     LOGIN_REFUSED = "a status other than 0"
     REPLY = "a reply code"
     OTHER_PORT = "success, with another port"
+    UNANNOUNCED = "no reply, though a client connected"
 
 
 class Service(StrEnum):
@@ -48,7 +51,7 @@ class Symptom:
 
     `target` is the proxy, `code` the SOCKS reply code of a REPLY or the Winsock code of an error of
     the operating system, `heard` what the proxy had sent, `named` what it is if that was found out,
-    `wanted` and `bound` the ports of OTHER_PORT.
+    `wanted` and `bound` the ports of OTHER_PORT; `wanted` is also where a self-test connects.
     """
 
     version: int

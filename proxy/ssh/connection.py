@@ -139,7 +139,7 @@ class SshConnection:
         """Have the server connect to an address, and hang up."""
         try:
             async with asyncio.timeout(self._timing.request):
-                _, writer = await self._connection.open_connection(host, port)
+                _, writer = await self.connect(host, port)
         except asyncssh.ChannelOpenError as error:
             is_answer = error.code == asyncssh.OPEN_CONNECT_FAILED and not self._client.lost.done()
             return Answers.NO if is_answer else Answers.UNKNOWN
@@ -147,6 +147,12 @@ class SshConnection:
             return Answers.UNKNOWN
         writer.close()
         return Answers.YES
+
+    async def connect(
+        self, host: str, port: int
+    ) -> tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]:
+        """Have the server connect to an address. Raises `asyncssh.Error`."""
+        return await self._connection.open_connection(host, port)
 
     async def lost(self) -> Exception | None:
         """Return when the connection is lost, with the reason."""

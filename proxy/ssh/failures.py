@@ -17,7 +17,9 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from .. import wsa
-from .matrix import ECONNRESET, ETIMEDOUT, ROWS
+from ..calling import NOTHING
+from ..provider import Finding
+from .matrix import ECONNRESET, ETIMEDOUT, REACH_ROWS, ROWS, Row
 from .request import ListenRequest
 from .settings import SshSettings
 
@@ -74,25 +76,38 @@ class Failures:
     ) -> BindError:
         """Give the error of a row of the matrix; `cause` is the system's own Winsock code."""
         row = ROWS[key]
-        facts = {
-            "host": self.settings.host,
-            "server": self.settings.server,
-            "login": self.settings.login,
-            "endpoint": str(self.endpoint),
-            "port": str(self.endpoint.port),
-            "file": str(self._file(key)),
-            "other": other,
-        }
-        number = row.cause if cause is None else cause
-        colon = f": {reason}" if reason else ""
         return BindError(
             row.code,
             endpoint=str(self.endpoint),
             path=self.settings.url,
             hop=row.hop,
-            detail=f"{row.situation.format(**facts)}{colon} ({wsa.name_of(number)}, {number})",
-            hint=row.hint.format(**facts),
+            detail=self._detail(row, reason, cause=cause, other=other),
+            hint=row.hint.format(**self._facts(row, other)),
         )
+
+    def find(self, key: str, reason: str = "", *, cause: int | None = None) -> Finding:
+        """Give what a self-test has found: a fault, or that it couldn't be made."""
+        row = REACH_ROWS[key]
+        ok = False if row.code == NOTHING else None
+        detail = self._detail(row, reason, cause=cause)
+        return Finding(ok, detail, row.hint.format(**self._facts(row)))
+
+    def _detail(self, row: Row, reason: str, *, cause: int | None, other: str = "") -> str:
+        number = row.cause if cause is None else cause
+        colon = f": {reason}" if reason else ""
+        situation = row.situation.format(**self._facts(row, other))
+        return f"{situation}{colon} ({wsa.name_of(number)}, {number})"
+
+    def _facts(self, row: Row, other: str = "") -> dict[str, str]:
+        return {
+            "host": self.settings.host,
+            "server": self.settings.server,
+            "login": self.settings.login,
+            "endpoint": str(self.endpoint),
+            "port": str(self.endpoint.port),
+            "file": str(self._file(row.key)),
+            "other": other,
+        }
 
     def resolving(self, error: Exception) -> BindError:
         """Give the error of a name without an address."""

@@ -12,7 +12,8 @@ from typing import Final
 from bindpost.pages import Part
 
 from .. import wsa
-from .matrix import FACTS, ROWS, Row
+from ..calling import EVENTS
+from .matrix import FACTS, REACH_ROWS, ROWS, Row
 
 
 def table() -> str:
@@ -21,7 +22,7 @@ def table() -> str:
         [
             "| hop | 4007 | what is wrong | underneath | how it is told | what to do |",
             "|---|---|---|---|---|---|",
-            *(_line(row) for row in ROWS.values()),
+            *(_line(row) for row in (*ROWS.values(), *REACH_ROWS.values())),
         ]
     )
 
@@ -29,10 +30,10 @@ def table() -> str:
 def _line(row: Row) -> str:
     cells = (
         row.hop,
-        str(row.code),
+        EVENTS.get(row.code, str(row.code)),
         row.situation.format(**FACTS),
         f"{row.cause} {wsa.name_of(row.cause)}",
-        row.shows,
+        row.shows.format(**FACTS),
         row.hint.format(**FACTS),
     )
     return f"| {' | '.join(cells)} |"

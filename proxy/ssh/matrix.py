@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from .. import wsa
+from ..calling import NOTHING, UNTESTED
 
 EACCES, EADDRINUSE, EADDRNOTAVAIL = wsa.EACCES, wsa.EADDRINUSE, wsa.EADDRNOTAVAIL
 EAFNOSUPPORT, EINVAL, ENETDOWN = wsa.EAFNOSUPPORT, wsa.EINVAL, wsa.ENETDOWN
@@ -20,9 +21,10 @@ class Row(NamedTuple):
     One kind of failure.
 
     `hop` is the step that fails. `code` is the Winsock error that event 4007 carries: 10050 when
-    the path is at fault, 10048 when the port is taken. `cause` is the error underneath, unless the
-    system gives one of its own. `situation` and `hint` are sentences with places for the names of
-    `FACTS`; `shows` is by what it is told from the others.
+    the path is at fault, 10048 when the port is taken; or `NOTHING` or `UNTESTED` (`calling`).
+    `cause` is the error underneath, unless the system gives one of its own. `situation` and `hint`
+    are sentences with places for the names of `FACTS`, as is `shows`: by what it is told from the
+    others.
     """
 
     key: str
@@ -282,5 +284,68 @@ _MATRIX: Final = (
     ),
 )
 
+_SELF_TEST: Final = (
+    Row(
+        "loopback-only",
+        "reach",
+        NOTHING,
+        ECONNREFUSED,
+        "{host} listens on its loopback addresses only, not on {endpoint}",
+        "{host} can't connect to {endpoint}, and to 127.0.0.1 it can",
+        "set `GatewayPorts clientspecified` in sshd_config on {host}, or see which firewall there "
+        "closes the port; where a NAT stands before it, connect from outside to see",
+    ),
+    Row(
+        "unreached",
+        "reach",
+        NOTHING,
+        ECONNREFUSED,
+        "{host} can't connect to {endpoint}, which it has bound",
+        "{host} can't connect there, nor to its loopback addresses",
+        "look into sshd's log on {host}, and what listens there (`ss -ltn`)",
+    ),
+    Row(
+        "ipv6-only",
+        "reach",
+        UNTESTED,
+        EAFNOSUPPORT,
+        "{host} listens on IPv6, and its IPv6 address is not known here",
+        "{host} can't connect to {endpoint}, and to ::1 it can",
+        "connect from outside to see whether a banner comes",
+    ),
+    Row(
+        "no-connect",
+        "reach",
+        UNTESTED,
+        EACCES,
+        "sshd on {host} makes no connection for {login}",
+        "`ChannelOpenError`, administratively prohibited",
+        "set `AllowTcpForwarding yes` for the test (with `remote` a port is bound and can't be "
+        "looked at), or connect from outside to see whether a banner comes",
+    ),
+    Row(
+        "no-second-login",
+        "reach",
+        UNTESTED,
+        ECONNRESET,
+        "{server} lets nobody look at the port by a second login",
+        "the second login, or a connection by it, fails",
+        "look into sshd's log on {host}, or connect from outside to see whether a banner comes",
+    ),
+    Row(
+        "never-opened",
+        "accept",
+        NOTHING,
+        ETIMEDOUT,
+        "{host} takes a connection at {endpoint}, and no session begins",
+        "nothing comes within 5 s of a connection",
+        "see with `ss -ltnp`, as root on {host}, whether another program listens there too, and "
+        "look into sshd's log",
+    ),
+)
+"""What only the self-test finds: nobody can come in, or it can't be told."""
+
 ROWS: Final = MappingProxyType({row.key: row for row in _MATRIX})
-"""All rows by their key, in the order of the hops."""
+"""All rows of a bind by their key, in the order of the hops."""
+REACH_ROWS: Final = MappingProxyType({row.key: row for row in _SELF_TEST})
+"""All rows of a self-test by their key."""

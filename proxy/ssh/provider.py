@@ -11,7 +11,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
 from bindpost.log import get_logger
 
-from ..provider import Hop, Listener, ProtocolFactory, Report
+from ..provider import Call, Hop, Listener, ProtocolFactory, Report
 from .gateway import overridden, unsure
 from .settings import SshSettings, SshTable
 
@@ -25,7 +25,7 @@ class SshProvider:
     Every peer is a session with its true address; there is no relay and no limit. What may go
     wrong, with which code, stands in `matrix`.
 
-    Implements `bindpost.proxy.provider.BindProvider`.
+    Implements `bindpost.proxy.provider.BindProvider` and `Reaching`.
     """
 
     def __init__(self, settings: SshSettings, *, key: str = "via") -> None:
@@ -94,3 +94,9 @@ class SshProvider:
         from .diagnosis import diagnose
 
         return await diagnose(self.settings, endpoint)
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """Have the SSH server connect to what it has bound. Raises `UnreachedError`."""
+        from .reach import reach
+
+        return await reach(self.settings, address, seconds=seconds)

@@ -36,12 +36,15 @@ class SshStandIn:
     An SSH server on loopback with a key of its own, for one client key.
 
     `answer` decides what becomes of a request, `logins` counts, `drop()` ends every connection as
-    if sshd's processes were killed. `version` is what it calls itself.
+    if sshd's processes were killed. `version` is what it calls itself. It connects to 127.0.0.1 for
+    its clients, where everything is bound, and to nothing else; with `connects` false, as under
+    `AllowTcpForwarding remote`, it says that it may not.
     """
 
     def __init__(self, *, version: str = VERSION) -> None:
         self.answer = Answer.LISTEN
         self.gateway_ports_yes = False
+        self.connects = True
         self.logins = 0
         self.requests: list[tuple[str, int]] = []
         self.address = Endpoint("127.0.0.1", 0)
@@ -159,6 +162,10 @@ class _Server(asyncssh.SSHServer):
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> bool:
         del dest_port, orig_host, orig_port
+        if not self._standin.connects:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed"
+            )
         return dest_host == "127.0.0.1"
 
     async def server_requested(

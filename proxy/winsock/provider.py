@@ -19,7 +19,7 @@ from bindpost.errors import BindError, ConfigError
 from .. import wsa
 from ..bindpath import BindPath, Direction, decide
 from ..direct import DirectProvider
-from ..provider import Hop, Listener, ProtocolFactory, Report
+from ..provider import Call, Hop, Listener, ProtocolFactory, Report
 from .announcements import Announcements
 from .binder import Binder
 from .channel import Timing
@@ -30,6 +30,7 @@ from .listener import RemoteListener
 from .ntlm import Credentials, read_credentials, require
 from .policy import bind_rules
 from .ranges import parse_port
+from .reach import reach
 
 SCHEME: Final = "winsock"
 APPLICATION: Final = "msexcimc"
@@ -200,6 +201,15 @@ class WinsockProvider:
             hops += await self._local.diagnose(address if remote else endpoint)
         hops.append(self._foresee(path, endpoint, hops))
         return hops
+
+    async def reach(self, address: Endpoint, *, seconds: float) -> Call:
+        """
+        Connect to a bound address, on the proxy or here, directly: this client has no CONNECT.
+
+        Raises `UnreachedError`.
+        """
+        servers = self._dialer.servers
+        return await reach(address, seconds=seconds, proxy=servers[0] if servers else "")
 
     def _foresee(self, path: BindPath, endpoint: Endpoint, hops: list[Hop]) -> Hop:
         """Say what `serve` would do after these hops."""

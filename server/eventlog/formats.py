@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from ..store.events import KeptEvent
-from . import evt
+from . import evt, evtx, saved, xml_form
 from .json_form import document
 from .kept import recall
 from .record import EventRecord
@@ -39,14 +39,24 @@ def _write_json(records: Iterable[EventRecord], file: BinaryIO) -> None:
         file.write(msgspec.json.encode(document(record)) + b"\n")
 
 
+def _write_xml(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    file.writelines(line.encode() for line in xml_form.document(map(xml_form.event_xml, records)))
+
+
 def _write_evt(records: Iterable[EventRecord], file: BinaryIO) -> None:
     evt.write((evt.from_event(record, record.record_id or 0) for record in records), file)
+
+
+def _write_evtx(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    evtx.write((saved.from_event(record, record.record_id or 0) for record in records), file)
 
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "json": Format("application/x-ndjson", ".jsonl", True, _write_json),
+        "xml": Format("application/xml", ".xml", True, _write_xml),
         "evt": Format("application/octet-stream", ".evt", False, _write_evt),
+        "evtx": Format("application/octet-stream", ".evtx", False, _write_evtx),
     }
 )
 """By the names that the API and the command line have for them."""

@@ -1,12 +1,15 @@
 """Starts bindpost as its own process, as users do, and talks to it from outside."""
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -145,3 +148,26 @@ def squid(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[
             return stack.enter_context(running(port, path, "-N", "-f", config))
 
         yield start
+
+
+SelfTest = Callable[..., Awaitable[tuple[int, list[dict[str, Any]]]]]
+
+
+@pytest.fixture
+def self_test(tmp_path: Path) -> SelfTest:
+    """Run `bindpost check --self-test`; gives the exit status and its result, one a listener."""
+
+    async def run(*arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bindpost", "check", "--self-test", "--json", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        assert b"Traceback" not in err, err.decode()
+        return process.returncode, json.loads(out)
+
+    return run

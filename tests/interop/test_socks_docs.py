@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.local import free_port
+from bindpost.proxy.selftest import self_test
+from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.testing import Serve
 from bindpost.testing.programs import insist
 
@@ -125,3 +128,15 @@ def test_haproxy_lets_senders_wait(
     assert senders == {f"{number}@example.test": 1 for number in range(CLIENTS)}
     assert {str(row.session.peer).rpartition(":")[0] for row in rows} == {"127.0.0.1"}
     assert serving.stop() == 0
+
+
+async def test_the_self_test_comes_in(dante_url: str) -> None:
+    """The page's rule for CONNECT is what the self-test needs."""
+    hops = await self_test(SocksProvider.from_url(dante_url), Endpoint("0.0.0.0", 0))
+
+    assert [(hop.name, hop.ok) for hop in hops] == [
+        ("bind", True),
+        ("reach", True),
+        ("accept", True),
+        ("peer", True),
+    ]

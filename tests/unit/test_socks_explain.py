@@ -14,11 +14,12 @@ import socks  # type: ignore[import-untyped]  # PySocks has no types
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy import wsa
+from bindpost.proxy.calling import NOTHING, UNTESTED
 from bindpost.proxy.socks.address import SocksProxy
 from bindpost.proxy.socks.bindsocket import BindSocket
-from bindpost.proxy.socks.explain import SHOWN, explain, shown
+from bindpost.proxy.socks.explain import SHOWN, explain, find, shown
 from bindpost.proxy.socks.matrix import LOCAL, MATRIX, Row, row_for
-from bindpost.proxy.socks.symptom import HOPS, Service, Sign, Symptom, sign_of
+from bindpost.proxy.socks.symptom import HOPS, REACH, Service, Sign, Symptom, sign_of
 
 HERE = Endpoint("0.0.0.0", 2525)
 PATH = "socks5://proxy:1080"
@@ -64,9 +65,9 @@ def test_row_is_complete(row: Row) -> None:
         assert row.detail
         assert row.hint
         assert row.winsock
-        assert row.event in (wsa.ENETDOWN, wsa.EADDRINUSE, LOCAL)
+        assert row.event in (wsa.ENETDOWN, wsa.EADDRINUSE, LOCAL, NOTHING, UNTESTED)
         assert wsa.name_of(row.winsock) != str(row.winsock)
-        assert set(row.hops) <= set(HOPS)
+        assert set(row.hops) <= {*HOPS, REACH}
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: row.key)
@@ -91,7 +92,7 @@ def test_no_row_is_hidden_by_those_before_it(row: Row) -> None:
 
 
 @pytest.mark.parametrize("hop", HOPS)
-@pytest.mark.parametrize("sign", Sign)
+@pytest.mark.parametrize("sign", [sign for sign in Sign if sign is not Sign.UNANNOUNCED])
 @pytest.mark.parametrize("version", [4, 5])
 def test_every_symptom_is_explained(hop: str, sign: Sign, version: int) -> None:
     """Whatever is seen becomes an error that names the proxy, the underlying error and a cure."""
@@ -104,6 +105,28 @@ def test_every_symptom_is_explained(hop: str, sign: Sign, version: int) -> None:
         assert re.search(r" \(\d+", error.detail)
         assert not set("{}") & set(error.detail)
         assert error.hint
+
+
+@pytest.mark.parametrize("sign", Sign)
+@pytest.mark.parametrize("version", [4, 5])
+def test_every_symptom_of_a_self_test_is_told(sign: Sign, version: int) -> None:
+    """Whatever a self-test sees names the proxy and what to do; only what is sure is a fault."""
+    for code in (None, 0x01, 0x02, 0x05, 0x5B, 0xFF):
+        seen = symptom(REACH, sign, version=version, code=code)
+        finding = find(seen)
+
+        assert finding.ok is (False if row_for(seen).event == NOTHING else None)
+        assert "proxy:1080" in finding.detail
+        assert not set("{}") & set(finding.detail)
+        assert finding.hint
+    assert find(symptom("accept", Sign.UNANNOUNCED, version=version)).ok is False
+
+
+def test_what_a_self_test_finds_is_no_error_of_a_bind() -> None:
+    """Rows without an event are those of the self-test; `explain` is never asked for them."""
+    only_tested = {row.key for row in FAILURES if row.event in (NOTHING, UNTESTED)}
+
+    assert only_tested == {row.key for row in FAILURES if REACH in row.hops} | {"never-announced"}
 
 
 def test_only_a_taken_port_is_10048() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.proxy.ssh.matrix import ROWS
+from bindpost.proxy.selftest import ACCEPT
+from bindpost.proxy.ssh.matrix import REACH_ROWS, ROWS
 from bindpost.proxy.ssh.settings import SshTable, Timing
 
 PAGE = Path(__file__).parents[2] / "docs" / "ssh.md"
@@ -23,6 +24,7 @@ def page() -> str:
 def test_every_row_is_there(page: str) -> None:
     """The page has a line for each row of the matrix."""
     assert len(re.findall(r"\| 100(?:48|50) \|", page)) == len(ROWS)
+    assert len(re.findall(r"^\| (?:reach|accept) \| none", page, re.MULTILINE)) == len(REACH_ROWS)
 
 
 def test_the_example_names_every_key(page: str) -> None:
@@ -53,3 +55,4 @@ def test_the_times_are_the_codes(page: str) -> None:
     assert f"{timing.login:.0f} s" in ROWS["login-slow"].shows
     assert f"{timing.request:.0f} s" in ROWS["no-answer"].shows
     assert f"{lost:.0f} s" in ROWS["lost"].shows
+    assert f"{ACCEPT:.0f} s" in REACH_ROWS["never-opened"].shows

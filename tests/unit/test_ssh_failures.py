@@ -14,8 +14,9 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.proxy import wsa
+from bindpost.proxy.calling import NOTHING, UNTESTED
 from bindpost.proxy.ssh.failures import Failures, HostKey, Progress
-from bindpost.proxy.ssh.matrix import FACTS, ROWS, Row
+from bindpost.proxy.ssh.matrix import FACTS, REACH_ROWS, ROWS, Row
 from bindpost.proxy.ssh.settings import SshSettings
 from bindpost.proxy.ssh.standin import DISABLED, NOT_PERMITTED, OVERRIDDEN
 
@@ -159,6 +160,19 @@ def test_a_row_is_whole(row: Row) -> None:
     assert (row.code == wsa.EADDRINUSE) == (row.hop == "bind" and "in use" in row.situation)
     assert "{" not in row.situation.format(**FACTS) + row.hint.format(**FACTS)
     assert row.shows
+
+
+@pytest.mark.parametrize("row", REACH_ROWS.values(), ids=list(REACH_ROWS))
+def test_a_finding_is_its_row(row: Row) -> None:
+    """What a self-test finds is its row's; only a port that nobody reaches is a fault."""
+    finding = failures().find(row.key, "as they say")
+
+    assert row.code in {NOTHING, UNTESTED}
+    assert finding.ok is (False if row.code == NOTHING else None)
+    assert finding.detail.endswith(f": as they say ({wsa.name_of(row.cause)}, {row.cause})")
+    assert "bastion.example" in finding.detail
+    assert not set("{}") & set(finding.detail + finding.hint + row.shows.format(**FACTS))
+    assert finding.hint
 
 
 def test_what_a_server_says_is_quoted_and_cut() -> None:

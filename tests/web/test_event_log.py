@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -17,9 +18,10 @@ from starlette.applications import Starlette
 from bindpost.config.endpoint import Endpoint
 from bindpost.events import BIND_FAILED, READY, SESSION_REFUSED, EventType
 from bindpost.server.eventlog import Failure, record
-from bindpost.server.eventlog.evt import EvtReader
 from bindpost.server.eventlog.json_form import document
 from bindpost.server.eventlog.kept import keep
+from bindpost.server.eventlog.saved_file import read_events
+from bindpost.server.eventlog.xml_form import NAMESPACE
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.memory_events import MemoryEventStore
 from bindpost.server.web import event_log
@@ -343,21 +345,33 @@ async def test_an_export_is_the_log(http: httpx.AsyncClient, happen: Happen) -> 
     ]
 
 
+@pytest.mark.parametrize("form", ["evt", "evtx"])
 async def test_an_export_for_event_viewer(
-    http: httpx.AsyncClient, happen: Happen, tmp_path: Path
+    http: httpx.AsyncClient, happen: Happen, tmp_path: Path, form: str
 ) -> None:
-    """The file is one that a reader of NT's event logs takes."""
+    """The file is one that a reader of Windows' event logs takes."""
     for number in range(3):
         happen(wsa_error=10050 + number)
-    answer = await http.get(f"{EVENTS}/export", params={"format": "evt", "after": "1"})
-    path = tmp_path / "saved.evt"
+    answer = await http.get(f"{EVENTS}/export", params={"format": form, "after": "1"})
+    path = tmp_path / "saved"
     path.write_bytes(answer.content)
 
-    with EvtReader(path) as records:
-        found = [(one.number, one.identifier, one.strings) for one in records]
+    found = [(one.number, one.id, one.strings) for one in read_events(path)]
 
-    assert answer.headers["content-disposition"] == 'attachment; filename="events.evt"'
-    assert found == [(2, 0xC0000FA7, ("10051",)), (3, 0xC0000FA7, ("10052",))]
+    assert answer.headers["content-disposition"] == f'attachment; filename="events.{form}"'
+    assert found == [(2, 4007, ("10051",)), (3, 4007, ("10052",))]
+
+
+async def test_an_export_as_xml(http: httpx.AsyncClient, happen: Happen) -> None:
+    """The document has an element for each event, with its sentence."""
+    happened = [happen(), happen(wsa_error=10048)]
+
+    answer = await http.get(f"{EVENTS}/export", params={"format": "xml"})
+
+    root = ElementTree.fromstring(answer.content)
+    sentences = [element.text for element in root.iter(f"{{{NAMESPACE}}}Message")]
+    assert answer.headers["content-type"] == "application/xml"
+    assert sentences == [one.message for one in happened]
 
 
 async def test_an_export_of_nothing(http: httpx.AsyncClient) -> None:
@@ -373,5 +387,5 @@ async def test_an_export_that_cannot_be(http: httpx.AsyncClient) -> None:
     limited = await http.get(f"{EVENTS}/export", params={"limit": "5"})
 
     assert unknown.status_code == limited.status_code == 400
-    assert "json, evt" in unknown.text
+    assert "json, xml, evt, evtx" in unknown.text
     assert "not limit" in limited.text
