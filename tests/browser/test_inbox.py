@@ -132,7 +132,7 @@ def test_search_finds_as_one_types(url: str, send: Send, open_page: OpenPage) ->
     page.reload()
     expect(page.locator(".row")).to_have_count(2)
     page.locator("#q").fill("to:carol -invoice")
-    expect(page.locator(".row .subject bdi")).to_have_text("Greetings")
+    expect(page.locator(".row .subject bdi")).to_have_text(["Greetings"])
     page.locator("#q").fill("is:unread")
     expect(page.locator(".row")).to_have_count(4)
 
@@ -201,7 +201,7 @@ def test_a_message_is_seen_from_every_side(url: str, send: Send, open_page: Open
         "headers": "Grüße",
         "source": "Content-Type: multipart/alternative",
         "parts": "text/html",
-        "links": "The offer https://example.test/offer",
+        "links": "https://example.test/offer",
         "session": "220 ",
     }.items():
         page.locator(f"[data-show={view}]").click()
@@ -239,18 +239,12 @@ def test_a_phone_shows_one_thing_at_a_time(url: str, send: Send, open_page: Open
         send(subject=f"{'A very long subject that does not fit ' * 3}{number}")
     page = open_page(width=360, height=640)
     page.goto(url)
-    last = page.locator(".row").nth(25)
-    last.scroll_into_view_if_needed()
-    before = page.evaluate("scrollY")
-
-    last.locator("a").click()
+    page.locator(".row a").nth(3).click()
     expect(page.locator("#subject")).to_be_visible()
     expect(page.locator(".list")).to_be_hidden()
-    for path in ("", "/events", "/path"):
+    for path in (page.url, f"{url}/events", f"{url}/path", url):
+        page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
-        if path:
-            page.goto(f"{url}{path}")
-    page.goto(f"{url}/")
     page.locator(".row").nth(25).scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
     page.locator(".row").nth(25).locator("a").click()
@@ -301,4 +295,4 @@ def test_reading_needs_no_scripts(url: str, send: Send, open_page: OpenPage) -> 
     page.locator("[data-show=text]").click()
     expect(page.locator("pre.text")).to_contain_text("Text 54.")
     page.locator("[data-show=session]").click()
-    expect(page.locator(".transcript")).to_contain_text("MAIL FROM")
+    expect(page.locator(".transcript")).to_contain_text("mail FROM:")
