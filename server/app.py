@@ -78,6 +78,7 @@ class Bindpost:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
             self.events = await last.enter_async_context(self._keeping_events())
+            self.sessions.activity.begin((await self.store.count()).total)
             self.listeners = Listeners(
                 self._plan,
                 store=self.store,
@@ -172,6 +173,10 @@ class Bindpost:
             listeners=overview,
             events=self.events,
             exports=FORMATS,
+            activity=self.sessions.activity,
+            database=str(self._data()),
+            message_size=self.settings.limits.message_size,
+            delete_without_body=self.settings.mailpit.delete_without_body,
         )
         self.web = WebServer(app, endpoint)
         try:

@@ -1,4 +1,4 @@
-"""Looks at a message's parts one by one: how they hang together, and one of them decoded."""
+"""Tells how the parts of a message hang together."""
 
 from __future__ import annotations
 
@@ -28,29 +28,9 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     is_container: bool
 
 
-class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """A part's decoded bytes, and what it calls itself."""
-
-    content_type: str
-    file_name: str
-    octets: bytes
-
-
 def tree(raw: bytes) -> list[Branch]:
     """Give all parts, each multipart before its parts; linear in the size, never raises."""
     return [_branch(part) for part in walk(raw)]
-
-
-def find_leaf(raw: bytes, part_id: str) -> Leaf | None:
-    """Give the part of this id, decoded; None if there is none, or if it only holds others."""
-    for part in walk(raw):
-        if part.id == part_id and not part.is_container:
-            return Leaf(
-                content_type=part.content_type[0],
-                file_name=file_name(part),
-                octets=part.decoded(),
-            )
-    return None
 
 
 def _branch(part: Part) -> Branch:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from ..activity import Activity
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
@@ -20,7 +22,13 @@ from .frame import Frames
 from .guard import Guard
 from .listening import Listening, Listens
 from .look import Look
+from .mailhog import MailHog
 from .mailpit import Mailpit
+from .mailpit_events import MailpitEvents
+from .mailpit_info import MailpitInfo
+from .mailpit_message import MailpitMessage
+from .mailpit_send import MailpitSend
+from .mailpit_tags import MailpitTags
 from .marking import Marking
 from .native import Native
 from .pages import Pages
@@ -28,6 +36,9 @@ from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
 from .stream import Stream
+
+MESSAGE_SIZE: Final = 64 * 1024 * 1024
+"""Bytes that a message may have which is sent through the API."""
 
 
 def create_app(
@@ -40,6 +51,10 @@ def create_app(
     listeners: Listens | None = None,
     events: EventStore | None = None,
     exports: Mapping[str, Export] = MappingProxyType({}),
+    activity: Activity | None = None,
+    database: str = "",
+    message_size: int = MESSAGE_SIZE,
+    delete_without_body: bool = False,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -48,6 +63,8 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `events` keeps the events, and `exports` are the forms in which they are handed out.
+    `activity` knows what SMTP did, `database` says where the store is. `message_size` limits what
+    is sent through the API. `delete_without_body` is Mailpit's way to delete everything.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -55,10 +72,17 @@ def create_app(
     look = Look(version=version)
     path_page = PathPage(look, listeners)
     stopping = asyncio.Event()
+    activity = activity or Activity()
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display).routes(),
+            *Mailpit(store, display, delete_without_body=delete_without_body).routes(),
+            *MailpitMessage(store, display).routes(),
+            *MailpitTags(store).routes(),
+            *MailpitSend(store, activity, limit=message_size).routes(),
+            *MailpitInfo(store, activity, version=version, database=database, relay=relay).routes(),
+            *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
+            *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),

@@ -20,7 +20,6 @@ import hmac
 import html
 import re
 import secrets
-from functools import partial
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -30,7 +29,6 @@ from starlette.routing import Route
 
 from ..message.mime import Part, walk
 from ..message.parse import content_id, parse
-from ..message.parts import find_leaf
 from ..store.store import MessageStore
 from .display import Display
 from .requests import refuse, refuse_unknown, row_of
@@ -79,7 +77,7 @@ class Frames:
     async def document(self, request: Request) -> Response:
         """Answer with the HTML form of a message, fit for a frame and harmless without one."""
         row = await row_of(self._store, request)
-        text = await self._display.looked_at(row.id, dress)
+        text = await self._display.read(row.id, dress)
         if not text:
             refuse("This message has no HTML part.", 404)
         given = request.query_params.get("remote", "")
@@ -90,19 +88,19 @@ class Frames:
         """Answer with a part's decoded bytes: pictures to show, the rest to keep."""
         row = await row_of(self._store, request)
         wanted = request.path_params["part"]
-        leaf = await self._display.looked_at(row.id, partial(find_leaf, part_id=wanted))
-        if leaf is None:
+        part = await self._display.part(row.id, wanted)
+        if part is None:
             refuse_unknown()
-        is_picture = leaf.content_type in _PICTURES
-        name = quote(leaf.file_name or f"part-{wanted}", safe="")
+        is_picture = part.content_type in _PICTURES
+        name = quote(part.file_name or f"part-{wanted}", safe="")
         headers = {
             "Content-Disposition": (
                 f"{'inline' if is_picture else 'attachment'}; filename*=UTF-8''{name}"
             ),
             "Content-Security-Policy": "default-src 'none'; sandbox",
         }
-        kind = leaf.content_type if is_picture else "application/octet-stream"
-        return Response(leaf.octets, media_type=kind, headers=headers)
+        kind = part.content_type if is_picture else "application/octet-stream"
+        return Response(part.content, media_type=kind, headers=headers)
 
 
 def frame_headers(*, remote: bool) -> dict[str, str]:

@@ -21,6 +21,7 @@ from .display import Digest, Display
 from .frame import SANDBOX, Frames
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
+from .mailpit_search import search_of
 from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
 from .searching import Found, find
 
@@ -77,13 +78,13 @@ class Pages:
     async def view(self, request: Request) -> Response:
         """Show a message, and mark it read; for its script only the message."""
         if request.path_params["id"] == LATEST:
-            newest = await self._store.find(limit=1)
+            newest = await self._store.find(search_of(request), limit=1)
             return RedirectResponse(f"/view/{newest[0].id}" if newest else "/", 302)
         row = await row_of(self._store, request)
         show = request.query_params.get("show", "")
         if show not in ("", *VIEWS):
             refuse(f"show={show[:40]!r} is none of {', '.join(VIEWS)}")
-        seen = await self._display.looked_at(row.id, partial(see, show=show))
+        seen = await self._display.read(row.id, partial(see, show=show))
         transcript = await self._store.transcript(row.id)
         if seen is None or transcript is None:
             refuse_unknown()

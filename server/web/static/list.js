@@ -16,7 +16,7 @@ function path() {
 
 function settled() {
   const none = byId("none");
-  const isEmpty = !rows.querySelector(".row, .more");
+  const isEmpty = !rows.firstElementChild;
   none.textContent = isEmpty && field.value ? "Nothing found." : "";
   none.hidden = !none.textContent;
   showSelection();
