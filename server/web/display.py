@@ -16,8 +16,6 @@ from ..message.mime import walk
 from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
-_T = TypeVar("_T")
-
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
 _ADDRESS_LIMIT: Final = 100

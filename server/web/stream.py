@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from bindpost.errors import StoreError
 
-from ..store.store import Change, MessageStore
+from ..store.store import Change, ChangeKind, MessageStore
 from . import native_objects as objects
 from .requests import read_optional_number
 
@@ -38,7 +38,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """A change of the inbox, and how much is kept now."""
 
     sequence: int
-    kind: Literal["added", "marked", "deleted"]
+    kind: ChangeKind
     ids: tuple[str, ...]
     read: bool | None
     message: objects.Row | None

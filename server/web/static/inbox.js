@@ -7,7 +7,7 @@ import { byId, confirmed, note, send, startPage } from "./page.js";
 
 const API = "/api/bindpost/v1/messages";
 const STREAM = "/api/bindpost/v1/stream";
-const KINDS = ["ready", "reset", "added", "marked", "deleted"];
+const KINDS = ["ready", "reset", "added", "marked", "tagged", "deleted"];
 const TYPING = 150; // milliseconds without a key after which the search begins
 
 let total = Number(byId("count").dataset.total);
@@ -100,6 +100,7 @@ function hear(change) {
   total = change.total;
   if (change.kind === "added") list.listing.expectNews(change.sequence);
   else if (change.kind === "marked") list.mark(change.ids, change.read);
+  else if (change.kind === "tagged") list.renew(change.ids);
   else if (change.kind === "deleted") forget(change.ids);
   else if (change.kind === "reset") list.listing.reload();
 }

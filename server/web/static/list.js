@@ -3,6 +3,8 @@
 import { Listing } from "./listing.js";
 import { byId } from "./page.js";
 
+const RENEWED = 50;
+
 const rows = byId("rows");
 const field = byId("q");
 
@@ -29,6 +31,18 @@ export function mark(ids, read) {
     row.classList.toggle("read", read);
     row.classList.toggle("unread", !read);
     row.querySelector(".state").textContent = read ? "" : "Unread: ";
+  }
+}
+
+/** Shows messages as the server has them now; only so many, since each is asked for by itself. */
+export async function renew(ids) {
+  for (const row of ids.map(find).filter(Boolean).slice(0, RENEWED)) {
+    const cursor = Number(row.dataset.cursor);
+    const found = await listing.fetch({ after: cursor - 1, before: cursor + 1 });
+    const anew = found?.querySelector(".row");
+    if (!anew || !row.isConnected) continue;
+    anew.classList.toggle("open", row.classList.contains("open"));
+    row.replaceWith(anew);
   }
 }
 
