@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -15,14 +16,12 @@ from bindpost.errors import StoreError
 
 from ..store.store import Change, ChangeKind, MessageStore
 from . import native_objects as objects
+from .event_query import read_last_event_id
 from .requests import read_optional_number
+from .sse import live
 
-HEARTBEAT: Final = 15.0
-"""Seconds without a change after which a comment is sent, so that dead connections are noticed."""
 RETRY: Final = 1_000
 """Milliseconds that a browser waits before it connects again."""
-_DIGITS: Final = 16
-"""Digits of the largest number that JavaScript counts exactly."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +63,10 @@ class Stream:
         A browser that connects again names the last event that it has seen; that counts more than
         `after`, which is what its page began with.
         """
+        seen = read_last_event_id(request)
         after = read_optional_number(request, "after")
-        seen = request.headers.get("last-event-id", "")
-        if seen.isascii() and seen.isdigit() and len(seen) <= _DIGITS:
-            after = int(seen)
         return StreamingResponse(
-            self._lines(after),
+            self._lines(after if seen is None else seen),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},  # nginx would gather events
         )
@@ -77,29 +74,12 @@ class Stream:
     async def _lines(self, after: int | None) -> AsyncIterator[str]:
         changes, opening = await self._open(after)
         yield f"retry: {RETRY}\n{opening}"
-        next_change = asyncio.ensure_future(anext(changes))
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            while not self._stopping.is_set():
-                await asyncio.wait(
-                    {next_change, stopping},
-                    timeout=HEARTBEAT,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not next_change.done():
-                    yield ": still here\n\n"
-                    continue
-                try:
-                    change = next_change.result()
-                except StoreError as error:  # too slow to follow, or the store is closed
-                    yield await self._reset(str(error))
-                    return
-                yield await self._event(change)
-                next_change = asyncio.ensure_future(anext(changes))
-        finally:
-            for task in (next_change, stopping):
-                task.cancel()
-            await asyncio.gather(next_change, stopping, return_exceptions=True)
+            async with aclosing(live(changes, self._stopping)) as news:
+                async for change in news:
+                    yield ": nothing happened\n\n" if change is None else await self._event(change)
+        except StoreError as error:  # too slow to follow, or the store is closed
+            yield await self._reset(str(error))
 
     async def _open(self, after: int | None) -> tuple[AsyncIterator[Change], str]:
         """Begin to follow; what has never been, a cursor of another store, is told as a reset."""
