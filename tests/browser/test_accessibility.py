@@ -64,7 +64,10 @@ def test_nothing_serious_is_found(
     page.locator(".row a").last.click()
     expect(page.locator("#subject")).to_have_text("Read")
     look("html")
-    for view in ("text", "headers", "source", "parts", "links", "session"):
+    # A phone or the dark changes nothing in what the other views are made of.
+    for view in (
+        ("session",) if dark or width < 1000 else ("text", "headers", "parts", "links", "session")
+    ):
         page.locator(f"[data-show={view}]").click()
         expect(page.locator(f".show-{view}")).to_be_visible()
         look(view)
