@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -64,6 +63,7 @@ class MemoryStore:
         self._retention = retention
         self._feed = ChangeFeed(remembered=remembered)
         self._kept: dict[str, _Kept] = {}
+        self._tags: dict[str, tuple[str, int]] = {}
         self._transcripts: dict[str, Transcript] = {}
         self._messages_of: dict[str, int] = {}
         self._counts = Counts(total=0, unread=0, size=0)
@@ -100,6 +100,7 @@ class MemoryStore:
         self._transcripts[session] = transcript
         self._messages_of[session] = self._messages_of.get(session, 0) + 1
         self._count(total=1, unread=1, size=row.size)
+        self._count_tags((), row.tags)
         self._announce("added", (row.id,), row)
         self._expire()
         return row
@@ -183,8 +184,7 @@ class MemoryStore:
     async def tags(self) -> Mapping[str, int]:
         """Give the tags; see `MessageStore`."""
         self._check_open()
-        counts = Counter(tag for kept in self._kept.values() for tag in kept.row.tags)
-        return dict(sorted(counts.items(), key=lambda tag: fold(tag[0])))
+        return dict(self._tags[folded] for folded in sorted(self._tags))
 
     async def delete(self, ids: Sequence[str] | None) -> int:
         """Delete; see `MessageStore`."""
@@ -258,8 +258,15 @@ class MemoryStore:
 
     def _known_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Give tags in the case in which they are known."""
-        known = {fold(tag): tag for kept in self._kept.values() for tag in kept.row.tags}
-        return tuple(known.get(fold(tag), tag) for tag in tags)
+        return tuple(self._tags.get(fold(tag), (tag, 0))[0] for tag in tags)
+
+    def _count_tags(self, had: Sequence[str], has: Sequence[str]) -> None:
+        """Take note that a message has these tags instead of those."""
+        for step, tags in ((1, has), (-1, had)):
+            for tag in tags:
+                name, count = self._tags.pop(fold(tag), (tag, 0))
+                if count + step > 0:
+                    self._tags[fold(tag)] = (tag if step > 0 else name, count + step)
 
     def _having(self, name: str) -> list[_Kept]:
         return [
@@ -274,6 +281,7 @@ class MemoryStore:
         for kept, names in wanted:
             tags = clean_tags(names)
             if tags != kept.row.tags:
+                self._count_tags(kept.row.tags, tags)
                 kept.row = msgspec.structs.replace(kept.row, tags=tags)
                 changed.append(kept.row.id)
         if changed:
@@ -300,6 +308,7 @@ class MemoryStore:
         for row in (kept.row for kept in all_kept):
             del self._kept[row.id]
             self._forget_session(row.session.session_id)
+            self._count_tags(row.tags, ())
             self._count(total=-1, unread=0 if row.read else -1, size=-row.size)
             ids.append(row.id)
         if ids:

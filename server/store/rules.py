@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .store import Counts, MessageRow, Query, Retention
-from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, fold, searched_header
+from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, searched_header
+from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -37,8 +38,21 @@ from .releasing import Releases, Releasing
 from .responses import error_response
 from .stream import Stream
 
-MESSAGE_SIZE: Final = 64 * 1024 * 1024
-"""Bytes that a message may have which is sent through the API."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """
+    What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
+
+    `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
+    """
+
+    database: str = ""
+    message_size: int = 64 * 1024 * 1024
+    delete_without_body: bool = False
+
+
+DEFAULTS: Final = Compatibility()
 
 
 def create_app(
@@ -49,12 +63,10 @@ def create_app(
     hosts: Collection[str] = (),
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    activity: Activity | None = None,
+    compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
     exports: Mapping[str, Export] = MappingProxyType({}),
-    activity: Activity | None = None,
-    database: str = "",
-    message_size: int = MESSAGE_SIZE,
-    delete_without_body: bool = False,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -62,9 +74,8 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `events` keeps the events, and `exports` are the forms in which they are handed out.
-    `activity` knows what SMTP did, `database` says where the store is. `message_size` limits what
-    is sent through the API. `delete_without_body` is Mailpit's way to delete everything.
+    taken. `activity` knows what SMTP did. `compatibility` is for Mailpit's API. `events` keeps the
+    events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -76,11 +87,15 @@ def create_app(
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display, delete_without_body=delete_without_body).routes(),
+            *Mailpit(
+                store, display, delete_without_body=compatibility.delete_without_body
+            ).routes(),
             *MailpitMessage(store, display).routes(),
             *MailpitTags(store).routes(),
-            *MailpitSend(store, activity, limit=message_size).routes(),
-            *MailpitInfo(store, activity, version=version, database=database, relay=relay).routes(),
+            *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
+            *MailpitInfo(
+                store, activity, version=version, database=compatibility.database, relay=relay
+            ).routes(),
             *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),

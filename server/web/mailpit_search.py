@@ -92,8 +92,7 @@ def _positive_term(argument: str, zone: tzinfo | None) -> Term | None:
 
 
 _PREFIXES: Final = frozenset(
-    {"from", "to", "cc", "bcc", "reply-to", "addressed", "message-id", "subject", "tag", "after"}
-    | {"before"}
+    {"from", "to", "cc", "bcc", "reply-to", "addressed", "message-id", "subject", "tag"}
 )
 
 

@@ -263,6 +263,7 @@ async def test_a_tag_is_renamed(store: MessageStore, three: list[str]) -> None:
     assert await store.rename_tag("OLD", "new") == 2
     assert await store.tags() == {"new": 2, "z": 2}
     assert await store.rename_tag("new", "NEW") == 2
+    assert await store.tags() == {"NEW": 2, "z": 2}
     assert await tags_of(store, three[0]) == ("NEW", "z")
     assert await store.rename_tag("unknown", "x") == 0
 

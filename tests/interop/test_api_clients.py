@@ -233,8 +233,13 @@ def test_ws_of_another_page_is_refused(serve: Serve, program: Program) -> None:
     serving = serve().wait_ready()
     for path in ("/api/events", "/%61pi/events", "//api//events", "/api/v2/websocket"):
         socket = url(serving).replace("http", "ws", 1) + path
-        script = CLIENTS / "websocket.cjs"
-        listener = Listener([program("node"), script, socket, "http://evil.example"], modules)
+        command: list[str | Path] = [
+            program("node"),
+            CLIENTS / "websocket.cjs",
+            socket,
+            "http://evil.example",
+        ]
+        listener = Listener(command, modules)
         assert listener._process.stdout is not None
         assert listener._process.stdout.read() == b"403\n"
         assert listener.end() == 1

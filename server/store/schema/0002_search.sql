@@ -21,12 +21,22 @@ CREATE TABLE header (
 );
 
 -- Of messages that were kept before, as far as SQL can do it.
+CREATE TEMP TABLE old_field AS
+SELECT
+    cursor,
+    key,
+    trim(replace(replace(replace(replace(replace(lower(value),
+        '<', ' '), '>', ' '), '"', ' '), ',', ' '), '  ', ' ')) AS plain
+FROM message, json_each(message.fields)
+WHERE key IN ('from_', 'to', 'cc', 'message_id');
 INSERT INTO header (cursor, from_, to_, cc, reply_to, message_id)
 SELECT
     cursor,
-    lower(replace(replace(replace(coalesce(json_extract(fields, '$.from_'), ''), '<', ' '), '>', ' '), '"', ' ')),
-    lower(replace(replace(replace(coalesce(json_extract(fields, '$.to'), ''), '<', ' '), '>', ' '), '"', ' ')),
-    lower(replace(replace(replace(coalesce(json_extract(fields, '$.cc'), ''), '<', ' '), '>', ' '), '"', ' ')),
+    coalesce(max(plain) FILTER (WHERE key = 'from_'), ''),
+    coalesce(max(plain) FILTER (WHERE key = 'to'), ''),
+    coalesce(max(plain) FILTER (WHERE key = 'cc'), ''),
     '',
-    lower(replace(replace(coalesce(json_extract(fields, '$.message_id'), ''), '<', ' '), '>', ' '))
-FROM message;
+    coalesce(max(plain) FILTER (WHERE key = 'message_id'), '')
+FROM message LEFT JOIN old_field USING (cursor)
+GROUP BY cursor;
+DROP TABLE old_field;
