@@ -1,4 +1,7 @@
-"""Finds the links of a message: what its HTML form points to, and the addresses in its text."""
+"""
+The links of a message as a page shows them: whatever its HTML form points to, with its words, and
+the URLs in its text. `found` has those that tests want.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,16 @@ from typing import Final
 
 import msgspec
 
+from .found import ANCHOR, HREF, URL, URL_LIMIT, without_ending
 from .snippet import strip_markup
 
 LINK_LIMIT: Final = 500
 """Links that are given of a message."""
-URL_LIMIT: Final = 4_000
-"""Characters of a link that are looked at."""
 _LABEL_LIMIT: Final = 200
+_WINDOW: Final = 2_000
+"""Characters behind an anchor that are looked at for its end."""
 
-# An anchor's start tag, its href, and what stands in it up to the next tag that could end it.
-# Nothing is looked at twice, so the time is linear.
-_ANCHOR: Final = re.compile(
-    r"<(?:a|area)(?=\s)[^<>]*?\shref\s*=\s*(?:\"([^\"<>]*+)\"|'([^'<>]*+)'|([^\s\"'<>]++))"
-    r"[^<>]*+>",
-    re.IGNORECASE,
-)
 _END: Final = re.compile(r"</a\b", re.IGNORECASE)
-_URL: Final = re.compile(r"\b(?:https?://|mailto:)[^\s<>\"'`{}|\\^]++", re.IGNORECASE)
-_TRAILING: Final = ".,;:!?)]"
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -50,12 +45,12 @@ def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:
     """
     Cut a text at its URLs: pairs of what stands before one, and the URL; empty at the end.
 
-    The pieces in order are the text. A full stop or bracket behind a URL isn't taken as its part.
+    The pieces in order are the text.
     """
     position = 0
-    for match in _URL.finditer(text):
-        url = match[0].rstrip(_TRAILING)
-        if len(url) > URL_LIMIT:
+    for match in URL.finditer(text):
+        url = without_ending(match[0])
+        if len(url) > URL_LIMIT or url.endswith("//"):
             continue
         yield text[position : match.start()], url
         position = match.start() + len(url)
@@ -63,12 +58,12 @@ def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _anchors(markup: str) -> Iterator[Link]:
-    for match in _ANCHOR.finditer(markup):
-        written = match[1] or match[2] or match[3] or ""
-        url = html.unescape(written[:URL_LIMIT]).strip()
-        if not url or url.startswith("#"):
+    for tag in ANCHOR.finditer(markup):
+        href = HREF.search(tag[1])
+        url = html.unescape(href[1] or href[2] or href[3] or "").strip() if href else ""
+        if not url or len(url) > URL_LIMIT or url.startswith("#"):
             continue
-        window = markup[match.end() : match.end() + 2_000]
+        window = markup[tag.end() : tag.end() + _WINDOW]
         end = _END.search(window)
         label = strip_markup(window[: end.start()] if end else window[:_LABEL_LIMIT])
         yield Link(url, " ".join(label.split())[:_LABEL_LIMIT])
