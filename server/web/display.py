@@ -16,7 +16,7 @@ from ..message.mime import walk
 from ..message.parse import ParsedMessage, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
@@ -58,7 +58,7 @@ class Display:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bindpost-display")
         self._digests: OrderedDict[str, Digest] = OrderedDict()
 
-    async def read(self, message_id: str, reader: Callable[[bytes], _T]) -> _T | None:
+    async def read(self, message_id: str, reader: Callable[[bytes], T]) -> T | None:
         """Give what a reader makes of a message's bytes; None if it isn't there any more."""
         raw = await self._store.raw(message_id)
         if raw is None:
@@ -72,6 +72,14 @@ class Display:
     async def part(self, message_id: str, part_id: str) -> PartContent | None:
         """Give a part of a message by its number (`1.2`); None if there is none."""
         return await self.read(message_id, partial(_part, part_id))
+
+    async def look(self, into: Callable[[ParsedMessage], T], message: ParsedMessage) -> T:
+        """Call a function that looks into a parsed message, in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, into, message)
+
+    def close(self) -> None:
+        """Let go of the thread, once what it does is done."""
+        self._executor.shutdown(wait=False)
 
     async def digests(self, rows: Sequence[MessageRow]) -> list[Digest]:
         """Give the digest of each row, in order; an empty one for a message that went meanwhile."""

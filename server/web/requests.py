@@ -91,6 +91,14 @@ def read_seconds(request: Request, name: str, default: float, *, maximum: float)
     return seconds
 
 
+def read_flag(request: Request, name: str) -> bool:
+    """Give whether a flag of the query is set; 400 for anything but true, false, 1 and 0."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "1", "false", "0"):
+        refuse(f"{name}={text[:40]!r} is neither true nor false")
+    return text in ("true", "1")
+
+
 async def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:
     """Give the body; 413 when it is larger than `limit`, however it is sent."""
     body = bytearray()
