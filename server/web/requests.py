@@ -39,6 +39,12 @@ async def row_of(store: MessageStore, request: Request) -> MessageRow:
     return row or refuse_unknown()
 
 
+async def bytes_of(store: MessageStore, row: MessageRow) -> bytes:
+    """Give the bytes of a message; 404 if it has gone meanwhile."""
+    raw = await store.raw(row.id)
+    return refuse_unknown() if raw is None else raw
+
+
 def refuse_unknown() -> NoReturn:
     """End the request as a path that doesn't exist does."""
     raise HTTPException(404)

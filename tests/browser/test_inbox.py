@@ -250,7 +250,8 @@ def test_a_phone_shows_one_thing_at_a_time(url: str, send: Send, open_page: Open
     page.locator(".row").nth(25).locator("a").click()
     page.locator(".back").click()
     expect(page.locator(".pane")).to_be_hidden()
-    assert page.evaluate("scrollY") == before
+    # A row may have grown by a line's breadth: its time was "now" and is "1 min".
+    assert abs(page.evaluate("scrollY") - before) < 10
 
 
 @pytest.mark.parametrize("path", ["/", "/events", "/path"])
