@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
+from .access import Access
+from .authentication import Authentication
 from .display import Display
 from .event_log import EventLog, Export
 from .guard import Guard
@@ -30,6 +32,7 @@ def create_app(
     ready: Callable[[], bool],
     version: str,
     hosts: Collection[str] = (),
+    access: Access | None = None,
     relay: Releases | None = None,
     listeners: Listens | None = None,
     events: EventStore | None = None,
@@ -40,6 +43,7 @@ def create_app(
 
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
+    `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `events` keeps the events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
@@ -56,7 +60,10 @@ def create_app(
             *EventLog(events, exports, stopping=stopping).routes(),
             *Pages(store, display, version=version).routes(),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[
+            Middleware(Guard, hosts=hosts),
+            Middleware(Authentication, access=access or Access()),
+        ],
         exception_handlers={HTTPException: error_response},
     )
     app.router.redirect_slashes = False  # Mailpit has no paths that end in one
