@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from ..store.events import EventStore
 from ..store.store import MessageStore
-from . import health
+from . import health, openapi
 from .access import Access
 from .authentication import Authentication
 from .display import Display
@@ -57,6 +57,7 @@ def create_app(
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),
+            *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
             *Pages(store, display, version=version).routes(),
         ],

@@ -85,7 +85,7 @@ class Native:
         rows = await self._store.find(_query(request), limit=limit + 1)
         shown = rows[:limit]
         return json_response(
-            objects.Page(
+            objects.Messages(
                 messages=[objects.row(row) for row in shown],
                 next=shown[-1].cursor if len(rows) > limit else None,
             )

@@ -19,7 +19,8 @@ LARGEST_NUMBER: Final = 2**53 - 1
 LATEST: Final = "latest"
 """Stands for the id of the newest message."""
 
-_ID: Final = re.compile(rf"[0-9A-Za-z]{{{ID_LENGTH}}}")
+ID_PATTERN: Final = f"[0-9A-Za-z]{{{ID_LENGTH}}}"
+_ID: Final = re.compile(ID_PATTERN)
 _T = TypeVar("_T")
 
 

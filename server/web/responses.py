@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time in an answer; it is aware, and written as RFC 3339 has it."""
 NOT_FOUND: Final = "404 page not found"
 """Mailpit's words; its clients compare them."""
 

@@ -226,14 +226,16 @@ async def test_a_browsers_first_burst_is_let_in(
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def connect(app: Starlette, authorization: str | None, *, denial: bool) -> list[Message]:
+async def connect(
+    app: Starlette, authorization: str | None, *, denial: bool, path: str = "/socket"
+) -> list[Message]:
     """Open a WebSocket; give what the app sent. With `denial` the server can send an answer."""
     fields = [(b"host", b"localhost")]
     if authorization is not None:
         fields.append((b"authorization", authorization.encode("latin-1")))
     scope: Scope = {
         "type": "websocket",
-        "path": "/socket",
+        "path": path,
         "headers": fields,
         "query_string": b"",
         "client": ("127.0.0.1", 5),
@@ -254,12 +256,13 @@ async def connect(app: Starlette, authorization: str | None, *, denial: bool) ->
 @pytest.mark.parametrize("authorization", [None, BAD[0], f"Bearer {TOKEN}x"])
 async def test_a_websocket_wants_a_login_too(app: Starlette, authorization: str | None) -> None:
     """It is refused before it is accepted, with 401 where the server can."""
-    closed = await connect(app, authorization, denial=False)
-    denied = await connect(app, authorization, denial=True)
+    for path in (route.path for route in app.routes if isinstance(route, WebSocketRoute)):
+        closed = await connect(app, authorization, denial=False, path=path)
+        denied = await connect(app, authorization, denial=True, path=path)
 
-    assert [(one["type"], one["code"]) for one in closed] == [("websocket.close", 1008)]
-    assert denied[0]["type"] == "websocket.http.response.start"
-    assert denied[0]["status"] == 401
+        assert [(one["type"], one["code"]) for one in closed] == [("websocket.close", 1008)]
+        assert denied[0]["type"] == "websocket.http.response.start"
+        assert denied[0]["status"] == 401
 
 
 @pytest.mark.parametrize("authorization", [GOOD[0], GOOD[2]])
