@@ -15,14 +15,13 @@ class Parameter(NamedTuple):
     """
     A value of a request's query, path or header.
 
-    `type` is one that msgspec makes a JSON Schema of. `repeated` ones may come several times.
+    `type` is one that msgspec makes a JSON Schema of; that of a list may come several times.
     """
 
     name: str
     description: str
     type: Any
     where: Literal["query", "path", "header"] = "query"
-    repeated: bool = False
 
 
 class Body(NamedTuple):

@@ -33,7 +33,7 @@ WAIT_LIMIT: Final = 300.0
 PAGE_LIMIT: Final = 1_000
 
 
-class _Delete(msgspec.Struct):
+class _Delete(msgspec.Struct, forbid_unknown_fields=True):
     """Body of DELETE /messages."""
 
     ids: list[str] | None = None

@@ -103,15 +103,12 @@ def _operation(operation: Operation, schemas: _Schemas) -> _Object:
 
 
 def _parameter(parameter: Parameter, schemas: _Schemas) -> _Object:
-    schema = schemas[parameter.type]
-    if parameter.repeated:
-        schema = {"type": "array", "items": schema}
     return {
         "name": parameter.name,
         "in": parameter.where,
         "description": parameter.description,
         "required": parameter.where == "path",
-        "schema": schema,
+        "schema": schemas[parameter.type],
     }
 
 

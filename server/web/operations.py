@@ -17,7 +17,7 @@ from msgspec import Meta
 from bindpost.events import SEVERITIES
 
 from ..message.job import Job
-from . import event_objects, listener_objects, native, native_objects, release_objects
+from . import event_objects, event_query, listener_objects, native, native_objects, release_objects
 from .describing import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
 from .requests import ID_PATTERN, LARGEST_NUMBER
 from .responses import Moment
@@ -29,12 +29,14 @@ class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
     """Messages to delete, by their ids."""
 
     ids: list[str]
+    all: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
 
 
 class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
     """All messages are to be deleted."""
 
     all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    ids: None = None
 
 
 _Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -43,7 +45,9 @@ _Seconds = Annotated[
     float, Meta(ge=0, le=native.WAIT_LIMIT, extra_json_schema={"default": native.WAIT_DEFAULT})
 ]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
-_Listed = Annotated[str, Meta(min_length=1)]
+_Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
+_Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
+_Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
 _Level: Any = Literal[SEVERITIES]
 
 _ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
@@ -58,8 +62,8 @@ _MESSAGES: Final = (
     _BEFORE,
 )
 _EVENTS: Final = (
-    Parameter("id", "An event's number, or several with commas.", _Listed, "query", True),
-    Parameter("source", "`MSExchangeIMC` or `bindpost`.", _Listed, "query", True),
+    Parameter("id", "An event's number; commas may stand between several.", _Ids),
+    Parameter("source", "`MSExchangeIMC` or `bindpost`; likewise.", _Sources),
     Parameter("level", "The least grave that is given.", _Level),
     Parameter("since", "The earliest time, inclusive.", Moment),
     Parameter("until", "The latest time, inclusive.", Moment),

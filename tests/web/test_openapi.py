@@ -151,3 +151,22 @@ def test_references_lead_somewhere() -> None:
     for kind, name in re.findall(r"#/components/(\w+)/(\w+)", text):
         assert name in made["components"][kind]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", f"{PREFIX}/messages", "DELETE, GET, HEAD"),
+        ("OPTIONS", f"{PREFIX}/messages/x/release", "GET, HEAD, POST"),
+        ("GET", f"{PREFIX}/listeners/0/rebind", "POST"),
+        ("POST", "/static/style.css", "GET, HEAD"),
+    ],
+)
+async def test_405_names_every_method(
+    http: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    """A path that several routes have says all their methods (RFC 9110, 15.5.6)."""
+    response = await http.request(method, path)
+
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) >= set(allowed.split(", "))
