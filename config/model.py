@@ -429,6 +429,17 @@ class Relay(_Table, frozen=True):
     ] = 300.0
 
 
+class Mailpit(_Table, frozen=True):
+    """Where the API of Mailpit and MailHog is safer than theirs, `[mailpit]` (docs/api.md)."""
+
+    delete_without_body: Annotated[
+        bool,
+        Meta(
+            description="Let DELETE /api/v1/messages without a readable body delete all, as theirs."
+        ),
+    ] = False
+
+
 class Settings(_Table, frozen=True):
     """All settings of bindpost."""
 
@@ -471,3 +482,4 @@ class Settings(_Table, frozen=True):
     protocol_log: ProtocolLog = ProtocolLog()
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
+    mailpit: Mailpit = Mailpit()

@@ -159,7 +159,7 @@ def _kind_of(part: Part) -> str:
         return ""
     kind, _ = part.content_type
     disposition, _ = part.disposition
-    if disposition != "attachment" and (part.id == "0" or not _file_name(part)):
+    if disposition != "attachment" and (part.id == "0" or not file_name(part)):
         if kind == "text/html":
             return "html"
         # A multipart that can't be cut is shown as it is.
@@ -174,7 +174,7 @@ def _attachment(part: Part) -> Attachment:
     octets = part.decoded()
     return Attachment(
         part_id=part.id,
-        file_name=_file_name(part),
+        file_name=file_name(part),
         content_type=part.content_type[0],
         content_id=_value(part, b"content-id").strip("<> "),
         size=len(octets),
@@ -184,7 +184,7 @@ def _attachment(part: Part) -> Attachment:
     )
 
 
-def _file_name(part: Part) -> str:
+def file_name(part: Part) -> str:
     """Give the file name that a part suggests, a bare name: what looks like a folder is cut off."""
     name = part.disposition[1].get("filename", "") or part.content_type[1].get("name", "")
     return name.replace("\\", "/").rpartition("/")[2]

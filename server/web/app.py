@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from ..activity import Activity
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health, openapi
@@ -19,11 +22,33 @@ from .display import Display
 from .event_log import EventLog, Export
 from .guard import Guard
 from .listening import Listening, Listens
+from .mailhog import MailHog
 from .mailpit import Mailpit
+from .mailpit_events import MailpitEvents
+from .mailpit_info import MailpitInfo
+from .mailpit_message import MailpitMessage
+from .mailpit_send import MailpitSend
+from .mailpit_tags import MailpitTags
 from .native import Native
 from .pages import Pages
 from .releasing import Releases, Releasing
 from .responses import error_response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """
+    What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
+
+    `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
+    """
+
+    database: str = ""
+    message_size: int = 64 * 1024 * 1024
+    delete_without_body: bool = False
+
+
+DEFAULTS: Final = Compatibility()
 
 
 def create_app(
@@ -35,6 +60,8 @@ def create_app(
     access: Access | None = None,
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    activity: Activity | None = None,
+    compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
     exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
@@ -45,15 +72,27 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `events` keeps the events, and `exports` are the forms in which they are handed out.
+    taken. `activity` knows what SMTP did. `compatibility` is for Mailpit's API. `events` keeps the
+    events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     stopping = asyncio.Event()
+    activity = activity or Activity()
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display).routes(),
+            *Mailpit(
+                store, display, delete_without_body=compatibility.delete_without_body
+            ).routes(),
+            *MailpitMessage(store, display).routes(),
+            *MailpitTags(store).routes(),
+            *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
+            *MailpitInfo(
+                store, activity, version=version, database=compatibility.database, relay=relay
+            ).routes(),
+            *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
+            *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
             *Listening(listeners).routes(),

@@ -1,64 +1,51 @@
-"""What is said of a route in the OpenAPI document: its parameters, its body, its answers."""
+"""Describes a kept message whole, and waits for one that can be described."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+import time
 
-JSON: Final = "application/json"
-TEXT: Final = "text/plain; charset=utf-8"
-BYTES: Final = "application/octet-stream"
+import msgspec
 
-
-class Parameter(NamedTuple):
-    """
-    A value of a request's query, path or header.
-
-    `type` is one that msgspec makes a JSON Schema of; that of a list may come several times.
-    """
-
-    name: str
-    description: str
-    type: Any
-    where: Literal["query", "path", "header"] = "query"
+from ..message.found import find
+from ..store.store import MessageRow, MessageStore, Query
+from . import native_objects as objects
+from .criteria import Criteria
+from .display import Display
+from .waiting import first_match
 
 
-class Body(NamedTuple):
-    """A JSON body: of one of these types."""
-
-    types: tuple[type, ...]
-    required: bool = True
-
-
-class Answer(NamedTuple):
-    """An answer: of which media types, and for JSON of which type; none of them has no body."""
-
-    description: str
-    media_types: tuple[str, ...] = ()
-    type: Any = None
+async def describe(
+    store: MessageStore, display: Display, row: MessageRow, *, with_raw: bool = False
+) -> objects.Message | None:
+    """Give all that is known of a message, with its bytes if asked for; None if it is gone."""
+    content = await display.parsed(row.id)
+    transcript = await store.transcript(row.id)
+    raw = await store.raw(row.id) if with_raw else msgspec.UNSET
+    if content is None or transcript is None or raw is None:
+        return None
+    return objects.message(row, content, await display.look(find, content), transcript, raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """
-    A route with its method.
+async def first_message(
+    store: MessageStore,
+    display: Display,
+    query: Query,
+    criteria: Criteria,
+    *,
+    seconds: float,
+    with_raw: bool = False,
+) -> objects.Message | None:
+    """Give the first message that matches, see `first_match`, and is still there to be told of."""
 
-    `answers` are by status, what goes well and what does not; those that any route may have, as the
-    guard and the login give them, are added by the document.
-    """
+    async def holds(row: MessageRow) -> bool:
+        return await criteria.hold(row, display)
 
-    summary: str
-    answers: Mapping[int, Answer]
-    parameters: tuple[Parameter, ...] = ()
-    body: Body | None = None
-
-
-def json_of(kind: Any, description: str) -> Answer:
-    """Describe an answer that is a JSON object of this type."""
-    return Answer(description, (JSON,), kind)
-
-
-def sentence(description: str) -> Answer:
-    """Describe an answer in plain text."""
-    return Answer(description, (TEXT,), str)
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        row = await first_match(
+            store, query, seconds=left, holds=None if criteria == Criteria() else holds
+        )
+        found = None if row is None else await describe(store, display, row, with_raw=with_raw)
+        if found is not None or row is None:
+            return found

@@ -108,7 +108,11 @@ class EventLog:
         if after is not None and after > store.latest:
             after = 0  # a cursor of another store, of a server in memory that has been restarted
         followed = store.follow(msgspec.structs.replace(query, after=after))
-        return StreamingResponse(self._sse(followed), media_type="text/event-stream")
+        return StreamingResponse(
+            self._sse(followed),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},  # nginx would gather events
+        )
 
     async def export(self, request: Request) -> Response:
         """Answer with all events that match as a file, the oldest first."""
@@ -137,26 +141,25 @@ class EventLog:
         """Give events as server-sent events, and a comment when there was none for long."""
         yield b"retry: %d\n\n" % _RETRY
         stopping = asyncio.create_task(self._stopping.wait())
-        step: asyncio.Task[KeptEvent | None] | None = None
+        step = asyncio.create_task(_next(followed))
         try:
             while True:
-                step = step or asyncio.create_task(_next(followed))
                 await asyncio.wait(
                     {step, stopping}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
                 )
-                if step.done():
-                    kept, step = step.result(), None
-                    if kept is None:
-                        return
-                    yield _message(kept)
-                elif stopping.done():
+                if self._stopping.is_set():
                     return
-                else:
+                if not step.done():
                     yield b": nothing happened\n\n"
+                    continue
+                if (kept := step.result()) is None:
+                    return
+                yield _message(kept)
+                step = asyncio.create_task(_next(followed))
         finally:
             for task in (stopping, step):
-                if task is not None:
-                    task.cancel()
+                task.cancel()
+            await asyncio.gather(stopping, step, return_exceptions=True)
 
 
 def _message(kept: KeptEvent) -> bytes:

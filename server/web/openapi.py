@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .describing import JSON, Answer, Body, Operation, Parameter, sentence
+from .operation import JSON, Answer, Body, Operation, Parameter, sentence
 from .operations import OPERATIONS, PREFIX
 
 VERSION: Final = "3.1.0"

@@ -17,8 +17,16 @@ from msgspec import Meta
 from bindpost.events import SEVERITIES
 
 from ..message.job import Job
-from . import event_objects, event_query, listener_objects, native, native_objects, release_objects
-from .describing import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
+from . import (
+    criteria,
+    event_objects,
+    event_query,
+    listener_objects,
+    native,
+    native_objects,
+    release_objects,
+)
+from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
 from .requests import ID_PATTERN, LARGEST_NUMBER
 from .responses import Moment
 
@@ -44,6 +52,10 @@ _Limit = Annotated[int, Meta(ge=0, le=native.PAGE_LIMIT, extra_json_schema={"def
 _Seconds = Annotated[
     float, Meta(ge=0, le=native.WAIT_LIMIT, extra_json_schema={"default": native.WAIT_DEFAULT})
 ]
+_Flag = Literal["true", "false", "1", "0"]
+_Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
+_Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
+_Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
@@ -51,6 +63,7 @@ _Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
 _Level: Any = Literal[SEVERITIES]
 
 _ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
+_RAW: Final = Parameter("raw", "Whether the bytes as received are given too.", _Flag)
 _AFTER: Final = Parameter("after", "A cursor: only what lies behind it.", _Number)
 _BEFORE: Final = Parameter("before", "A cursor: only what lies in front of it.", _Number)
 _LIMIT: Final = Parameter("limit", "How many are given; 0 for 1000.", _Limit)
@@ -93,6 +106,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Wait for a message",
             parameters=(
                 *_MESSAGES,
+                Parameter("subject_regex", "A pattern (RE2) that is in the subject.", _Regex),
+                Parameter("header", "`NAME: VALUE` of a field of the header, decoded.", _Fields),
+                Parameter("header_regex", "`NAME: PATTERN` likewise.", _Fields),
+                Parameter("has_link", "Whether the message must have a link.", _Flag),
+                _RAW,
                 Parameter("timeout", "Seconds to wait.", _Seconds),
             ),
             answers={
@@ -117,8 +135,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages/{{id}}": Operation(
             summary="All that is known of a message",
-            parameters=(_ID,),
-            answers={200: json_of(native_objects.Message, "The message."), 404: _NO_MESSAGE},
+            parameters=(_ID, _RAW),
+            answers={
+                200: json_of(native_objects.Message, "The message."),
+                400: _BAD_QUERY,
+                404: _NO_MESSAGE,
+            },
         ),
         f"GET {PREFIX}/messages/{{id}}/raw": Operation(
             summary="A message's bytes as received",

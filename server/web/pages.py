@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from ..store.store import MessageStore
 from .display import Display
+from .mailpit_search import search_of
 from .requests import LATEST, refuse_unknown, row_of
 
 SHOWN: Final = 50
@@ -56,7 +57,7 @@ class Pages:
     async def view(self, request: Request) -> Response:
         """Show a message, and mark it read."""
         if request.path_params["id"] == LATEST:
-            newest = await self._store.find(limit=1)
+            newest = await self._store.find(search_of(request), limit=1)
             return RedirectResponse(f"/view/{newest[0].id}" if newest else "/", 302)
         row = await row_of(self._store, request)
         message = await self._display.parsed(row.id)

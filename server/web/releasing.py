@@ -21,6 +21,16 @@ OFF: Final = "Message relay is off: set relay.server to the server that takes re
 class Releases(Protocol):
     """What takes released messages."""
 
+    @property
+    def server(self) -> str:
+        """Where they go, as HOST:PORT."""
+        ...
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Patterns of the addresses that a release may name; none = any."""
+        ...
+
     async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
         """
         Queue a message for these addresses, None for its own recipients; give the job.

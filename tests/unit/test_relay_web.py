@@ -46,6 +46,9 @@ def job(number: int, message_id: str) -> Job:
 class NotingRelay:
     """A relay that notes what it is given, and refuses `bad`: a fake."""
 
+    server = "relay.example:25"
+    allowed: Sequence[str] = ()
+
     def __init__(self) -> None:
         self.given: list[tuple[str, Sequence[str] | None]] = []
 

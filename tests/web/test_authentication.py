@@ -15,7 +15,6 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
-from structlog.testing import capture_logs
 
 from bindpost import events
 from bindpost.config.model import WebAccess
@@ -26,6 +25,7 @@ from bindpost.server.store.memory_events import MemoryEventStore
 from bindpost.server.web.access import Access, hash_line
 from bindpost.server.web.app import create_app
 from bindpost.server.web.attempts import BURST
+from bindpost.testing.logged import all_said
 
 from .conftest import Desk
 
@@ -144,7 +144,7 @@ async def test_bad_credentials_are_refused(
     client: Callable[[str], httpx.AsyncClient], authorization: str
 ) -> None:
     """Each gets 401 that says what is wanted, an event, and appears nowhere."""
-    with capture_logs() as logs:
+    with all_said() as logs:
         async with client("127.0.0.1") as http:
             response = await http.get("/", headers={"Authorization": authorization})
 
@@ -165,7 +165,7 @@ async def test_the_user_is_told_only_if_there_is_one(
     client: Callable[[str], httpx.AsyncClient],
 ) -> None:
     """A password in the name's place isn't logged."""
-    with capture_logs() as logs:
+    with all_said() as logs:
         async with client("127.0.0.1") as http:
             await http.get("/", headers={"Authorization": basic(NAME, "mistyped-secret")})
             await http.get("/", headers={"Authorization": basic("mistyped-secret", NAME)})
@@ -188,7 +188,7 @@ async def test_who_fails_too_often_has_to_wait(
 ) -> None:
     """The address gets 429 for good credentials too; other addresses don't notice."""
     async with client("192.0.2.1") as http, client("192.0.2.2") as other:
-        with capture_logs() as logs:
+        with all_said() as logs:
             for _ in range(BURST):
                 assert (await http.get("/", headers={"Authorization": BAD[0]})).status_code == 401
         limited = await http.get("/", headers={"Authorization": GOOD[0]})

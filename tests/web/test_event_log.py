@@ -68,9 +68,11 @@ async def serving(app: Starlette) -> AsyncIterator[tuple[WebServer, httpx.AsyncC
     """Give a server of the app on a port, and a client of it."""
     server = WebServer(app, Endpoint("127.0.0.1", 0))
     await server.start()
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
-        yield server, client
-    await server.stop()
+    try:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
+            yield server, client
+    finally:
+        await server.stop()
 
 
 async def cursors(http: httpx.AsyncClient, **parameters: Any) -> list[int]:

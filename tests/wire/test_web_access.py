@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from structlog.testing import capture_logs
 
 from bindpost import events
 from bindpost.cli import main
@@ -21,6 +20,7 @@ from bindpost.server.app import Bindpost
 from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.web.access import Access
 from bindpost.server.web.passwords import Scrypt
+from bindpost.testing.logged import all_said
 
 PASSWORD = "p@ss:w/rd"
 TOKEN = "0123456789abcdef-token"
@@ -105,7 +105,7 @@ async def test_who_is_exposed_is_warned(
 ) -> None:
     """A server that others can reach says what it lacks: a login, or HTTPS for it."""
     web = web.replace("unix:", f"unix:{folder}/")
-    with capture_logs() as logs:
+    with all_said() as logs:
         async with app_of(folder, access, web):
             pass
 
