@@ -10,7 +10,7 @@ from typing import Final, Literal, TextIO
 
 from bindpost.log import OURS
 
-from .courier import Courier
+from .courier import FAREWELL, Courier
 from .handler import EventHandler
 from .sink import Sink
 from .stream import LogStream
@@ -32,16 +32,16 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
     _install(LogStream(stream, form=form, level=number), host=host)
 
 
-def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
+def attach(sink: Sink, *, scope: str = "", farewell: float = FAREWELL) -> Callable[[], None]:
     """
     Give a sink all events from now on, or those of one app, and those that belong to none.
 
     Works where `configure` was not called too, in a program that has bindpost in it; only our own
     loggers are listened to then, whatever their level, and the program's logging stays as it is.
-    Gives what takes the sink away again: it waits for the sink's queue (`courier.FAREWELL`), so
-    from a coroutine it is called in a thread.
+    Gives what takes the sink away again: it waits for the sink's queue, `farewell` seconds at most,
+    so from a coroutine it is called in a thread.
     """
-    courier = Courier(sink, scope=scope)
+    courier = Courier(sink, scope=scope, farewell=farewell)
     handler = _add_to(courier) or _listen_with(courier)
     _set_levels(handler)
 

@@ -37,15 +37,15 @@ LINK_LIMIT: Final = 1_000
 CODE_LIMIT: Final = 100
 _WORD_LIMIT: Final = 1_000
 """Words that announce a code, of each part."""
-_URL_LIMIT: Final = 4_096
+URL_LIMIT: Final = 4_096
 """Characters of a link; a longer one is left out."""
 _AHEAD: Final = 60
 _BEHIND: Final = 40
 
-_URL: Final = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]++", re.IGNORECASE)
+URL: Final = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]++", re.IGNORECASE)
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_ANCHOR: Final = re.compile(r"<(?:a|area)\s([^<>]*+)>", re.IGNORECASE)
-_HREF: Final = re.compile(
+ANCHOR: Final = re.compile(r"<(?:a|area)\s([^<>]*+)>", re.IGNORECASE)
+HREF: Final = re.compile(
     r"(?:^|[\s\"'])href\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))", re.IGNORECASE
 )
 _CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
@@ -87,13 +87,13 @@ def find(message: ParsedMessage) -> Found:
 
 def _written(text: str) -> Iterator[str]:
     """Give the URLs that are written out in a text."""
-    for match in _URL.finditer(text):
-        url = _without_ending(match[0][: _URL_LIMIT + 1])
-        if len(url) <= _URL_LIMIT and not url.endswith("//"):
+    for match in URL.finditer(text):
+        url = without_ending(match[0][: URL_LIMIT + 1])
+        if len(url) <= URL_LIMIT and not url.endswith("//"):
             yield url
 
 
-def _without_ending(url: str) -> str:
+def without_ending(url: str) -> str:
     """Cut off what belongs to the sentence around a URL."""
     counts = {bracket: url.count(bracket) for bracket in "()[]{}"}
     end = len(url)
@@ -110,10 +110,10 @@ def _without_ending(url: str) -> str:
 
 def _linked(markup: str) -> Iterator[str]:
     """Give the URLs that an HTML text links to."""
-    for tag in _ANCHOR.finditer(_COMMENT.sub(" ", markup)):
-        if href := _HREF.search(tag[1]):
+    for tag in ANCHOR.finditer(_COMMENT.sub(" ", markup)):
+        if href := HREF.search(tag[1]):
             url = html.unescape(href[1] or href[2] or href[3] or "").strip()
-            if len(url) <= _URL_LIMIT and _URL.fullmatch(url):
+            if len(url) <= URL_LIMIT and URL.fullmatch(url):
                 yield url
 
 

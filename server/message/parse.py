@@ -176,7 +176,7 @@ def _attachment(part: Part) -> Attachment:
         part_id=part.id,
         file_name=file_name(part),
         content_type=part.content_type[0],
-        content_id=_value(part, b"content-id").strip("<> "),
+        content_id=content_id(part),
         size=len(octets),
         md5=hashlib.md5(octets, usedforsecurity=False).hexdigest(),
         sha1=hashlib.sha1(octets, usedforsecurity=False).hexdigest(),
@@ -188,6 +188,11 @@ def file_name(part: Part) -> str:
     """Give the file name that a part suggests, a bare name: what looks like a folder is cut off."""
     name = part.disposition[1].get("filename", "") or part.content_type[1].get("name", "")
     return name.replace("\\", "/").rpartition("/")[2]
+
+
+def content_id(part: Part) -> str:
+    """Give a part's Content-ID without its angle brackets, empty if it has none."""
+    return _value(part, b"content-id").strip("<> ")
 
 
 def _value(part: Part, name: bytes) -> str:

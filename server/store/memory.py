@@ -156,7 +156,8 @@ class MemoryStore:
         self._count(unread=-len(changed) if read else len(changed))
         if changed:
             marked = tuple(kept.row.id for kept in changed)
-            self._announce("marked", marked, cause="all" if ids is None else "ids")
+            cause: ChangeCause = "all" if ids is None else "ids"
+            self._announce("marked", marked, cause=cause, read=read)
         return len(changed)
 
     async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
@@ -332,8 +333,10 @@ class MemoryStore:
         ids: tuple[str, ...],
         row: MessageRow | None = None,
         cause: ChangeCause = "ids",
+        *,
+        read: bool | None = None,
     ) -> None:
-        self._feed.publish([Change(self._feed.sequence + 1, kind, ids, row, cause)])
+        self._feed.publish([Change(self._feed.sequence + 1, kind, ids, row, cause, read)])
 
 
 def _without(kept: _Kept, name: str) -> tuple[str, ...]:

@@ -265,7 +265,7 @@ class Inbox:
         )
         self._totals.unread += -len(changed) if read else len(changed)
         if changed:
-            self._announce("marked", tuple(known for _, known in changed), cause=cause)
+            self._announce("marked", tuple(known for _, known in changed), cause=cause, read=read)
         return len(changed)
 
     def _remove(self, entries: Sequence[_Entry], *, cause: ChangeCause) -> int:
@@ -290,6 +290,8 @@ class Inbox:
         ids: tuple[str, ...],
         row: MessageRow | None = None,
         cause: ChangeCause = "ids",
+        *,
+        read: bool | None = None,
     ) -> None:
         self._totals.sequence += 1
-        self._changes.append(Change(self._totals.sequence, kind, ids, row, cause))
+        self._changes.append(Change(self._totals.sequence, kind, ids, row, cause, read))

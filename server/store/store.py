@@ -72,7 +72,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `row` is set when a message was added, `ids` name the messages otherwise. `cause` tells whether
     these messages were meant (`ids`), all that there are (`all`; of a tag, all that have it), or
-    whether they went by the retention rules (`retention`).
+    whether they went by the retention rules (`retention`). `read` is what the read flags were set
+    to when messages were marked.
     """
 
     sequence: int
@@ -80,6 +81,7 @@ class Change(msgspec.Struct, frozen=True):
     ids: tuple[str, ...]
     row: MessageRow | None = None
     cause: ChangeCause = "ids"
+    read: bool | None = None
 
 
 class Retention(msgspec.Struct, frozen=True):

@@ -20,8 +20,11 @@ from .access import Access
 from .authentication import Authentication
 from .display import Display
 from .event_log import EventLog, Export
+from .events_page import EventsPage
+from .frame import Frames
 from .guard import Guard
 from .listening import Listening, Listens
+from .look import Look
 from .mailhog import MailHog
 from .mailpit import Mailpit
 from .mailpit_events import MailpitEvents
@@ -29,10 +32,13 @@ from .mailpit_info import MailpitInfo
 from .mailpit_message import MailpitMessage
 from .mailpit_send import MailpitSend
 from .mailpit_tags import MailpitTags
+from .marking import Marking
 from .native import Native
 from .pages import Pages
+from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .stream import Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,9 @@ def create_app(
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
+    frames = Frames(store, display)
+    look = Look(version=version)
+    path_page = PathPage(look, listeners)
     stopping = asyncio.Event()
     activity = activity or Activity()
     app = Starlette(
@@ -98,7 +107,12 @@ def create_app(
             *Listening(listeners).routes(),
             *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
-            *Pages(store, display, version=version).routes(),
+            *Marking(store).routes(),
+            *Stream(store, stopping=stopping).routes(),
+            *frames.routes(),
+            *EventsPage(events, look, exports=exports).routes(),
+            *path_page.routes(),
+            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
         middleware=[
             Middleware(Guard, hosts=hosts),

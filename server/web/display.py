@@ -13,7 +13,7 @@ import msgspec
 
 from ..message.addresses import Address
 from ..message.mime import walk
-from ..message.parse import ParsedMessage, file_name, parse
+from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
 _T = TypeVar("_T")
@@ -105,11 +105,10 @@ def _part(part_id: str, raw: bytes) -> PartContent | None:
     if part is None or part.is_container:
         return None
     kind, parameters = part.content_type
-    content_id = part.first(b"content-id").decode("utf-8", "replace").strip("<> \t\r\n")
     return PartContent(
         content_type=kind,
         charset=parameters.get("charset", ""),
-        file_name=file_name(part) or content_id,
+        file_name=file_name(part) or content_id(part),
         content=part.decoded(),
     )
 

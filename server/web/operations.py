@@ -47,6 +47,20 @@ class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
     ids: None = None
 
 
+class MarkThese(msgspec.Struct, forbid_unknown_fields=True):
+    """Messages to mark, by their ids."""
+
+    read: bool
+    ids: list[str]
+
+
+class MarkAll(msgspec.Struct, forbid_unknown_fields=True):
+    """All messages are to be marked."""
+
+    read: bool
+    all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
 _Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 _Limit = Annotated[int, Meta(ge=0, le=native.PAGE_LIMIT, extra_json_schema={"default": 50})]
 _Seconds = Annotated[
@@ -123,6 +137,26 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Messages, newest first",
             parameters=(*_MESSAGES, _LIMIT),
             answers={200: json_of(native_objects.Messages, "A page of them."), 400: _BAD_QUERY},
+        ),
+        f"PATCH {PREFIX}/messages": Operation(
+            summary="Set or clear read flags",
+            body=Body((MarkThese, MarkAll)),
+            answers={
+                200: json_of(marking.Marked, "How many have changed."),
+                400: sentence("The body is wrong; nothing was marked."),
+                413: _TOO_LARGE,
+            },
+        ),
+        f"GET {PREFIX}/stream": Operation(
+            summary="Changes of the inbox as they happen, as server-sent events",
+            parameters=(
+                _AFTER,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+            ),
+            answers={
+                200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
+                400: _BAD_QUERY,
+            },
         ),
         f"DELETE {PREFIX}/messages": Operation(
             summary="Delete messages",
