@@ -22,6 +22,7 @@ from . import (
     event_objects,
     event_query,
     listener_objects,
+    marking,
     native,
     native_objects,
     release_objects,
