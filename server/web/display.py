@@ -16,11 +16,7 @@ from ..message.mime import walk
 from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
-<<<<<<< HEAD
 _T = TypeVar("_T")
-=======
-T = TypeVar("T")
->>>>>>> mailpit
 
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
@@ -62,7 +58,7 @@ class Display:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bindpost-display")
         self._digests: OrderedDict[str, Digest] = OrderedDict()
 
-    async def read(self, message_id: str, reader: Callable[[bytes], T]) -> T | None:
+    async def read(self, message_id: str, reader: Callable[[bytes], _T]) -> _T | None:
         """Give what a reader makes of a message's bytes; None if it isn't there any more."""
         raw = await self._store.raw(message_id)
         if raw is None:
