@@ -65,6 +65,7 @@ from .standin import (
     STANDIN_REFUSED,
     STANDIN_SESSION,
 )
+from .web import WEB_LOGIN_FAILED, WEB_LOGIN_LIMITED, WEB_OPEN, WEB_UNENCRYPTED
 
 __all__ = [
     "AUTH_FAILED",
@@ -126,6 +127,10 @@ __all__ = [
     "TLS_FAILED",
     "WEB_BOUND",
     "WEB_FAILED",
+    "WEB_LOGIN_FAILED",
+    "WEB_LOGIN_LIMITED",
+    "WEB_OPEN",
+    "WEB_UNENCRYPTED",
     "WINSOCK_FAILED",
     "Category",
     "EventType",

@@ -5,10 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, ours, standin
+from . import ims, ours, standin, web
 from .model import EventType
 
-CATALOGUE: Final[tuple[EventType, ...]] = (*ims.EVENTS, *ours.EVENTS, *standin.EVENTS)
+CATALOGUE: Final[tuple[EventType, ...]] = (
+    *ims.EVENTS,
+    *ours.EVENTS,
+    *standin.EVENTS,
+    *web.EVENTS,
+)
 """All events, by source and number."""
 
 _BY_NUMBER: Final = MappingProxyType({(event.source, event.id): event for event in CATALOGUE})

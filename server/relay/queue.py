@@ -13,10 +13,10 @@ from typing import Final, TypeVar, final
 
 from bindpost.errors import StoreError
 
+from ..message.job import Addressee, Job, Kind
 from ..message.model import Recipient, utc_now
 from ..store.sqlite_connection import open_writer, translated
 from . import tables
-from .job import Addressee, Job, Kind
 
 DATABASE_FILE: Final = "relay.db"
 KEPT: Final = 1000

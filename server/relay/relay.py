@@ -14,13 +14,13 @@ from bindpost.config.model import Relay as RelaySettings
 from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
+from ..message.job import Job
 from ..message.model import Envelope, Recipient, utc_now
 from ..store.rules import is_unicode
 from ..store.store import MessageRow, MessageStore
 from .addresses import Patterns, check_released
 from .delivery import Shipment
 from .follow import accepted
-from .job import Job
 from .loops import LoopTrouble, relay_name, was_relayed
 from .queue import DATABASE_FILE, Queue
 from .route import Route

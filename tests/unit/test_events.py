@@ -102,6 +102,10 @@ def test_our_numbers_are_never_reassigned() -> None:
         150: "sink-failed",
         151: "sink-recovered",
         152: "events-folded",
+        180: "web-login-failed",
+        181: "web-login-limited",
+        182: "web-open",
+        183: "web-unencrypted",
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bindpost.config.model import Relay
+from bindpost.server.message.job import Addressee, Job
 from bindpost.server.message.model import utc_now
 from bindpost.server.relay.delivery import Answer
-from bindpost.server.relay.job import Addressee, Job
 from bindpost.server.relay.sender import Result
 from bindpost.server.relay.trouble import Trouble
 from bindpost.server.relay.verdict import LONGEST_PAUSE, judge, pause_after
