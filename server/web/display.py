@@ -16,11 +16,7 @@ from ..message.mime import walk
 from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
-<<<<<<< HEAD
-_T = TypeVar("_T")
-=======
 T = TypeVar("T")
->>>>>>> mailpit
 
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
@@ -77,7 +73,7 @@ class Display:
         """Give a part of a message by its number (`1.2`); None if there is none."""
         return await self.read(message_id, partial(_part, part_id))
 
-    async def look(self, into: Callable[[ParsedMessage], _T], message: ParsedMessage) -> _T:
+    async def look(self, into: Callable[[ParsedMessage], T], message: ParsedMessage) -> T:
         """Call a function that looks into a parsed message, in that thread."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, into, message)
 
