@@ -230,7 +230,7 @@ class Ims(_Table, rename="pascal", frozen=True):
 
 
 class Tls(_Table, frozen=True):
-    """TLS of the SMTP listeners, `[tls]`."""
+    """TLS of the SMTP listeners and of POP3, `[tls]`."""
 
     certificate: Annotated[
         FileName,
@@ -369,6 +369,30 @@ class Relay(_Table, frozen=True):
     ] = 300.0
 
 
+class Pop3(_Table, frozen=True):
+    """The inbox for mail clients, by POP3, `[pop3]` (docs/pop3.md)."""
+
+    endpoint: Annotated[
+        EndpointText, Meta(description="Where POP3 is served, or off.", extra={"words": ("off",)})
+    ] = "off"
+    via: Annotated[
+        str, Meta(description="Bind path, as that of a listener: a URL, or a [path.*].")
+    ] = "direct:"
+    tls: Annotated[
+        TlsMode,
+        Meta(description="auto (STLS if [tls] has a certificate), off, starttls or implicit."),
+    ] = "auto"
+    users: Annotated[
+        FileName,
+        Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted."),
+    ] = ""
+    sessions: Annotated[int, Meta(ge=1, description="Sessions at once.")] = 50
+    timeout: Annotated[
+        float,
+        Meta(gt=0, description="Seconds to wait for a client (RFC 1939: ten minutes or more)."),
+    ] = 600.0
+
+
 class Settings(_Table, frozen=True):
     """All settings of bindpost."""
 
@@ -410,3 +434,4 @@ class Settings(_Table, frozen=True):
     protocol_log: ProtocolLog = ProtocolLog()
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
+    pop3: Pop3 = Pop3()

@@ -19,8 +19,8 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .listeners import Listeners, Plan
-from .listening import bind_fields
 from .overview import Overview
+from .pop3.server import Pop3Server
 from .relay import Relay, Route, relaying
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
@@ -58,6 +58,12 @@ class Bindpost:
         self._folder = folder
         self._plan = self._make_plan(settings, folder)
         self._route = Route.load(settings.relay, folder=folder)
+        self.pop3 = Pop3Server.load(
+            settings,
+            folder=folder,
+            tls_context=self._plan.resources.tls_context,
+            hostname=self._plan.resources.hostname,
+        )
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -72,6 +78,9 @@ class Bindpost:
             )
             self.relay = await stack.enter_async_context(self._relaying())
             await self._start_web(stack)
+            if self.pop3 is not None:
+                await self.pop3.start(self.store)
+                stack.push_async_callback(self.pop3.stop, self.settings.limits.drain)
             stack.push_async_callback(self._stop_listening)
             await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
@@ -96,7 +105,7 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention`,
-        `relay` and the protocol log stay as they are until a restart. Raises `ConfigError`,
+        `relay`, `pop3` and the protocol log stay as they are until a restart. Raises `ConfigError`,
         changing nothing.
         """
         await self.listeners.reload(self._make_plan(settings, folder))
@@ -161,7 +170,7 @@ class Bindpost:
         try:
             await self.web.start()
         except BindError as error:
-            _LOG.error(events.WEB_FAILED, **bind_fields(error))
+            _LOG.error(events.WEB_FAILED, **error.fields())
             raise
         stack.push_async_callback(self.web.stop)
         _LOG.info(events.WEB_BOUND, url=self.web.url)

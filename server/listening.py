@@ -274,7 +274,7 @@ class ListeningPost:
         self.mishap = Mishap(utc_now(), error)
         if known:
             return
-        _LOG.error(events.BIND_FAILED, listener=self.settings.endpoint, **bind_fields(error))
+        _LOG.error(events.BIND_FAILED, listener=self.settings.endpoint, **error.fields())
 
     async def close(self) -> None:
         """Stop accepting; live sessions go on."""
@@ -287,15 +287,3 @@ class ListeningPost:
 
 def _cause(error: BindError) -> tuple[int, str, str]:
     return error.code, error.hop, error.hint
-
-
-def bind_fields(error: BindError) -> dict[str, object]:
-    """Give a failed bind as the fields of an event."""
-    return {
-        "wsa_error": error.code,
-        "endpoint": error.endpoint,
-        "via": error.path,
-        "hop": error.hop,
-        "reason": error.detail,
-        "hint": error.hint,
-    }

@@ -15,6 +15,13 @@ from .ims import (
     SERVICE_STOPPED,
     WINSOCK_FAILED,
 )
+from .inbox import (
+    POP3_BOUND,
+    POP3_ERROR,
+    POP3_FAILED,
+    POP3_LOGIN_REFUSED,
+    POP3_SESSION,
+)
 from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
     CLIENT_DROPPED,
@@ -79,6 +86,11 @@ __all__ = [
     "OURS",
     "PATH_LOST",
     "PATH_RECOVERED",
+    "POP3_BOUND",
+    "POP3_ERROR",
+    "POP3_FAILED",
+    "POP3_LOGIN_REFUSED",
+    "POP3_SESSION",
     "PROTOCOL_INFORMATION_FAILED",
     "PROTOCOL_LOG_FAILED",
     "PROTOCOL_LOG_ON",

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import ims, ours, standin
+from . import ims, inbox, ours, standin
 from .model import EventType
 
-CATALOGUE: Final[tuple[EventType, ...]] = (*ims.EVENTS, *ours.EVENTS, *standin.EVENTS)
+CATALOGUE: Final[tuple[EventType, ...]] = (
+    *ims.EVENTS,
+    *ours.EVENTS,
+    *standin.EVENTS,
+    *inbox.EVENTS,
+)
 """All events, by source and number."""

@@ -102,6 +102,11 @@ def test_our_numbers_are_never_reassigned() -> None:
         150: "sink-failed",
         151: "sink-recovered",
         152: "events-folded",
+        170: "pop3-bound",
+        171: "bind-pop3",
+        172: "pop3-login-refused",
+        173: "pop3-session",
+        174: "pop3-error",
     }
 
 
