@@ -29,6 +29,10 @@ class ReleaseRefusedError(BindpostError):
     """The server would not release a message: its relay is off, or the addresses are not right."""
 
 
+class ImportRefusedError(BindpostError):
+    """The server would not import a message: it is empty or too large, or an address is none."""
+
+
 class _Object(msgspec.Struct, frozen=True, kw_only=True):
     """What the server answered; fields that this client doesn't know are passed over."""
 
@@ -49,7 +53,12 @@ class Envelope(_Object, frozen=True):
 
 
 class Session(_Object, frozen=True):
-    """What was known of the connection; `peer` is the real peer as `host:port`, None if unknown."""
+    """
+    What was known of the connection; `peer` is the real peer as `host:port`, None if unknown.
+
+    Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
+    were taken from its header: `reverse_path`, `recipients`.
+    """
 
     session_id: str
     started: datetime
@@ -63,6 +72,7 @@ class Session(_Object, frozen=True):
     tls_cipher: str | None = None
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
+    derived: tuple[str, ...] = ()
 
 
 class Fields(_Object, frozen=True):
@@ -254,13 +264,28 @@ class Client:
         """Say whether every listener of the server is bound."""
         return self._ask("GET", "/readyz", passing=(503,))[0] == 200
 
-    def messages(self, limit: int = 50) -> list[MessageSummary]:
-        """Give the newest messages, newest first; `limit` 0 means all."""
+    def messages(
+        self,
+        limit: int = 50,
+        *,
+        recipient: str | None = None,
+        sender: str | None = None,
+        subject: str | None = None,
+        after: int | None = None,
+    ) -> list[MessageSummary]:
+        """Give the newest messages that match as for `wait`, newest first; `limit` 0 means all."""
         found: list[MessageSummary] = []
         before: int | None = None
         while True:
             wanted = min(limit - len(found), 1000) if limit else 1000
-            query = _query(limit=wanted, before=before)
+            query = _query(
+                limit=wanted,
+                before=before,
+                recipient=recipient,
+                sender=sender,
+                subject=subject,
+                after=after,
+            )
             page = self._decode("GET", f"{_API}/messages{query}", _Page)
             found += page.messages
             before = page.next
@@ -333,6 +358,24 @@ class Client:
         """Give the relay's jobs of a message, newest first; raises `MessageNotFoundError`."""
         return self._decode("GET", _release_path(message_id), _Jobs).jobs
 
+    def import_message(
+        self, raw: bytes, *, sender: str | None = None, recipients: Iterable[str] = ()
+    ) -> MessageSummary:
+        """
+        Give the server a message, which it keeps exactly as it is.
+
+        What isn't told of its envelope is derived from its header; `session.derived` says so.
+        Raises `ImportRefusedError`.
+        """
+        told = [("recipient", address) for address in recipients]
+        if sender is not None:
+            told.append(("sender", sender))
+        path = f"{_API}/import?{urlencode(told)}"
+        status, answer = self._ask("POST", path, raw, passing=(400, 413))
+        if status in (400, 413):
+            raise ImportRefusedError(answer.decode("utf-8", "replace"))
+        return self._read(answer, MessageSummary, path)
+
     def _decode(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
         return self._read(self._ask(method, path, body)[1], kind, path)
 
@@ -354,7 +397,7 @@ class Client:
         """Send a request; give status and body of an answer that is fine or `passing`."""
         connection = self._connection(self._timeout + wait)
         try:
-            content = None if body is None else msgspec.json.encode(body)
+            content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
             connection.request(method, self._base + path, content, {"Connection": "close"})
             response = connection.getresponse()
             status, answer = response.status, response.read()

@@ -165,6 +165,7 @@ class Bindpost:
             hosts=[endpoint.host],
             relay=self.relay,
             listeners=overview,
+            message_size=self.settings.limits.message_size,
         )
         self.web = WebServer(app, endpoint)
         try:

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
-import msgspec
 
-from bindpost.client import Client, Job, Message, MessageNotFoundError, MessageSummary
-from bindpost.config.endpoint import Endpoint
-from bindpost.config.load import load
-from bindpost.errors import ServerUnreachableError
+from bindpost.client import Job, Message, MessageNotFoundError, MessageSummary
 
-_NAME_THE_SERVER: Final = "name the server with --server URL"
-_OBEYED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of characters that a terminal acts upon: controls, surrogates, line breaks."""
-_TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-"""Directional classes of the characters that make a text look like another one (UAX 9)."""
-
-
-_on_server = click.option(
-    "--server",
-    metavar="URL",
-    help="http://HOST:PORT or unix:/path; else the web endpoint of the settings.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+from . import mail_transfer
+from .asking import client_of, on_server
+from .terminal import as_json_option, print_json, printable
 
 
 @click.group()
 def mail() -> None:
-    """Look at the inbox of a running server, wait for mail, delete or release it."""
+    """Look at the inbox of a running server, wait for mail, delete, release, import, export it."""
+
+
+mail.add_command(mail_transfer.import_)
+mail.add_command(mail_transfer.export)
 
 
 @mail.command("list")
@@ -44,13 +31,13 @@ def mail() -> None:
     show_default=True,
     help="Messages shown; 0 for all.",
 )
-@_as_json
-@_on_server
+@as_json_option
+@on_server
 def list_(*, limit: int, as_json: bool, server: str | None) -> None:
     """Print the newest messages, newest first."""
-    messages = _client(server).messages(limit)
+    messages = client_of(server).messages(limit)
     if as_json:
-        _print_json(messages)
+        print_json(messages)
         return
     for message in messages:
         click.echo(printable(_row(message)))
@@ -58,19 +45,19 @@ def list_(*, limit: int, as_json: bool, server: str | None) -> None:
 
 @mail.command()
 @click.argument("message_id", metavar="ID|latest")
-@_as_json
-@_on_server
+@as_json_option
+@on_server
 def show(*, message_id: str, as_json: bool, server: str | None) -> None:
     """Print a message: its envelope, its session, its header and its text."""
-    _print_message(_client(server).message(message_id), as_json=as_json)
+    _print_message(client_of(server).message(message_id), as_json=as_json)
 
 
 @mail.command()
 @click.argument("message_id", metavar="ID|latest")
-@_on_server
+@on_server
 def raw(*, message_id: str, server: str | None) -> None:
     """Write a message's bytes to standard output, exactly as received."""
-    sys.stdout.buffer.write(_client(server).raw(message_id))
+    sys.stdout.buffer.write(client_of(server).raw(message_id))
     sys.stdout.buffer.flush()
 
 
@@ -89,8 +76,8 @@ def raw(*, message_id: str, server: str | None) -> None:
     metavar="SECONDS",
     help="How long to wait.",
 )
-@_as_json
-@_on_server
+@as_json_option
+@on_server
 def wait(
     *,
     recipient: str | None,
@@ -106,7 +93,7 @@ def wait(
 
     Exit status 1 when none came in time.
     """
-    message = _client(server).wait(
+    message = client_of(server).wait(
         recipient=recipient, sender=sender, subject=subject, after=after, timeout=timeout
     )
     if message is None:
@@ -117,16 +104,16 @@ def wait(
 @mail.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Delete all messages.")
-@_as_json
-@_on_server
+@as_json_option
+@on_server
 def delete(*, ids: tuple[str, ...], everything: bool, as_json: bool, server: str | None) -> None:
     """Delete messages by their ids, or all with --all."""
     if everything == bool(ids):
         raise click.UsageError("Give either the ids of messages or --all.")
-    client = _client(server)
+    client = client_of(server)
     result = client.delete_all() if everything else client.delete(ids)
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         click.echo(f"{result.deleted} {'message' if result.deleted == 1 else 'messages'} deleted")
     if result.unknown:
@@ -143,8 +130,8 @@ def delete(*, ids: tuple[str, ...], everything: bool, as_json: bool, server: str
     multiple=True,
     help="Recipient in place of the message's own; may be repeated.",
 )
-@_as_json
-@_on_server
+@as_json_option
+@on_server
 def release(
     *, ids: tuple[str, ...], addresses: tuple[str, ...], as_json: bool, server: str | None
 ) -> None:
@@ -153,7 +140,7 @@ def release(
 
     They are queued and sent soon; the server's log tells what becomes of them.
     """
-    client = _client(server)
+    client = client_of(server)
     jobs = []
     try:
         for message_id in ids:
@@ -162,44 +149,12 @@ def release(
                 click.echo(printable(_queued(jobs[-1])))
     finally:  # what has been queued is told, even if the next one can't be
         if as_json:
-            _print_json(jobs)
-
-
-def _client(server: str | None) -> Client:
-    return Client(server or _server_of_settings())
-
-
-def _server_of_settings() -> str:
-    """Give the URL at which the settings let the server listen."""
-    web = load().settings.web
-    if web == "off":
-        raise ServerUnreachableError(f"the settings turn the web side off; {_NAME_THE_SERVER}")
-    endpoint = Endpoint.parse(web)
-    if endpoint.is_unix:
-        return str(endpoint)
-    if endpoint.port == 0:
-        raise ServerUnreachableError(f"the settings let the port be any; {_NAME_THE_SERVER}")
-    return f"http://{_reachable(endpoint)}"
-
-
-def _reachable(endpoint: Endpoint) -> Endpoint:
-    """Give loopback in place of a wildcard address, which is for listening only."""
-    try:
-        address = ipaddress.ip_address(endpoint.host)
-    except ValueError:
-        return endpoint
-    if not address.is_unspecified:
-        return endpoint
-    return Endpoint("127.0.0.1" if address.version == 4 else "::1", endpoint.port)
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode("utf-8"))
+            print_json(jobs)
 
 
 def _print_message(message: Message, *, as_json: bool) -> None:
     if as_json:
-        _print_json(message)
+        print_json(message)
         return
     for line in _lines(message):
         click.echo(printable(line))
@@ -236,7 +191,10 @@ def _lines(message: Message) -> Iterator[str]:
         yield f"rcpt to     <{recipient.address}>{_parameters(recipient.parameters)}"
     greeting = f", {'EHLO' if session.esmtp else 'HELO'} {session.helo}" if session.helo else ""
     yield f"client      {session.peer or 'unknown'}{greeting}"
-    yield f"listener    {session.listener} through {session.via} as {session.personality}"
+    if session.via == "import":
+        yield f"imported    {_derived(session.derived)}"
+    else:
+        yield f"listener    {session.listener} through {session.via} as {session.personality}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.login:
@@ -249,6 +207,13 @@ def _lines(message: Message) -> Iterator[str]:
         yield f"[attachment {name}, {attachment.content_type}, {attachment.size} bytes]"
 
 
+def _derived(parts: Sequence[str]) -> str:
+    """Say which parts of an imported message's envelope its header was asked for."""
+    if not parts:
+        return "with its envelope"
+    return f"{' and '.join(parts)} of the envelope taken from the header"
+
+
 def _parameters(given: Mapping[str, str | None]) -> str:
     return "".join(
         f" {name}" if value is None else f" {name}={value}" for name, value in given.items()
@@ -257,26 +222,3 @@ def _parameters(given: Mapping[str, str | None]) -> str:
 
 def _local(message: MessageSummary) -> str:
     return message.received.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def printable(text: str) -> str:
-    """
-    Give a line that a terminal shows and does not obey.
-
-    Control characters, and those that turn the direction of writing, are written as escapes, and so
-    is what the encoding of standard output lacks.
-    """
-    shown = "".join(char if _is_harmless(char) else _escape(char) for char in text)
-    encoding = sys.stdout.encoding or "ascii"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _is_harmless(char: str) -> bool:
-    return char == "\t" or (
-        unicodedata.category(char) not in _OBEYED
-        and unicodedata.bidirectional(char) not in _TURNING
-    )
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")

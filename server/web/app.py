@@ -9,10 +9,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from bindpost.config.model import Limits
+
 from ..store.store import MessageStore
 from . import health
 from .display import Display
 from .guard import Guard
+from .importing import Importing
 from .listening import Listening, Listens
 from .mailpit import Mailpit
 from .native import Native
@@ -29,6 +32,7 @@ def create_app(
     hosts: Collection[str] = (),
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    message_size: int = Limits().message_size,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -36,7 +40,7 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken.
+    taken. `message_size` is how many bytes an imported message may have.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -47,6 +51,7 @@ def create_app(
             *Mailpit(store, display).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
+            *Importing(store, size_limit=message_size).routes(),
             *Listening(listeners).routes(),
             *Pages(store, display, version=version).routes(),
         ],

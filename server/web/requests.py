@@ -84,13 +84,13 @@ def read_seconds(request: Request, name: str, default: float, *, maximum: float)
     return seconds
 
 
-async def read_body(request: Request) -> bytes:
-    """Give the body; 413 when it is larger than `BODY_LIMIT`, however it is sent."""
+async def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:
+    """Give the body; 413 when it is larger than `limit` bytes, however it is sent."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_LIMIT:
-            refuse(f"The body is larger than {BODY_LIMIT} bytes.", 413)
+        if len(body) > limit:
+            refuse(f"The body is larger than {limit} bytes.", 413)
     return bytes(body)
 
 

@@ -14,9 +14,9 @@ NOT_FOUND: Final = "404 page not found"
 """Mailpit's words; its clients compare them."""
 
 
-def json_response(value: object) -> Response:
+def json_response(value: object, status: int = HTTPStatus.OK) -> Response:
     """Answer with a value as JSON."""
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 async def error_response(_: Request, error: Exception) -> Response:

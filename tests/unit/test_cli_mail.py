@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bindpost.cli import main
-from bindpost.cli.mail import printable
+from bindpost.cli.terminal import printable
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.message.model import (
     Envelope,
