@@ -393,6 +393,47 @@ class Pop3(_Table, frozen=True):
     ] = 600.0
 
 
+class Webhook(_Table, frozen=True):
+    """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
+
+    name: Annotated[
+        str, Meta(description="Its name in the log, the API and the queue; each has its own.")
+    ] = ""
+    url: Annotated[str, Meta(description="Where the requests go: http:// or https://.")] = ""
+    secret: Annotated[
+        str, Meta(description="Key of the signature, whsec_... or any text; empty = none.")
+    ] = ""
+    secret_file: Annotated[FileName, Meta(description="File with the key in it, instead.")] = ""
+    events: Annotated[
+        tuple[str, ...],
+        Meta(description="What it is told: message.received, message.marked, message.deleted."),
+    ] = ("message.received",)
+    recipients: Annotated[
+        tuple[str, ...],
+        Meta(description="Only messages with such a recipient: *@example.org; empty = any."),
+    ] = ()
+    senders: Annotated[
+        tuple[str, ...], Meta(description="Only messages from such a sender; empty = any.")
+    ] = ()
+    subject: Annotated[
+        str, Meta(description="Only messages with this in the subject, in any case.")
+    ] = ""
+    networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Private addresses and networks (CIDR) that the URL may lead to."),
+    ] = ()
+    ca_file: Annotated[
+        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
+    ] = ""
+    timeout: Annotated[
+        float, Meta(gt=0, le=300, description="Seconds that one attempt may take in all.")
+    ] = 10.0
+    attempts: Annotated[int, Meta(ge=1, le=100, description="Attempts before it is given up.")] = 12
+    first_pause: Annotated[
+        float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
+    ] = 5.0
+
+
 class Settings(_Table, frozen=True):
     """All settings of bindpost."""
 
@@ -435,3 +476,6 @@ class Settings(_Table, frozen=True):
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
     pop3: Pop3 = Pop3()
+    webhook: Annotated[
+        tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
+    ] = ()

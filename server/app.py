@@ -28,6 +28,7 @@ from .smtp.service import Resources
 from .smtp.sessions import Sessions
 from .store import open_store
 from .store.store import MessageStore, Retention
+from .webhook import Hook, Webhooks, webhooking
 
 if TYPE_CHECKING:
     from .web.server import WebServer
@@ -55,6 +56,7 @@ class Bindpost:
         self.listeners: Listeners
         self.web: WebServer | None = None
         self.relay: Relay | None = None
+        self.webhooks: Webhooks | None = None
         self._folder = folder
         self._plan = self._make_plan(settings, folder)
         self._route = Route.load(settings.relay, folder=folder)
@@ -64,6 +66,7 @@ class Bindpost:
             tls_context=self._plan.resources.tls_context,
             hostname=self._plan.resources.hostname,
         )
+        self._hooks = Hook.load_all(settings.webhook, folder=folder)
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -77,6 +80,9 @@ class Bindpost:
                 protocol_log=self._start_protocol_log(stack),
             )
             self.relay = await stack.enter_async_context(self._relaying())
+            self.webhooks = await stack.enter_async_context(
+                webhooking(self._hooks, self.store, data=self._data())
+            )
             await self._start_web(stack)
             if self.pop3 is not None:
                 await self.pop3.start(self.store)
@@ -105,8 +111,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention`,
-        `relay`, `pop3` and the protocol log stay as they are until a restart. Raises `ConfigError`,
-        changing nothing.
+        `relay`, `pop3`, `webhook` and the protocol log stay as they are until a restart. Raises
+        `ConfigError`, changing nothing.
         """
         await self.listeners.reload(self._make_plan(settings, folder))
         _LOG.info(events.RELOADED, smtp=[str(address) for address in self.listeners.addresses])
@@ -166,6 +172,7 @@ class Bindpost:
             relay=self.relay,
             listeners=overview,
             message_size=self.settings.limits.message_size,
+            webhooks=self.webhooks,
         )
         self.web = WebServer(app, endpoint)
         try:

@@ -21,6 +21,11 @@ from .inbox import (
     POP3_FAILED,
     POP3_LOGIN_REFUSED,
     POP3_SESSION,
+    WEBHOOK_DELAYED,
+    WEBHOOK_DELIVERED,
+    WEBHOOK_ERROR,
+    WEBHOOK_FAILED,
+    WEBHOOK_ON,
 )
 from .model import IMS, OURS, Category, EventType, Level
 from .ours import (
@@ -126,6 +131,11 @@ __all__ = [
     "STANDIN_SESSION",
     "STORE_FAILED",
     "TLS_FAILED",
+    "WEBHOOK_DELAYED",
+    "WEBHOOK_DELIVERED",
+    "WEBHOOK_ERROR",
+    "WEBHOOK_FAILED",
+    "WEBHOOK_ON",
     "WEB_BOUND",
     "WEB_FAILED",
     "WINSOCK_FAILED",

@@ -22,6 +22,7 @@ from .native import Native
 from .pages import Pages
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .webhooks import TellsWebhooks, WebhookRoutes
 
 
 def create_app(
@@ -33,6 +34,7 @@ def create_app(
     relay: Releases | None = None,
     listeners: Listens | None = None,
     message_size: int = Limits().message_size,
+    webhooks: TellsWebhooks | None = None,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -40,7 +42,8 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `message_size` is how many bytes an imported message may have.
+    taken. `message_size` is how many bytes an imported message may have. `webhooks` knows what is
+    told to URLs.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -53,6 +56,7 @@ def create_app(
             *Releasing(store, relay).routes(),
             *Importing(store, size_limit=message_size).routes(),
             *Listening(listeners).routes(),
+            *WebhookRoutes(webhooks).routes(),
             *Pages(store, display, version=version).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],

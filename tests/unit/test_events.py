@@ -107,6 +107,11 @@ def test_our_numbers_are_never_reassigned() -> None:
         172: "pop3-login-refused",
         173: "pop3-session",
         174: "pop3-error",
+        175: "webhook-on",
+        176: "webhook-delivered",
+        177: "webhook-delayed",
+        178: "webhook-failed",
+        179: "webhook-error",
     }
 
 
