@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -17,6 +18,9 @@ from .errors import BindpostError, ServerUnreachableError
 _API: Final = "/api/bindpost/v1"
 _LONGEST_WAIT: Final = 300.0
 """Seconds that one request may wait; a longer wait is several requests."""
+_SILENCE: Final = 60.0
+"""Seconds in which a stream must say something; the server does so every 15."""
+_CHUNK: Final = 64 * 1024
 _UNIX: Final = "unix:"
 _T = TypeVar("_T")
 
@@ -226,6 +230,59 @@ class Job(_Object, frozen=True):
     recipients: tuple[Addressee, ...]
 
 
+class Event(_Object, frozen=True):
+    """
+    An event that the server keeps.
+
+    `cursor` is its place in the order of keeping, `level` is `error`, `warning` or `information`,
+    `message` the sentence with the insertion strings put in, `fields` what came with it, `error`
+    what is known of the failure underneath.
+    """
+
+    cursor: int
+    time: datetime
+    source: str
+    id: int
+    level: str
+    category: str
+    computer: str
+    message: str
+    strings: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = {}
+    error: Mapping[str, str] = {}
+    logger: str = ""
+    process_id: int = 0
+    thread_id: int = 0
+
+
+class EventFilter(_Object, frozen=True):
+    """
+    Which events; every condition that is set must hold.
+
+    `ids` and `sources` list what is allowed. `level` is the least grave: `error`, `warning`,
+    `information`. `since` and `until` are inclusive, and aware. `text` is a part of the sentence,
+    in any case. `after` and `before` are cursors that the event must lie between.
+    """
+
+    ids: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+    level: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    after: int | None = None
+    before: int | None = None
+
+
+ANY_EVENT: Final = EventFilter()
+"""The filter that leaves nothing out."""
+
+
+class _Events(_Object, frozen=True):
+    events: list[Event]
+    next: int | None
+
+
 class _Jobs(_Object, frozen=True):
     jobs: tuple[Job, ...]
 
@@ -376,6 +433,41 @@ class Client:
             raise ImportRefusedError(answer.decode("utf-8", "replace"))
         return self._read(answer, MessageSummary, path)
 
+    def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
+        """Give the newest events, newest first; `limit` 0 means all."""
+        found: list[Event] = []
+        before = which.before
+        while True:
+            wanted = min(limit - len(found), 1000) if limit else 1000
+            query = _query(**_parameters(which) | {"limit": wanted, "before": before})
+            page = self._decode("GET", f"{_API}/events{query}", _Events)
+            found += page.events
+            before = page.next
+            if before is None or len(found) == limit:
+                return found
+
+    def follow_events(self, which: EventFilter = ANY_EVENT) -> Iterator[Event]:
+        """
+        Give events as they happen, those behind `which.after` first, until the server goes down.
+
+        To go on afterwards, follow again with the last event's cursor as `after`.
+        """
+        path = f"{_API}/events/stream"
+        with self._answer("GET", path + _query(**_parameters(which)), wait=_SILENCE) as response:
+            self._check(response, path)
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield self._read(line.removeprefix(b"data: "), Event, path)
+
+    def export_events(self, form: str = "json", which: EventFilter = ANY_EVENT) -> Iterator[bytes]:
+        """Give all events that match as a file in a form that docs/api.md lists, in pieces."""
+        path = f"{_API}/events/export"
+        query = _query(**_parameters(which) | {"format": form})
+        with self._answer("GET", path + query, wait=_SILENCE) as response:
+            self._check(response, path)
+            while chunk := response.read(_CHUNK):
+                yield chunk
+
     def _decode(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
         return self._read(self._ask(method, path, body)[1], kind, path)
 
@@ -395,25 +487,37 @@ class Client:
         passing: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
         """Send a request; give status and body of an answer that is fine or `passing`."""
-        connection = self._connection(self._timeout + wait)
-        try:
-            content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
-            connection.request(method, self._base + path, content, {"Connection": "close"})
-            response = connection.getresponse()
-            status, answer = response.status, response.read()
-        except TimeoutError:
-            raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise self._unusable(path, reason) from error
-        finally:
-            connection.close()
-        if status in passing or 200 <= status < 300:
-            return status, answer
-        if status == 404 and f"{_API}/messages/" in path:
+        with self._answer(method, path, body, wait=wait) as response:
+            if response.status not in passing:
+                self._check(response, path)
+            return response.status, response.read()
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: object = None, *, wait: float = 0.0
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a request and give the answer, which is read inside the block."""
+        with closing(self._connection(self._timeout + wait)) as connection:
+            try:
+                content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+                connection.request(method, self._base + path, content, {"Connection": "close"})
+                yield connection.getresponse()
+            except TimeoutError:
+                raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
+            except (OSError, http.client.HTTPException) as error:
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                raise self._unusable(path, reason) from error
+
+    def _check(self, response: http.client.HTTPResponse, path: str) -> None:
+        """Raise what an answer that is not fine means."""
+        if 200 <= response.status < 300:
+            return
+        if response.status == 404 and f"{_API}/messages/" in path:
             raise self._missing(_id_in(path))
-        text = answer[:500].decode("utf-8", "replace")
-        raise ServerUnreachableError(f"asking {self.url} for {_plain(path)} gave {status}: {text}")
+        text = response.read(500).decode("utf-8", "replace")
+        raise ServerUnreachableError(
+            f"asking {self.url} for {_plain(path)} gave {response.status}: {text}"
+        )
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         if self.url.startswith(_UNIX):
@@ -455,6 +559,19 @@ class _UnixConnection(http.client.HTTPConnection):
 def _query(**values: str | float | None) -> str:
     given = {name: value for name, value in values.items() if value is not None}
     return f"?{urlencode(given)}"
+
+
+def _parameters(which: EventFilter) -> dict[str, str | float | None]:
+    return {
+        "id": ",".join(map(str, which.ids)) or None,
+        "source": ",".join(which.sources) or None,
+        "level": which.level,
+        "since": None if which.since is None else which.since.isoformat(),
+        "until": None if which.until is None else which.until.isoformat(),
+        "text": which.text or None,
+        "after": which.after,
+        "before": which.before,
+    }
 
 
 def _plain(path: str) -> str:

@@ -47,9 +47,9 @@ class BindError(BindpostError, OSError):
 
     `code` is the Winsock error that event 4007 carries: 10050 whenever the proxy path is
     misconfigured or unusable (KB Q203116, Q193928), else the local bind's own code (10048, 10013,
-    10049). `endpoint` and `path` name the object, `hop` the step that failed (`resolve`, `connect`,
-    `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying error or reply, `hint`
-    what a person can do. `path` must come with its credentials redacted.
+    10049). `endpoint` and `path` name the object, `hop` the step that failed (`services`,
+    `resolve`, `connect`, `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying
+    error or reply, `hint` what a person can do. `path` must come with its credentials redacted.
     """
 
     exit_code = EXIT_UNAVAILABLE
@@ -79,6 +79,24 @@ class BindError(BindpostError, OSError):
     def __str__(self) -> str:
         path = self.path.removesuffix(":")
         return f"bind {self.endpoint} through {path}: {self.detail} ({self.code})"
+
+
+class ServiceUnknownError(BindError):
+    """
+    The service that an endpoint names is not in the services file: event 4003 in place of 4007.
+
+    The code is 11004, which getservbyname() gives for that, and which KB Q268643 has.
+    """
+
+    def __init__(self, endpoint: str, service: str) -> None:
+        super().__init__(
+            11004,
+            endpoint=endpoint,
+            path="services:",
+            hop="services",
+            detail=f"the services file has no line for {service}/tcp",
+            hint=f"put the line `{service} PORT/tcp` into /etc/services, or give the port's number",
+        )
 
 
 class StoreError(BindpostError):

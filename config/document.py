@@ -29,14 +29,14 @@ class Table:
     fields: tuple[Field, ...]
 
 
-def tables() -> Iterator[Table]:
+def tables(kinds: Tables = SETTINGS) -> Iterator[Table]:
     """Give every table of the model, the top one first."""
-    yield from _tables(SETTINGS, "")
+    yield from _tables(kinds, "")
 
 
-def markdown() -> str:
+def markdown(kinds: Tables = SETTINGS) -> str:
     """Give a Markdown table of settings for each table of the model."""
-    return "\n".join(_markdown(table) for table in tables())
+    return "\n".join(_markdown(table) for table in tables(kinds))
 
 
 def sample() -> str:
@@ -57,20 +57,22 @@ def _tables(kinds: Tables, header: str) -> Iterator[Table]:
     fields = tuple(fields_of(kinds).values())
     summary = inspect.getdoc(kinds[0]) or ""
     yield Table(header, summary, tuple(f for f in fields if f.shape is Shape.VALUE))
+    around = header.strip("[]")
     for field in fields:
+        name = f"{around}.{field.name}" if around else field.name
         match field.shape:
             case Shape.TABLE:
-                yield from _tables(field.tables, f"[{field.name}]")
+                yield from _tables(field.tables, f"[{name}]")
             case Shape.ARRAY:
-                yield from _tables(field.tables, f"[[{field.name}]]")
+                yield from _tables(field.tables, f"[[{name}]]")
             case Shape.NAMED:
                 for kind in field.tables:
-                    yield from _tables((kind,), f"[{field.name}.NAME]")
+                    yield from _tables((kind,), f"[{name}.NAME]")
 
 
 def _markdown(table: Table) -> str:
     title = f"`{table.header}`" if table.header else "Top of the file"
-    if table.header.endswith(".NAME]"):
+    if table.header.endswith(".NAME]") and table.fields[0].choices:
         title += f", {_tag(table)}"
     lines = [f"### {title}", "", table.summary, "", "| key | value | default | meaning |"]
     lines.append("|---|---|---|---|")

@@ -41,8 +41,9 @@ class Field:
 
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
-    have, or `REQUIRED`. `kind` is `file`, `endpoint` or empty; `words` are the values that stand
-    for themselves instead (`off`). `tables` is what the shapes other than VALUE hold.
+    have, or `REQUIRED`. `kind` is `file`, `endpoint`, `text` (of several lines) or empty; `words`
+    are the values that stand for themselves instead (`off`); `services` says whether an endpoint's
+    port may be the name of a service. `tables` is what the shapes other than VALUE hold.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Field:
     bounds: tuple[Meta, ...] = ()
     kind: str = ""
     words: tuple[str, ...] = ()
+    services: bool = False
     shape: Shape = Shape.VALUE
     tables: Tables = ()
 
@@ -82,6 +84,8 @@ class Field:
             return one_of + ", ".join(f'"{choice}"' for choice in self.choices)
         if self.is_list:
             return "a list of file names" if self.kind == "file" else "a list of strings"
+        if typing.get_origin(self.type) is dict:
+            return "a table of strings"
         nouns: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
         kinds = {"file": "a file name", "endpoint": 'an endpoint such as "127.0.0.1:1025"'}
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")
@@ -170,6 +174,7 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
         bounds=metas,
         kind=extra.get("kind", ""),
         words=extra.get("words", ()),
+        services=extra.get("services", False),
         shape=shape,
         tables=tables,
     )
@@ -181,9 +186,15 @@ def _shape(bare: Any) -> tuple[Shape, Tables]:
         return Shape.TABLE, (bare,)
     if typing.get_origin(bare) is tuple and _shape(arguments[0])[0] is Shape.TABLE:
         return Shape.ARRAY, (arguments[0],)
-    if typing.get_origin(bare) is dict:
+    if typing.get_origin(bare) is dict and not _is_string(arguments[1]):
         return Shape.NAMED, typing.get_args(arguments[1]) or (arguments[1],)
     return Shape.VALUE, ()
+
+
+def _is_string(annotation: Any) -> bool:
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation is str
 
 
 def _default(info: msgspec.structs.FieldInfo) -> object:

@@ -18,6 +18,8 @@ FileNames = Annotated[tuple[str, ...], Meta(extra={"kind": "file"})]
 """Several of them."""
 EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
 """An endpoint as users write it; loading checks it."""
+ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
+"""The same, or with the name of a service in the port's place, looked up when it is bound."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +30,8 @@ class Listener(_Table, frozen=True):
     """One SMTP listener, `[[listener]]`."""
 
     endpoint: Annotated[
-        EndpointText, Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any.")
+        ListeningText,
+        Meta(description="HOST:PORT, [IPV6]:PORT or unix:/path; port 0 = any, smtp = by name."),
     ]
     via: Annotated[
         str,
@@ -304,6 +307,9 @@ class ProtocolLog(_Table, frozen=True):
 class EventLog(_Table, frozen=True):
     """Where events go beside the log itself, `[event_log]` (docs/event-sinks.md)."""
 
+    keep: Annotated[
+        int, Meta(ge=0, description="Events kept with the data, the newest; 0 = none.")
+    ] = 100_000
     syslog: Annotated[
         str,
         Meta(
@@ -326,6 +332,26 @@ class EventLog(_Table, frozen=True):
     ] = ""
     windows: Annotated[
         bool, Meta(description="Report to the Windows event log, on Windows only.")
+    ] = False
+    evt: Annotated[
+        FileName,
+        Meta(description="A live event log of Windows NT, AppEvent.Evt; empty = no."),
+    ] = ""
+    evt_size: Annotated[
+        int,
+        Meta(ge=64, le=4194240, description="KiB it grows to, in steps of 64; NT: 512."),
+    ] = 512
+    evt_retention: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=49710,
+            description="Days in which no event is overwritten; 0 = as needed. NT: 7.",
+        ),
+    ] = 0
+    evt_verbose_strings: Annotated[
+        bool,
+        Meta(description="Add the sentence as a last string, for viewers without our DLL."),
     ] = False
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from bindpost.errors import ConfigError
 
+from . import services
 from .endpoint import Endpoint
 from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of, known, member_of, plain
 from .redact import redact
@@ -92,11 +93,11 @@ def _named(prefix: str, field: Field, tree: Tree) -> Iterator[Leaf]:
             yield Leaf(key, name, tree, Field(name, name, dict, dict, shape=Shape.TABLE), {})
 
 
-def check(tree: Tree, origin: Callable[[str], str]) -> None:
+def check(tree: Tree, origin: Callable[[str], str], tables: Tables = SETTINGS) -> None:
     """Raise `ConfigError` for the first value that the model does not allow."""
-    for leaf in leaves(tree):
+    for leaf in leaves(tree, tables):
         if leaf.field is None:
-            raise _unknown(leaf, origin(leaf.key))
+            raise _unknown(leaf, origin(leaf.key), tables)
         problem = _problem(leaf.field, leaf.value)
         if problem:
             raise ConfigError(leaf.key, problem, origin=origin(leaf.key))
@@ -121,11 +122,11 @@ def _problem_of_text(field: Field, text: object) -> str:
         return ""
     if _SURROGATE.search(text):
         return f"{_shown(text)} is not UTF-8"
-    if _CONTROL.search(text):
+    if field.kind != "text" and _CONTROL.search(text):
         return f"{_shown(text)} has a control character in it"
     if field.kind == "endpoint" and text not in field.words:
         try:
-            Endpoint.parse(text)
+            services.check(text) if field.services else Endpoint.parse(text)
         except ValueError as error:
             return "".join((str(error), *(f', or "{word}"' for word in field.words)))
     return ""
@@ -147,20 +148,17 @@ def _shown(value: object) -> str:
             return str(value)[:_SHOWN]
 
 
-def _unknown(leaf: Leaf, origin: str) -> ConfigError:
-    return ConfigError(
-        leaf.key,
-        "there is no such setting",
-        origin=origin,
-        hint=_suggestion(leaf) or "`bindpost config init` prints every setting there is",
-    )
+def _unknown(leaf: Leaf, origin: str, tables: Tables) -> ConfigError:
+    every = "`bindpost config init` prints every setting there is" if tables is SETTINGS else ""
+    hint = _suggestion(leaf, tables) or every
+    return ConfigError(leaf.key, "there is no such setting", origin=origin, hint=hint)
 
 
-def _suggestion(leaf: Leaf) -> str:
+def _suggestion(leaf: Leaf, tables: Tables) -> str:
     """Name the setting that was probably meant: in the same table first, then anywhere."""
     table = leaf.key.removesuffix(join("", leaf.name)).removesuffix(".")
     here = {plain(name): join(table, name) for name in leaf.siblings}
-    anywhere = {} if "type" in leaf.siblings else {plain(f.name): key for key, f in known()}
+    anywhere = {} if "type" in leaf.siblings else {plain(f.name): key for key, f in known(tables)}
     for candidates in (here, anywhere):
         near = difflib.get_close_matches(plain(leaf.name)[:_SHOWN], candidates, n=1)
         if near:

@@ -8,9 +8,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import platformdirs
-
 from bindpost import __version__, events
+from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
@@ -18,7 +17,9 @@ from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
+from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
+from .message.model import new_id
 from .overview import Overview
 from .pop3.server import Pop3Server
 from .relay import Relay, Route, relaying
@@ -27,6 +28,7 @@ from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
 from .store import open_store
+from .store.events import EventStore
 from .store.store import MessageStore, Retention
 from .webhook import Hook, Webhooks, webhooking
 
@@ -45,7 +47,7 @@ class Bindpost:
     Entering returns when every listener has been tried: bound, or failed under `on_bind_failure`
     retry or continue; with stop a failure raises `BindError` after the events 4007 and 4020.
     Leaving drains the sessions. `folder` is what relative file names are relative to. Two of them
-    may live in one process.
+    may live in one process; each keeps its own events, from the first to the last.
     """
 
     def __init__(self, settings: Settings, *, folder: Path) -> None:
@@ -53,11 +55,13 @@ class Bindpost:
         self.ready = asyncio.Event()
         self.sessions = Sessions(settings.limits.sessions)
         self.store: MessageStore
+        self.events: EventStore | None = None
         self.listeners: Listeners
         self.web: WebServer | None = None
         self.relay: Relay | None = None
         self.webhooks: Webhooks | None = None
         self._folder = folder
+        self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
         self._route = Route.load(settings.relay, folder=folder)
         self.pop3 = Pop3Server.load(
@@ -67,12 +71,22 @@ class Bindpost:
             hostname=self._plan.resources.hostname,
         )
         self._hooks = Hook.load_all(settings.webhook, folder=folder)
+        self._last = contextlib.AsyncExitStack()
+        """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        async with contextlib.AsyncExitStack() as stack:
+        with scope(self._scope):
+            await self._start()
+            if self.settings.on_bind_failure != "retry":
+                await self.ready.wait()
+        return self
+
+    async def _start(self) -> None:
+        async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
+            self.events = await last.enter_async_context(self._keeping_events())
             self.listeners = Listeners(
                 self._plan,
                 store=self.store,
@@ -95,27 +109,27 @@ class Bindpost:
             for chore in (self._sweep(), self._become_ready()):
                 stack.callback(tasks.create_task(chore).cancel)
             stack.push_async_callback(self.listeners.close)
-            self._stack = stack.pop_all()
-        if self.settings.on_bind_failure != "retry":
-            await self.ready.wait()
-        return self
+            self._stack, self._last = stack.pop_all(), last.pop_all()
 
     async def __aexit__(self, *_: object) -> None:
-        self.ready.clear()
-        _LOG.info(events.DRAINING, sessions=len(self.sessions))
-        await self._stack.aclose()
-        _LOG.info(events.SERVICE_STOPPED)
+        async with self._last:
+            with scope(self._scope):
+                self.ready.clear()
+                _LOG.info(events.DRAINING, sessions=len(self.sessions))
+                await self._stack.aclose()
+                _LOG.info(events.SERVICE_STOPPED)
 
     async def reload(self, settings: Settings, *, folder: Path) -> None:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention`,
-        `relay`, `pop3`, `webhook` and the protocol log stay as they are until a restart. Raises
-        `ConfigError`, changing nothing.
+        `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are until a
+        restart. Raises `ConfigError`, changing nothing.
         """
-        await self.listeners.reload(self._make_plan(settings, folder))
-        _LOG.info(events.RELOADED, smtp=[str(address) for address in self.listeners.addresses])
+        with scope(self._scope):
+            await self.listeners.reload(self._make_plan(settings, folder))
+            _LOG.info(events.RELOADED, smtp=[str(address) for address in self.smtp])
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
         hostname = settings.hostname or socket.gethostname()
@@ -130,10 +144,10 @@ class Bindpost:
         return self.listeners.addresses
 
     def _data(self) -> str | Path:
-        data = self.settings.data
-        if data == ":memory:":
-            return data
-        return self._folder / data if data else platformdirs.user_state_path("bindpost")
+        return data_location(self.settings, self._folder)
+
+    def _keeping_events(self) -> contextlib.AbstractAsyncContextManager[EventStore | None]:
+        return keeping(self._data(), keep=self.settings.event_log.keep, scope=self._scope)
 
     def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> ProtocolLog | None:
         settings = self.settings.protocol_log
@@ -173,6 +187,8 @@ class Bindpost:
             listeners=overview,
             message_size=self.settings.limits.message_size,
             webhooks=self.webhooks,
+            events=self.events,
+            exports=FORMATS,
         )
         self.web = WebServer(app, endpoint)
         try:

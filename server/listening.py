@@ -13,6 +13,7 @@ from typing import Final
 from weakref import WeakSet
 
 from bindpost import events
+from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.errors import BindError
@@ -139,7 +140,8 @@ class ListeningPost:
         """
         Bind once, if it isn't bound or closed.
 
-        Raises `BindError`, after event 4007 has been logged: once per distinct cause.
+        Raises `BindError`, after event 4007 has been logged: once per distinct cause. A service
+        that the endpoint names in vain gives event 4003 in its place (KB Q268643).
         """
         async with self._binding:
             if self.bound is None and self.state is not ListenerState.CLOSED:
@@ -149,7 +151,7 @@ class ListeningPost:
         try:
             bound = await self.provider.create_server(
                 self._begin_session,
-                Endpoint.parse(self.settings.endpoint),
+                await services.find(self.settings.endpoint),
                 ssl=self._tls,
                 report=self._changed,
             )
@@ -274,7 +276,8 @@ class ListeningPost:
         self.mishap = Mishap(utc_now(), error)
         if known:
             return
-        _LOG.error(events.BIND_FAILED, listener=self.settings.endpoint, **error.fields())
+        event = events.bind_failure(error.hop)
+        _LOG.error(event, listener=self.settings.endpoint, **error.fields())
 
     async def close(self) -> None:
         """Stop accepting; live sessions go on."""

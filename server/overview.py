@@ -10,8 +10,9 @@ from typing import Final, final
 import msgspec
 
 from bindpost import events
+from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
-from bindpost.errors import BindpostError
+from bindpost.errors import BindpostError, ServiceUnknownError
 from bindpost.proxy.held import as_held
 from bindpost.proxy.provider import Hop, ListenerState, decision_of
 from bindpost.proxy.wsa import name_of
@@ -78,7 +79,13 @@ class Overview:
         """Walk one path to its end, or for as long as a walk may take."""
         if post.state is ListenerState.CLOSED:
             return None, []
-        asked = _asked(post)
+        try:
+            asked = await _asked(post)
+        except ServiceUnknownError as error:
+            named = post.settings.endpoint
+            return None, [
+                Hop(error.hop, named, False, error.detail, code=error.code, hint=error.hint)
+            ]
         try:
             async with asyncio.timeout(self._walk_limit):
                 path = await decision_of(post.provider, asked)
@@ -95,9 +102,13 @@ class Overview:
         return Decision(direction=path.direction, rule=path.rule, source=path.source), hops
 
 
-def _asked(post: ListeningPost) -> Endpoint:
-    """Give the endpoint to walk to: that of the settings, any free port being the one it got."""
-    endpoint = Endpoint.parse(post.settings.endpoint)
+async def _asked(post: ListeningPost) -> Endpoint:
+    """
+    Give the endpoint to walk to: that of the settings, any free port being the one it got.
+
+    Raises `ServiceUnknownError`.
+    """
+    endpoint = await services.find(post.settings.endpoint)
     if endpoint.is_unix or endpoint.port or not post.is_bound:
         return endpoint
     return endpoint.with_port(post.addresses[0].port)
@@ -131,7 +142,7 @@ def _trouble(mishap: Mishap) -> Trouble:
         hop=error.hop,
         reason=error.detail,
         hint=error.hint,
-        sentence=_sentence(error.code),
+        sentence=_sentence(error.hop, error.code),
     )
 
 
@@ -153,7 +164,9 @@ def _foresee(listener: Listener, hops: Sequence[Hop], code: int | None) -> str:
     is_bound = listener.state in (ListenerState.LISTENING, ListenerState.BUSY)
     begin = f"It is bound at {', '.join(listener.addresses)}" if is_bound else "It is not bound"
     if code is not None:
-        return f"{begin}; a bind now would log event {events.BIND_FAILED.id}: {_sentence(code)}."
+        hop = next(hop.name for hop in hops if hop.ok is False)
+        event = events.bind_failure(hop).id
+        return f"{begin}; a bind now would log event {event}: {_sentence(hop, code)}."
     if any(hop.ok is False for hop in hops):
         return f"{begin}; a bind now would fail."
     if any(hop.name == _GIVEN_UP for hop in hops):
@@ -163,5 +176,5 @@ def _foresee(listener: Listener, hops: Sequence[Hop], code: int | None) -> str:
     return f"{begin}; a bind now would work, as far as can be told."
 
 
-def _sentence(code: int) -> str:
-    return events.BIND_FAILED.sentence({"wsa_error": code})
+def _sentence(hop: str, code: int) -> str:
+    return events.bind_failure(hop).sentence({"wsa_error": code})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from lxml import etree  # type: ignore[import-untyped]
 
 from bindpost import events
 from bindpost.server.eventlog import EventRecord, Failure
@@ -70,6 +71,17 @@ def bind_failed() -> EventRecord:
         record_id=1,
         strings=("10050",),
     )
+
+
+@pytest.fixture(scope="session")
+def check_event() -> Callable[[str], None]:
+    """Give what fails for text that is no event XML, by the schema in tests/schemas."""
+    schema = etree.XMLSchema(file=str(Path(__file__).parent / "schemas" / "event.xsd"))
+
+    def check(text: str) -> None:
+        schema.assertValid(etree.fromstring(text, etree.XMLParser(huge_tree=True)))
+
+    return check
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

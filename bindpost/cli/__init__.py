@@ -34,8 +34,11 @@ _COMMANDS: Final = {
         "bindpost.cli.check", "check", "Walk the bind paths; bind nothing, unless asked to."
     ),
     "mail": _Command("bindpost.cli.mail", "mail", "The inbox of a running server."),
+    "events": _Command("bindpost.cli.events", "events", "The event log: list, follow, export."),
     "config": _Command("bindpost.cli.config", "config", "Settings: show, schema, init."),
-    "lab": _Command("bindpost.cli.lab", "lab", "Stand-ins for proxies, to try bind paths against."),
+    "lab": _Command(
+        "bindpost.cli.lab", "lab", "Scenarios of faults and cures, and stand-ins for proxies."
+    ),
     "plugins": _Command("bindpost.cli.plugins", "plugins", "Installed bind paths of others."),
 }
 

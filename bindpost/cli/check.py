@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from bindpost import events
+from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
-from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE
+from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, ServiceUnknownError
 from bindpost.proxy.provider import BindProvider, Hop, warnings_of
 from bindpost.proxy.registry import provider_of
 
@@ -82,14 +83,26 @@ async def _walk_all(loaded: Loaded, *, self_test: bool) -> list[Verdict]:
     verdicts = []
     for listener in loaded.settings.listener:
         provider = provider_of(listener, loaded.settings, loaded.folder)
-        endpoint = Endpoint.parse(listener.endpoint)
-        walked = await provider.diagnose(endpoint)
+        endpoint, walked = await _look_up(listener.endpoint)
         tried: Sequence[Hop] = ()
-        if self_test and _first_fault(walked) is None:
-            tried = await _try(provider, endpoint)
+        if endpoint is not None:
+            walked += await provider.diagnose(endpoint)
+            if self_test and _first_fault(walked) is None:
+                tried = await _try(provider, endpoint)
         verdict = judge(listener.endpoint, provider.url, walked, tried)
         verdicts.append(msgspec.structs.replace(verdict, warnings=list(warnings_of(provider))))
     return verdicts
+
+
+async def _look_up(text: str) -> tuple[Endpoint | None, list[Hop]]:
+    """Give the endpoint, None if its port has an unknown name; and the hop, if it has one."""
+    try:
+        found = await services.find(text)
+    except ServiceUnknownError as error:
+        hop = Hop(error.hop, text, False, error.detail, code=error.code, hint=error.hint)
+        return None, [hop]
+    named = services.is_named(text)
+    return found, [Hop(services.HOP, text, True, f"port {found.port}")] if named else []
 
 
 async def _try(provider: BindProvider, endpoint: Endpoint) -> list[Hop]:
@@ -134,8 +147,9 @@ def _sentence(fault: Hop | None, reachable: bool | None, *, was_bound: bool) -> 
         return f"serve would bind it, but no peer can reach it: {fault.detail}"
     if fault.code is None:
         return f"serve would bind it, but its sessions would have a wrong peer: {fault.detail}"
-    said = events.BIND_FAILED.sentence({"wsa_error": fault.code})
-    event = f"log event {events.BIND_FAILED.id}"
+    failure = events.bind_failure(fault.name)
+    said = failure.sentence({"wsa_error": fault.code})
+    event = f"log event {failure.id}"
     if was_bound:
         return (
             f"serve would bind it, but no peer can reach it; at the first it would {event}: {said}"

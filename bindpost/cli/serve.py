@@ -74,11 +74,15 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
     from bindpost.server.app import Bindpost
 
     app = Bindpost(loaded.settings, folder=loaded.folder)
-    stop = asyncio.Event()
+    stop, started = asyncio.Event(), asyncio.Event()
     reloads: set[asyncio.Task[None]] = set()
+    me = asyncio.current_task()
+    assert me is not None
 
     def on_stop() -> None:
-        if stop.is_set():
+        if not started.is_set():
+            me.cancel()  # a bind through a silent proxy may take many seconds
+        elif stop.is_set():
             _LOG.warning(events.CUT)
             app.sessions.cut()
         stop.set()
@@ -94,10 +98,15 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
             signals.callback(loop.remove_signal_handler, number)
         try:
             async with app:
+                started.set()
                 await _first_of(stop, app.listeners.lost)
                 await asyncio.gather(*reloads)
         except BindError:
             return EXIT_UNAVAILABLE  # the log has said it, down to Error 2140
+        except asyncio.CancelledError:
+            if started.is_set() or not stop.is_set():
+                raise
+            return EXIT_OK  # stopped before it had begun
     return EXIT_UNAVAILABLE if app.listeners.lost.is_set() else EXIT_OK
 
 

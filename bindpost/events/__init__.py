@@ -1,10 +1,13 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, find_type
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
     BODY_TIMEOUT,
+    CONNECT_FAILED,
+    CONNECT_REFUSED,
+    CONNECTION_MADE,
     DISK_LOW,
     MESSAGE_RECEIVED,
     PROTOCOL_INFORMATION_FAILED,
@@ -13,7 +16,9 @@ from .ims import (
     RELAY_REFUSED,
     SERVICE_STARTED,
     SERVICE_STOPPED,
+    SERVICES_HOP,
     WINSOCK_FAILED,
+    bind_failure,
 )
 from .inbox import (
     POP3_BOUND,
@@ -27,7 +32,7 @@ from .inbox import (
     WEBHOOK_FAILED,
     WEBHOOK_ON,
 )
-from .model import IMS, OURS, Category, EventType, Level
+from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
     CLIENT_FILE_ODD,
@@ -80,6 +85,9 @@ __all__ = [
     "CATALOGUE",
     "CLIENT_DROPPED",
     "CLIENT_FILE_ODD",
+    "CONNECTION_MADE",
+    "CONNECT_FAILED",
+    "CONNECT_REFUSED",
     "CUT",
     "DISK_LOW",
     "DRAINING",
@@ -114,10 +122,12 @@ __all__ = [
     "RELOAD_FAILED",
     "REQUEST_FAILED",
     "RETENTION_SWEPT",
+    "SERVICES_HOP",
     "SERVICE_STARTED",
     "SERVICE_START_FAILED",
     "SERVICE_STOPPED",
     "SESSION_REFUSED",
+    "SEVERITIES",
     "SINGLE_SESSION",
     "SINK_FAILED",
     "SINK_RECOVERED",
@@ -142,4 +152,7 @@ __all__ = [
     "Category",
     "EventType",
     "Level",
+    "bind_failure",
+    "find_type",
+    "types_from",
 ]

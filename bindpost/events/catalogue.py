@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from . import ims, inbox, ours, standin
@@ -14,3 +15,10 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *inbox.EVENTS,
 )
 """All events, by source and number."""
+
+_BY_NUMBER: Final = MappingProxyType({(event.source, event.id): event for event in CATALOGUE})
+
+
+def find_type(source: str, number: int) -> EventType | None:
+    """Give the entry of a source's event; None if there is none."""
+    return _BY_NUMBER.get((source, number))

@@ -61,6 +61,26 @@ MESSAGE_RECEIVED: Final = EventType(
     reference="KB Q166558",
     ecs=("email", "info"),
 )
+CONNECTION_MADE: Final = EventType(
+    id=2003,
+    source=IMS,
+    symbol="MSG_CONNECTION_MADE",
+    level=Level.AUDIT_SUCCESS,
+    category=Category.SMTP_INTERFACE,
+    template="A new TCP/IP connection has been made to host %1 (for %2).",
+    parameters=("host", "domain"),
+    details=("server", "via"),
+    action="connection-made",
+    explanation=(
+        "The relay has a connection to its server. `host` is the server's address, or its name "
+        "where a proxy looks that up; `domain` is the host in relay.server. In the article a line "
+        "with the name of the connection's protocol log follows; the relay writes none."
+    ),
+    remedy="Nothing to do.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q246580",
+    ecs=("network", "start"),
+)
 PROTOCOL_LOG_ON: Final = EventType(
     id=2004,
     source=IMS,
@@ -75,6 +95,44 @@ PROTOCOL_LOG_ON: Final = EventType(
     attested=frozenset({"category"}),
     reference="KB Q154505",
     ecs=("configuration", "info"),
+)
+CONNECT_FAILED: Final = EventType(
+    id=3010,
+    source=IMS,
+    symbol="MSG_CONNECT_FAILED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="An attempt to connect to host %1 failed.",
+    parameters=("domain",),
+    details=("server", "via"),
+    action="connect-failed",
+    explanation=(
+        "The relay got no connection to its server: it did not answer, or a proxy on the way did "
+        "not let us through. `domain` is the host in relay.server."
+    ),
+    remedy="See the event 122 or 123 after this one: it names the hop, the reason and what to do.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q283255",
+    ecs=("network", "start"),
+)
+CONNECT_REFUSED: Final = EventType(
+    id=3011,
+    source=IMS,
+    symbol="MSG_CONNECT_REFUSED",
+    level=Level.WARNING,
+    category=Category.SMTP_INTERFACE,
+    template="An attempt to connect to host %1 for %2 was refused.",
+    parameters=("host", "domain"),
+    details=("server", "via"),
+    action="connect-refused",
+    explanation=(
+        "Nothing listens where the relay's server should; over SOCKS5 the proxy was told so. "
+        "`host` and `domain` are those of event 2003."
+    ),
+    remedy="See that the server runs, and that relay.server names its port.",
+    attested=frozenset({"text", "type", "category"}),
+    reference="KB Q283255",
+    ecs=("network", "denied"),
 )
 DISK_LOW: Final = EventType(
     id=3018,
@@ -131,9 +189,11 @@ PROTOCOL_INFORMATION_FAILED: Final = EventType(
     action="protocol-information",
     explanation=(
         "The service or protocol table, or a name in it, could not be looked up. 11004: the name "
-        "is valid and has no such record."
+        "is valid and has no such record. Here: a listener's endpoint names its port, as "
+        "`0.0.0.0:smtp` does, and the services file has no such line. Which table it was in the "
+        "article is not known."
     ),
-    remedy="Check the machine's name resolution; the original's cure was to reinstall TCP/IP.",
+    remedy="Put the line into the services file; the original's cure was to reinstall TCP/IP.",
     attested=frozenset({"text"}),
     reference="KB Q268643",
     ecs=("network", "start"),
@@ -243,11 +303,23 @@ RELAY_REFUSED: Final = EventType(
     ecs=("network", "denied"),
 )
 
+SERVICES_HOP: Final = "services"
+"""The hop at which the name of a port is looked up in the services file."""
+
+
+def bind_failure(hop: str) -> EventType:
+    """Give the event of a listener that could not be bound: 4003 if its port's name is unknown."""
+    return PROTOCOL_INFORMATION_FAILED if hop == SERVICES_HOP else BIND_FAILED
+
+
 EVENTS: Final[tuple[EventType, ...]] = (
     SERVICE_STARTED,
     SERVICE_STOPPED,
     MESSAGE_RECEIVED,
+    CONNECTION_MADE,
     PROTOCOL_LOG_ON,
+    CONNECT_FAILED,
+    CONNECT_REFUSED,
     DISK_LOW,
     RECIPIENTS_EXCEEDED,
     PROTOCOL_INFORMATION_FAILED,

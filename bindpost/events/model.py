@@ -34,6 +34,16 @@ class Level(IntEnum):
         return names.get(self, "info")
 
 
+SEVERITIES: Final = ("error", "warning", "information")
+"""Names of the levels that a search may ask for, the gravest first."""
+
+
+def types_from(severity: str) -> tuple[int, ...]:
+    """Give the event types that are at least as grave as one of `SEVERITIES`."""
+    names = ("error", "warning", "info")[: SEVERITIES.index(severity) + 1]
+    return tuple(level.value for level in Level if level.logging_name in names)
+
+
 class Category(Enum):
     """Event category: its number here, its name as the product spelled it (SP1 help, xmt04019)."""
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Final, Protocol
@@ -36,6 +36,7 @@ class EventHandler(logging.Handler):
     Makes an `EventRecord` of everything that is logged, folds repetitions, and hands it on.
 
     No failure in it ever reaches the caller. `stream` is where lines are written, None for nowhere.
+    `on_close` is called once it is to be closed, for whoever brings the records here.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class EventHandler(logging.Handler):
         self.ids = count(1) if ids is None else ids
         self.stream = stream
         self.couriers: list[Courier] = []
+        self.on_close: Callable[[], None] | None = None
         self._folding = Folding()
         self._timer: threading.Timer | None = None
         self.setFormatter(
@@ -75,8 +77,18 @@ class EventHandler(logging.Handler):
             stand_in = {"name": record.name, "levelno": record.levelno, "msg": text}
             self.format(logging.makeLogRecord(stand_in | {"levelname": record.levelname}))
 
+    def let_go(self, courier: Courier) -> None:
+        """Tell what was folded, bring what waits to one sink, and close it. Blocks a little."""
+        with self.lock or contextlib.nullcontext():
+            self._hand_out(self._folding.flush(time.monotonic()))
+            if courier in self.couriers:
+                self.couriers.remove(courier)
+        courier.close()
+
     def close(self) -> None:
         """Tell what was folded, bring what waits to the sinks, and close them. Blocks a little."""
+        if self.on_close is not None:
+            self.on_close()
         with self.lock or contextlib.nullcontext():
             if self._timer is not None:
                 self._timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -15,9 +16,8 @@ from .courier import Courier
 from .handler import EventHandler
 from .sink import Sink
 from .stream import LogStream
+from .tap import find_tap, tap
 
-_ROOT: Final = ""
-_OURS: Final = "bindpost"
 _CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
 
 
@@ -39,41 +39,69 @@ def attach(sink: Sink, *, scope: str = "") -> Callable[[], None]:
     """
     Give a sink all events from now on, or those of one app, and those that belong to none.
 
-    Works where `configure` was not called too, in a program that has bindpost in it; only our own
-    loggers are listened to then, and the program's logging stays as it is. Gives what takes the
-    sink away again: it waits for the sink's queue (`courier.FAREWELL`), so from a coroutine it is
-    called in a thread.
+    Works where `configure` was not called too, in a program that has bindpost in it: its logging
+    stays as it is, and events that it filters out by their level don't come here either. Gives what
+    takes the sink away again: it waits for the sink's queue (`courier.FAREWELL`), so from a
+    coroutine it is called in a thread.
     """
-    handler = _handler() or _install(None, host=socket.gethostname())
+    handler = _handler()
+    if handler is None:
+        return _attach_by_tap(Courier(sink, scope=scope))
     courier = Courier(sink, scope=scope)
     handler.couriers.append(courier)
     _set_levels(handler)
 
     def detach() -> None:
-        if courier in handler.couriers:
-            handler.couriers.remove(courier)
-            _set_levels(handler)
-        courier.close()
+        handler.let_go(courier)
+        _set_levels(handler)
 
     return detach
 
 
+def _attach_by_tap(courier: Courier) -> Callable[[], None]:
+    handler = _add_to_tap(courier)
+    if handler is None:
+        handler = EventHandler(None, host=socket.gethostname())
+        handler.couriers.append(courier)
+        handler.on_close = tap(handler)
+
+    def detach() -> None:
+        handler.let_go(courier)
+        with handler.lock or contextlib.nullcontext():
+            if not handler.couriers:
+                handler.close()
+
+    return detach
+
+
+def _add_to_tap(courier: Courier) -> EventHandler | None:
+    """Let a courier have the events of the tap that is in place; None if there is none."""
+    if (found := find_tap()) is None:
+        return None
+    with found.handler.lock or contextlib.nullcontext():
+        if find_tap() is not found:  # its last courier has gone meanwhile, in another thread
+            return None
+        found.handler.couriers.append(courier)
+        return found.handler
+
+
 def _handler() -> EventHandler | None:
-    for name in (_ROOT, _OURS):
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, EventHandler):
-                return handler
+    """Give the handler that `configure` has installed."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, EventHandler):
+            return handler
     return None
 
 
-def _install(stream: LogStream | None, *, host: str) -> EventHandler:
+def _install(stream: LogStream, *, host: str) -> None:
     former = _handler()
     handler = EventHandler(stream, host=host, ids=former.ids if former else None)
     if former is not None:
-        for name in (_ROOT, _OURS):
-            logging.getLogger(name).removeHandler(former)
+        logging.getLogger().removeHandler(former)
         former.close()
-    logging.getLogger(_ROOT if stream is not None else _OURS).addHandler(handler)
+    elif (tapped := find_tap()) is not None:
+        tapped.handler.close()
+    logging.getLogger().addHandler(handler)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -86,17 +114,15 @@ def _install(stream: LogStream | None, *, host: str) -> EventHandler:
         cache_logger_on_first_use=False,
     )
     _set_levels(handler)
-    return handler
 
 
 def _set_levels(handler: EventHandler) -> None:
     level = handler.wanted_level
-    logging.getLogger(_ROOT if handler.stream is not None else _OURS).setLevel(level)
-    if handler.stream is not None:
-        for name in _CHATTY:
-            # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a
-            # login; spnego, at DEBUG, what a password can be guessed from.
-            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.getLogger().setLevel(level)
+    for name in _CHATTY:
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login;
+        # spnego, at DEBUG, what a password can be guessed from.
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 class _BoundLogger(structlog.stdlib.BoundLogger):

@@ -13,7 +13,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.binding import Address
 from bindpost.proxy.socks.bindsocket import prepare
 
-from .dial_errors import HttpRefusedError, NotHttpError, explain
+from .dial_errors import HttpRefusedError, NotHttpError, explain, is_refusal
 from .line import Line
 from .route import Route
 from .trouble import Trouble
@@ -37,7 +37,9 @@ def dial(
     `target` is the server's host as the first hop is to be told. `timeout` is for each step, in
     seconds; `line.stop` ends the whole. Raises `Trouble`.
     """
+    line.outcome = "failed"  # until it isn't
     for number, address in enumerate(addresses, start=1):
+        line.host = target if route.proxy else address.host
         is_last = number == len(addresses)
         try:
             sock = ProxySocket(address.family)
@@ -46,13 +48,14 @@ def dial(
                 prepare(sock)
                 sock.settimeout(timeout if is_last else timeout / len(addresses))
                 sock.open(route, target, address, line)
-                line.hop = "server"
+                line.hop, line.outcome = "server", "made"
                 return sock.take(timeout)
             except BaseException:
                 sock.close()
                 raise
         except (OSError, socks.ProxyError) as error:
             if is_last or line.step != "connect":
+                line.outcome = "refused" if is_refusal(error, line) else "failed"
                 raise explain(error, route, line, address) from None
     raise Trouble("server", f"{route.first_hop} has no address", hint="check the name")
 

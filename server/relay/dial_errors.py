@@ -28,6 +28,8 @@ _SOCKS5: Final[dict[int, tuple[Hop, str]]] = {
     6: ("server", _START_SERVER),
 }
 """Reply codes of RFC 1928, 6, that say more than that the proxy cannot do it."""
+_REFUSED: Final = 5
+"""SOCKS5's reply code "connection refused" (RFC 1928, 6)."""
 _HTTP: Final[dict[int, tuple[Hop, str]]] = {
     403: ("proxy", _ALLOW + ", by CONNECT (tinyproxy: ConnectPort; squid: SSL_ports)"),
     401: ("proxy", _LOG_IN),  # tinyproxy says so, and means 407
@@ -87,6 +89,16 @@ def explain(error: OSError, route: Route, line: Line, address: Address) -> Troub
         case socks.ProxyError():
             return Trouble("proxy", f"{asked}: closed without an answer", hint=_KIND)
     return Trouble("proxy", f"{asked}: {_reason(root)}", hint=hint)
+
+
+def is_refusal(error: OSError, line: Line) -> bool:
+    """Say whether it was the server that refused the connection; a proxy may tell us so."""
+    match getattr(error, "socket_err", None) or error:
+        case socks.SOCKS5Error() as told:
+            return _code(told) == _REFUSED
+        case ConnectionRefusedError():
+            return line.hop == "server"
+    return False
 
 
 def _place(route: Route, hop: Hop, address: Address) -> str:

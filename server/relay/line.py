@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from typing import Final, final
+from typing import Final, Literal, final
 
 from .trouble import Hop
 
@@ -19,12 +19,15 @@ class Line:
 
     The thread says where it is (`hop`, `step`) and which connection it holds; `stop` ends whatever
     it waits for. That is done by a second handle on the connection, because TLS takes the first one
-    over.
+    over. `outcome` is what became of connecting to the server, empty before that was tried; `host`
+    is the server's address, its name where a proxy is asked for that.
     """
 
     def __init__(self, first_hop: Hop) -> None:
         self.hop = first_hop
         self.step = "connect"
+        self.outcome: Literal["", "made", "failed", "refused"] = ""
+        self.host = ""
         self._handle: socket.socket | None = None
         self._stopped = False
         self._lock = threading.Lock()

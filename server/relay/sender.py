@@ -7,16 +7,21 @@ import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import final
+from typing import Final, final
 
+from bindpost import events
 from bindpost.config.endpoint import Endpoint
+from bindpost.log import get_logger
 from bindpost.proxy.binding import Address, resolve
 from bindpost.proxy.socks import worker
 
 from .delivery import Answer, Delivery, Shipment
+from .line import Line
 from .loops import refuse_own
 from .route import Route
 from .trouble import Hop, Trouble
+
+_LOG: Final = get_logger("bindpost.relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,20 @@ class Sender:
             trouble = self._too_late(delivery)
         except Trouble as error:
             trouble = error
+        self._tell(delivery.line)
         return Result(tuple(delivery.answers), trouble)
+
+    def _tell(self, line: Line) -> None:
+        """Say what became of connecting, as IMS did; nothing if it did not come to that."""
+        names = {"server": str(self.route.server), "via": self.route.via}
+        host, domain = line.host, self.route.server.host
+        match line.outcome:
+            case "made":
+                _LOG.info(events.CONNECTION_MADE, host=host, domain=domain, **names)
+            case "refused":
+                _LOG.warning(events.CONNECT_REFUSED, host=host, domain=domain, **names)
+            case "failed":
+                _LOG.warning(events.CONNECT_FAILED, domain=domain, **names)
 
     async def _resolve(self) -> tuple[str, list[Address]]:
         """Give the server's host as the first hop is to be told, and the first hop's addresses."""

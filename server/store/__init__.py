@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .events import EventStore
 from .memory import MemoryStore
+from .memory_events import MemoryEventStore
 from .sqlite import SqliteStore
+from .sqlite_events import SqliteEventStore
 from .store import KEEP_ALL, MessageStore, Retention
 
-__all__ = ["open_store"]
+__all__ = ["open_events", "open_store"]
 
 
 async def open_store(
@@ -24,3 +27,14 @@ async def open_store(
     if str(location) == ":memory:":
         return MemoryStore(retention)
     return await SqliteStore.open(Path(location), retention)
+
+
+async def open_events(location: str | Path, *, keep: int) -> EventStore:
+    """
+    Open the event store at a location, `:memory:` or a folder that is there.
+
+    It keeps the newest `keep` events. Raises `StoreError` when the file can't be used.
+    """
+    if str(location) == ":memory:":
+        return MemoryEventStore(keep=keep)
+    return await SqliteEventStore.open(Path(location), keep=keep)

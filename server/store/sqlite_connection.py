@@ -1,4 +1,4 @@
-"""Connections to `mail.db`, how they are set up, and what their errors mean."""
+"""Connections to SQLite databases, how they are set up, and what their errors mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The read side of `mail.db`: connections of its own, used in threads of its own."""
+"""The read side of a database: connections of its own, used in threads of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reader:
     async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         """Give the answer to a question. Raises `StoreError`."""
         if self._closed:
-            raise StoreError("the message store is closed")
+            raise StoreError(f"{self._path} is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
 
     async def close(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,9 +12,11 @@ from starlette.middleware import Middleware
 
 from bindpost.config.model import Limits
 
+from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
 from .display import Display
+from .event_log import EventLog, Export
 from .guard import Guard
 from .importing import Importing
 from .listening import Listening, Listens
@@ -35,6 +38,8 @@ def create_app(
     listeners: Listens | None = None,
     message_size: int = Limits().message_size,
     webhooks: TellsWebhooks | None = None,
+    events: EventStore | None = None,
+    exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -43,7 +48,8 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `message_size` is how many bytes an imported message may have. `webhooks` knows what is
-    told to URLs.
+    told to URLs. `events` keeps the events, and `exports` are the forms in which they are handed
+    out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -57,6 +63,7 @@ def create_app(
             *Importing(store, size_limit=message_size).routes(),
             *Listening(listeners).routes(),
             *WebhookRoutes(webhooks).routes(),
+            *EventLog(events, exports, stopping=stopping).routes(),
             *Pages(store, display, version=version).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],

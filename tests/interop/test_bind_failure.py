@@ -161,6 +161,22 @@ def test_clean_end(serve: Serve) -> None:
     assert serving.event_ids()[-1] == 1001
 
 
+def test_stopping_a_start_that_waits_for_a_silent_proxy(serve: Serve) -> None:
+    """SIGTERM ends a start that is still waiting, at once and with status 0: nothing has failed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        serving = serve("--via", f"socks5://127.0.0.1:{port}", listen="0.0.0.0:0")
+        asked, _ = silent.accept()
+        with asked:
+            assert asked.recv(1) == b"\x05"
+
+            assert serving.stop() == 0
+
+            while asked.recv(64):
+                pass
+    assert 4007 not in serving.event_ids()
+
+
 def test_second_process_on_the_data_folder(serve: Serve, tmp_path: Path) -> None:
     """A second process on the same data folder says which process holds it, and exits 78."""
     first = serve().wait_ready()

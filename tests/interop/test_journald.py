@@ -15,6 +15,7 @@ import pytest
 
 from bindpost import events
 from bindpost.server.eventlog import EventRecord, Failure
+from bindpost.server.eventlog.kit import kit_files
 from bindpost.server.eventlog.sinks.journald import JournaldSink
 from bindpost.testing import Serve
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tests.interop.conftest import StartNotifying
 
 PATIENCE = 20.0
+DATABASE = Path("/var/lib/systemd/catalog/database")
+"""Where journalctl looks for the compiled catalogue, whatever else it is told."""
 
 
 class Journal:
@@ -42,9 +45,12 @@ class Journal:
             reader.terminate()
         return entries
 
-    def read(self, *options: str) -> str:
-        """Give what journalctl prints."""
-        command = [*self._reader, *options]
+    def explain(self, catalogue: Path, *options: str) -> str:
+        """Give what `journalctl -x` prints with the catalogue below a root of its own."""
+        script = f'mount --bind "$0" {DATABASE.parent} && exec "$@"'
+        own = catalogue / DATABASE.parent.relative_to("/")
+        private = ["unshare", "--mount", "sh", "-c", script, str(own)]
+        command = [*private, *self._reader, "--catalog", *options]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def end(self) -> None:
@@ -105,3 +111,50 @@ def test_a_value_of_several_lines_comes_back_as_it_was(
     (entry,) = journal.follow("EVENT_ID=4007", count=1)
     assert entry["ERROR_STACK_TRACE"] == trace
     assert entry["BINDPOST_VIA"] == "x=y\\x0a"
+
+
+@pytest.fixture
+def catalogue(program: Callable[[str], Path], tmp_path: Path) -> Path:
+    """Compile the kit's catalogue below a root of its own."""
+    sources = tmp_path / "root/usr/lib/systemd/catalog"
+    sources.mkdir(parents=True)
+    (sources / "bindpost.catalog").write_bytes(kit_files()["bindpost.catalog"])
+    root = tmp_path / "root"
+    command = [str(program("journalctl")), "--root", str(root), "--update-catalog"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    return root
+
+
+def test_the_kits_catalogue_has_every_event(
+    program: Callable[[str], Path], catalogue: Path
+) -> None:
+    """journalctl takes the catalogue without complaint, and finds each event by MESSAGE_ID."""
+    command = [str(program("journalctl")), "--root", str(catalogue), "--list-catalog"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert {line.split()[0] for line in listed.splitlines()} == {
+        event.message_id for event in events.CATALOGUE
+    }
+
+
+def test_journalctl_explains_a_failed_start(
+    journal: Journal, serve: Serve, catalogue: Path, tmp_path: Path
+) -> None:
+    """`journalctl -x` shows the explanation, with code, hop and hint of this very failure."""
+    settings = f'[event_log]\njournald = "{journal.socket}"\n'
+    (tmp_path / "bindpost.toml").write_text(settings, encoding="utf-8")
+    assert serve("--via", "winsock://127.0.0.1:1").wait_end() == 69
+    (entry,) = journal.follow("EVENT_ID=4007", count=1)
+
+    shown = journal.explain(catalogue, "EVENT_ID=4007")
+
+    words = " ".join(
+        line.removeprefix("\N{LIGHT SHADE}" * 2) for line in shown.splitlines()
+    ).split()
+    text = " ".join(words)
+    assert "Subject: Event 4007, MSExchangeIMC: bind listener" in text
+    assert events.BIND_FAILED.explanation in text
+    assert "The error was 10050 (WSAENETDOWN): Network is down." in text
+    assert f"It was at this hop: connect. The reason: {entry['BINDPOST_REASON']}" in text
+    assert entry["BINDPOST_HINT"] in text

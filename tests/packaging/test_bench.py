@@ -1,4 +1,4 @@
-"""`scripts/bench paths` measures every bind path, and fills docs/performance.md in."""
+"""`scripts/bench` measures every bind path and event form, and fills docs/performance.md in."""
 
 from __future__ import annotations
 
@@ -21,18 +21,33 @@ ROWS = [
     "`socks5://`, Dante",
     "`ssh://`",
 ]
-PARTS = re.compile(r"(.*<!-- paths: [^\n]*-->\n)(.*)(<!-- end of paths -->.*)", re.DOTALL)
+FORMS = [
+    "plain `logging`",
+    "plain `logging` again",
+    "a line, console",
+    "a line, JSON",
+    "the record alone",
+    "console form",
+    "JSON form",
+    "RFC 5424 form",
+    "RFC 5424, sent by UDP",
+    "journald form",
+    "event XML",
+    "`.evt`, appended to a log",
+    "`.evtx`, a file of 100",
+]
 
 
 def bench(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run it."""
-    command = [str(checkout / "scripts" / "bench"), "paths", *options]
+    command = [str(checkout / "scripts" / "bench"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
 
 
-def parts(page: str) -> tuple[str, str, str]:
-    """Give what stands before, between and after the markers of the page."""
-    found = PARTS.fullmatch(page)
+def parts(page: str, name: str = "paths") -> tuple[str, str, str]:
+    """Give what stands before, between and after the page's markers of that name."""
+    form = rf"(.*<!-- {name}: [^\n]*-->\n)(.*)(<!-- end of {name} -->.*)"
+    found = re.fullmatch(form, page, re.DOTALL)
     assert found is not None
     return found[1], found[2], found[3]
 
@@ -58,7 +73,7 @@ def test_a_small_run(
     copy = tmp_path / "performance.md"
     copy.write_text(page, encoding="utf-8")
 
-    done = bench(checkout, "--rounds", "1", "--sessions", "3", "--page", str(copy))
+    done = bench(checkout, "paths", "--rounds", "1", "--sessions", "3", "--page", str(copy))
 
     assert done.returncode == 0, done.stderr
     before, between, after = parts(copy.read_text(encoding="utf-8"))
@@ -72,15 +87,45 @@ def test_a_small_run(
     assert str(tmp_path) not in between
 
 
+def test_a_small_run_of_events(checkout: Path, page: str, tmp_path: Path) -> None:
+    """Each form is made; the page's other text stays, and no machine is named."""
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(checkout, "events", "--rounds", "2", "--events", "100", "--page", str(copy))
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "events")
+    assert (before, after) == (parts(page, "events")[0], parts(page, "events")[2])
+    rows = table(between)
+    assert [row[0] for row in rows] == FORMS
+    assert all(float(row[1]) > 0 and float(row[2]) > 0 for row in rows)
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
 def test_the_page_has_results(page: str) -> None:
-    """What is under version control was measured, on every path."""
+    """What is under version control was measured, on every path and of every form."""
     assert [row[0] for row in table(parts(page)[1])] == ROWS
+    assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
 
 
-@pytest.mark.parametrize("options", [("--rounds", "0"), ("--sessions", "-1"), ("--loop", "none")])
-def test_a_run_of_nothing_is_refused(checkout: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("question", "option"),
+    [
+        ("paths", ("--rounds", "0")),
+        ("paths", ("--sessions", "-1")),
+        ("paths", ("--loop", "none")),
+        ("events", ("--rounds", "0")),
+        ("events", ("--events", "0")),
+        ("events", ("--events", "150")),
+    ],
+)
+def test_a_run_of_nothing_is_refused(
+    checkout: Path, question: str, option: tuple[str, ...]
+) -> None:
     """It ends with its usage, and measures nothing."""
-    done = bench(checkout, *options)
+    done = bench(checkout, question, *option)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "usage: scripts/bench paths" in done.stderr
+    assert f"usage: scripts/bench {question}" in done.stderr

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 from bindpost import events
 from bindpost.log import get_logger
@@ -207,6 +208,64 @@ def test_sinks_work_in_a_program_with_its_own_logging(stack: ExitStack) -> None:
 
     assert shelf.next().definition is events.SERVICE_STOPPED
     assert (root.level, root.handlers) == before
+
+
+def test_a_programs_structlog_stays_as_it_is(stack: ExitStack) -> None:
+    """What a program has told structlog holds while a sink is attached, and afterwards."""
+    seen: list[EventDict] = []
+
+    def end_of_chain(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> str:
+        seen.append(dict(event_dict))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[end_of_chain])
+    shelf = Shelf()
+    detach = attach(shelf)
+    with structlog.contextvars.bound_contextvars(session="s-1"):
+        LOG.error(events.BIND_FAILED, wsa_error=10050)
+    structlog.get_logger().info("the program's own")
+    detach()
+
+    record = shelf.next()
+    assert (record.definition, record.level) == (events.BIND_FAILED, "error")
+    assert record.fields == {"wsa_error": 10050, "session": "s-1"}
+    assert shelf.got.empty(), "what is the program's own is none of a sink's"
+    assert [entry["event"] for entry in seen] == [events.BIND_FAILED, "the program's own"]
+    assert structlog.get_config()["processors"] == [end_of_chain]
+
+
+def test_two_sinks_in_a_program_with_its_own_logging(stack: ExitStack) -> None:
+    """The second one shares what brings the events, and goes on when the first has gone."""
+    before = structlog.get_config()["processors"][:]
+    first, second = Shelf(), Shelf()
+    detach_first, detach_second = attach(first), attach(second)
+
+    LOG.info(events.CUT)
+    detach_first()
+    LOG.info(events.SERVICE_STOPPED)
+    detach_second()
+    detach_second()
+    LOG.info(events.CUT)
+
+    assert first.next().definition is events.CUT
+    assert [second.next().definition for _ in range(2)] == [events.CUT, events.SERVICE_STOPPED]
+    assert first.got.empty()
+    assert second.got.empty()
+    assert structlog.get_config()["processors"] == before
+
+
+def test_what_was_folded_is_told_before_a_sink_goes(stream: io.StringIO) -> None:
+    """A sink that is detached gets the count of the repetitions that it did not get."""
+    shelf = Shelf()
+    detach = attach(shelf)
+    for _ in range(20):
+        LOG.error(events.BIND_FAILED, wsa_error=10050)
+
+    detach()
+
+    came = [shelf.next() for _ in range(6)]
+    assert came[-1].definition is events.EVENTS_FOLDED
+    assert came[-1].fields["times"] == 15
 
 
 def test_a_flood_is_folded_for_all(stream: io.StringIO, stack: ExitStack) -> None:

@@ -117,7 +117,8 @@ def test_our_numbers_are_never_reassigned() -> None:
 
 def test_only_events_that_ims_had_are_under_its_source() -> None:
     """The source MSExchangeIMC has only numbers that are known of the original."""
-    known = {1000, 1001, 2002, 2004, 3018, 3041, 4003, 4007, 4020, 4051, 4183, 4188}
+    known = {1000, 1001, 2002, 2003, 2004, 3010, 3011, 3018, 3041}
+    known |= {4003, 4007, 4020, 4051, 4183, 4188}
 
     assert {event.id for event in CATALOGUE if event.source == IMS} == known
 
@@ -211,6 +212,21 @@ def test_no_sentence_has_a_line_break(event: EventType) -> None:
             "company.com with 1 local recipients.",
         ),
         (
+            events.CONNECTION_MADE,
+            {"host": "192.0.2.25", "domain": "domain.com"},
+            "A new TCP/IP connection has been made to host 192.0.2.25 (for domain.com).",
+        ),
+        (
+            events.CONNECT_FAILED,
+            {"domain": "domain.com"},
+            "An attempt to connect to host domain.com failed.",
+        ),
+        (
+            events.CONNECT_REFUSED,
+            {"host": "192.0.2.25", "domain": "domain.com"},
+            "An attempt to connect to host 192.0.2.25 for domain.com was refused.",
+        ),
+        (
             events.DISK_LOW,
             {"kilobytes": 10240},
             "The available disk space on the spool drive has dropped below (10240)K. The Internet "
@@ -247,7 +263,7 @@ def test_no_sentence_has_a_line_break(event: EventType) -> None:
             "failed with error: Logon failure: unknown user name or bad password.",
         ),
     ],
-    ids=["2002", "3018", "3041", "4003", "4051", "4183"],
+    ids=["2002", "2003", "3010", "3011", "3018", "3041", "4003", "4051", "4183"],
 )
 def test_attested_sentences(event: EventType, fields: dict[str, object], sentence: str) -> None:
     """The sentences that articles print come out as printed."""
@@ -309,6 +325,31 @@ def test_call_sites_give_what_the_sentences_need() -> None:
     }
 
     assert lacking == {}
+
+
+def _mentioned() -> set[str]:
+    """Find the names by which our code outside of the catalogue's tables speaks of events."""
+    root = Path(__file__).parents[2]
+    names: set[str] = set()
+    for folder in ("server", "proxy", "config", "bindpost/cli", "bindpost/events"):
+        for path in sorted((root / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+            for node in functions if folder == "bindpost/events" else [tree]:
+                for found in ast.walk(node):
+                    match found:
+                        case ast.Attribute(value=ast.Name(id="events"), attr=name):
+                            names.add(name)
+                        case ast.Name(id=name, ctx=ast.Load()):
+                            names.add(name)
+    return names
+
+
+def test_every_event_has_an_occasion() -> None:
+    """What is in the catalogue is logged somewhere: nobody shall wait for what never comes."""
+    constants = {name for name in events.__all__ if isinstance(getattr(events, name), EventType)}
+
+    assert constants - _mentioned() == set()
 
 
 def test_an_event_reads_as_its_template() -> None:

@@ -21,7 +21,8 @@ from bindpost.server.eventlog.evt.layout import (
     unpack_eof,
     unpack_header,
 )
-from bindpost.server.eventlog.evt.record import MARK, MAX_STRING, fit, pack, unpack
+from bindpost.server.eventlog.evt.record import fit, pack, unpack
+from bindpost.server.eventlog.fitting import MARK, MAX_STRING
 from bindpost.testing.evt import BIND_FAILED
 
 WORKED_EXAMPLE = bytes.fromhex(

@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bindpost.proxy.provider import Hop, ListenerState
+from bindpost.server.eventlog import FORMATS
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -20,6 +21,7 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.memory_events import MemoryEventStore
 from bindpost.server.store.store import MessageRow, MessageStore, Retention
 from bindpost.server.web.app import create_app
 from bindpost.server.web.listener_objects import Decision, Listener, Path, Trouble
@@ -72,9 +74,17 @@ def deliver(store: MemoryStore) -> Deliver:
 
 
 @pytest.fixture
-def app(store: MemoryStore) -> Starlette:
-    """Give the web app over the store."""
-    return create_app(store, ready=lambda: True, version="1.2.3")
+async def kept() -> AsyncIterator[MemoryEventStore]:
+    """Give an empty event store."""
+    kept = MemoryEventStore(keep=10_000)
+    yield kept
+    await kept.close()
+
+
+@pytest.fixture
+def app(store: MemoryStore, kept: MemoryEventStore) -> Starlette:
+    """Give the web app over the stores."""
+    return create_app(store, ready=lambda: True, version="1.2.3", events=kept, exports=FORMATS)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def section(heading: str) -> str:
         ("/api/v1/messages", ("start", "limit")),
         ("/api/bindpost/v1/wait", ("after", "timeout")),
         ("/api/bindpost/v1/messages", ("limit", "before", "after")),
+        ("/api/bindpost/v1/events", ("limit", "before", "after", "id", "level", "since", "until")),
     ],
 )
 async def test_documented_numbers_are_read(

@@ -216,3 +216,16 @@ async def test_a_walk_ends_with_the_app() -> None:
         await asyncio.gather(asking, return_exceptions=True)
 
     assert asking.cancelled()
+
+
+async def test_a_name_that_the_services_file_lacks(events: Events) -> None:
+    """A walk to a port whose name is unknown ends there, and foretells event 4003."""
+    async with slow_listener() as (listeners, provider):
+        post = listeners.posts[0]
+        await provider.lose()
+        post.settings = Listener(endpoint="127.0.0.1:no-such-name")
+        (path,) = await Overview(listeners).paths()
+
+    assert [(hop.name, hop.ok, hop.code) for hop in path.hops] == [("services", False, 11004)]
+    assert "event 4003" in path.sentence
+    assert provider.walks == 0

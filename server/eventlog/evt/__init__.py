@@ -1,6 +1,6 @@
 """The event log file of Windows NT, `.evt`: its records, the live log, a reader and an export."""
 
-from .convert import from_event
+from .convert import from_event, to_saved
 from .export import export, write
 from .live import DEFAULT_MAX_SIZE, EvtLog
 from .reader import EvtReader
@@ -13,5 +13,6 @@ __all__ = [
     "EvtRecord",
     "export",
     "from_event",
+    "to_saved",
     "write",
 ]

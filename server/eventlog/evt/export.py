@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import BinaryIO, Final
 
 from bindpost.errors import EventFileError
 
+from ..replacing import replacing
 from .layout import EOF_SIZE, HEADER_SIZE, Bounds, Header, number_after, pack_eof, pack_header
 from .record import EvtRecord, pack
 
@@ -26,25 +25,8 @@ def export(records: Iterable[EvtRecord], path: Path, *, retention: int = 0) -> i
     when it can't be written or would be above 4 GiB, and whatever `records` raises; the file is
     then as it was.
     """
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with scratch.open("xb") as file:
-            try:
-                count = write(records, file, retention=retention)
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
-                scratch.replace(path)
-            except BaseException:
-                file.close()  # or Windows would not let it go
-                scratch.unlink()
-                raise
-    except OSError as error:
-        raise EventFileError(
-            f"{path} cannot be written: {error.strerror}; "
-            "see that its folder is there, has room and is yours"
-        ) from error
-    return count
+    with replacing(path) as file:
+        return write(records, file, retention=retention)
 
 
 def write(records: Iterable[EvtRecord], file: BinaryIO, *, retention: int = 0) -> int:

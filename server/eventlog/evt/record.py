@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ..fitting import MAX_STRINGS, fit_content, fit_name, terminated
 from .layout import FIXED_SIZE, SIGNATURE, LayoutError
 
-MAX_STRING: Final = 31_839
-"""Characters of a string, in UTF-16 units (ReportEvent)."""
-MAX_STRINGS: Final = 256
-MAX_DATA: Final = 61_440
-"""Bytes of data (ReportEvent, Vista and later; NT allowed more)."""
-MAX_NAME: Final = 255
-"""Characters of a source or computer name; a source is the name of a registry key."""
 MAX_SID: Final = 68
 """Bytes of a security identifier with its greatest number of subauthorities, 15."""
 MAX_PACKED: Final = 0x40000
@@ -25,14 +17,11 @@ MAX_UNPACKED: Final = 0x1000000
 """Bytes of a record that is read: what 256 strings of full length take."""
 MIN_RECORD: Final = FIXED_SIZE + 8
 """Bytes of a record whose two names are empty."""
-MARK: Final = " [cut]"
-"""What a text ends with when the rest of it did not fit."""
 
 _FIXED: Final = struct.Struct("<I4s4I4H6I")
 _LENGTH: Final = struct.Struct("<I")
 _U16: Final = 0xFFFF
 _U32: Final = 0xFFFFFFFF
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _WIDTHS: Final = {
     "number": _U32,
     "time_generated": _U32,
@@ -92,8 +81,8 @@ def pack(record: EvtRecord, *, limit: int = MAX_PACKED) -> bytes:
     documentation has not.
     """
     record = fit(record, limit=limit)
-    names = _terminated((record.source, record.computer))
-    strings = _terminated(record.strings)
+    names = terminated((record.source, record.computer))
+    strings = terminated(record.strings)
     sid_offset = FIXED_SIZE + len(names)
     string_offset = sid_offset + len(record.sid)
     data_offset = string_offset + len(strings)
@@ -187,59 +176,13 @@ def fit(record: EvtRecord, *, limit: int = MAX_PACKED) -> EvtRecord:
     """
     Give the record as the file can hold it, in `limit` bytes.
 
-    NUL becomes U+2400, half a surrogate pair U+FFFD. A text that is too long is cut and ends with
-    `MARK`; data that are too long are cut. Where strings and data together are too much, the
-    longest are cut, to one length. `limit` must have room for the names, which is above 2 KiB.
+    `fitting` says how. `limit` must have room for the names, which is above 2 KiB.
     """
-    source, computer = (
-        _cut(_storable(name), MAX_NAME) for name in (record.source, record.computer)
-    )
-    strings = record.strings
-    if len(strings) > MAX_STRINGS:
-        strings = (*strings[: MAX_STRINGS - 1], MARK.strip())
-    strings = tuple(_cut(_storable(string), MAX_STRING) for string in strings)
-    data = record.data[:MAX_DATA]
-
-    names = len(_terminated((source, computer)))
-    overhead = FIXED_SIZE + names + len(record.sid) + 2 * len(strings) + 8  # NULs, padding, length
-    share = _share([*(2 * _units(string) for string in strings), len(data)], limit - overhead)
-    return replace(
-        record,
-        source=source,
-        computer=computer,
-        strings=tuple(_cut(string, share // 2) for string in strings),
-        data=data[:share],
-    )
-
-
-def _share(sizes: Sequence[int], room: int) -> int:
-    """Give the greatest size to which all that is longer must be cut for the sum to fit."""
-    for index, size in enumerate(sorted(sizes)):
-        share = room // (len(sizes) - index)
-        if size > share:
-            return max(share, 0)
-        room -= size
-    return max(sizes, default=0)
-
-
-def _storable(text: str) -> str:
-    """Replace what would end the string early, and what UTF-16 can't say."""
-    return _UNSTORABLE.sub(lambda match: "\u2400" if match[0] == "\0" else "\ufffd", text)
-
-
-def _cut(text: str, units: int) -> str:
-    if len(text) <= units and _units(text) <= units:
-        return text
-    kept = text[:units].encode("utf-16-le")[: 2 * max(units - len(MARK), 0)]
-    return (kept.decode("utf-16-le", "ignore") + MARK)[:units]  # half a pair is left out
-
-
-def _units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-
-
-def _terminated(texts: Sequence[str]) -> bytes:
-    return "".join(f"{text}\0" for text in texts).encode("utf-16-le")
+    source, computer = fit_name(record.source), fit_name(record.computer)
+    names = len(terminated((source, computer)))
+    overhead = FIXED_SIZE + names + len(record.sid) + 8  # padding and the length behind it
+    strings, data = fit_content(record.strings, record.data, room=limit - overhead)
+    return replace(record, source=source, computer=computer, strings=strings, data=data)
 
 
 def _texts(body: bytes, offset: int, count: int) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
 from typing import Any
 
 from ..record import EventRecord
+from ..winlog import data_of
 
 
 class WindowsSink:
@@ -64,9 +64,3 @@ class WindowsSink:
                 raise ctypes.WinError(ctypes.get_last_error())
             self._sources[name] = handle
         return self._sources[name]
-
-
-def data_of(record: EventRecord) -> bytes:
-    """Give the raw data that goes with an event: its Winsock error as a DWORD, if it has one."""
-    code = record.fields.get("wsa_error")
-    return struct.pack("<I", code) if isinstance(code, int) and 0 <= code < 1 << 32 else b""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bindpost import events
 from bindpost.config.model import Tls
 from bindpost.server.message.model import Recipient
 from bindpost.server.relay.delivery import Answer
@@ -18,6 +19,7 @@ from bindpost.server.smtp.tls import make_context, self_signed_pem
 
 Send = Callable[..., Any]
 Mta = Any
+Log = Any
 
 
 def states(result: Result) -> list[str]:
@@ -255,8 +257,8 @@ async def test_a_drip_ends_at_the_deadline(send: Send) -> None:
     assert "not done after 0.3 seconds" in str(result.trouble)
 
 
-async def test_nobody_there_is_told(send: Send, mta: Mta) -> None:
-    """A server that isn't there is named with what to do."""
+async def test_nobody_there_is_told(send: Send, log: Log) -> None:
+    """A server that isn't there is named with what to do, and event 3011 says it as IMS did."""
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
@@ -266,13 +268,25 @@ async def test_nobody_there_is_told(send: Send, mta: Mta) -> None:
     assert str(result.trouble) == f"connecting to server 127.0.0.1:{port}: Connection refused"
     assert "relay.server" in result.trouble.hint
     assert not result.trouble.permanent
+    names = {"server": f"127.0.0.1:{port}", "via": "direct:"}
+    host = {"host": "127.0.0.1", "domain": "127.0.0.1"}
+    assert log.seen == [(events.CONNECT_REFUSED, host | names)]
 
 
-async def test_a_name_that_is_unknown_is_told(send: Send) -> None:
-    """A name that can't be looked up is named."""
+async def test_a_connection_is_told(send: Send, mta: Mta, log: Log) -> None:
+    """Event 2003 tells the address that answered and the host whose it is."""
+    await send(server=f"localhost:{mta.address[1]}")
+
+    (told,) = log.of(events.CONNECTION_MADE)
+    assert (told["host"], told["domain"]) == ("127.0.0.1", "localhost")
+
+
+async def test_a_name_that_is_unknown_is_told(send: Send, log: Log) -> None:
+    """A name that can't be looked up is named; nothing was connected, so no event says so."""
     result = await send(server="no-such-host.invalid:25")
 
     assert "looking up server no-such-host.invalid:25" in str(result.trouble)
+    assert log.seen == []
 
 
 async def test_every_address_of_a_name_is_tried(send: Send, mta: Mta) -> None:

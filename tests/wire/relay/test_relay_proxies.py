@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.relay.delivery import Answer
 
 Send = Callable[..., Any]
 Mta = Any
+Log = Any
 ProxyDouble = Any
 
 SENT = (Answer("sent", 250, "taken"),)
@@ -108,9 +110,20 @@ async def test_a_login_is_given(send: Send, mta: Mta, proxy: ProxyDouble, scheme
     ],
 )
 async def test_a_refusal_names_its_hop(
-    send: Send, mta: Mta, proxy: ProxyDouble, scheme: str, refusal: int, hop: str, said: str
+    send: Send,
+    mta: Mta,
+    proxy: ProxyDouble,
+    log: Log,
+    scheme: str,
+    refusal: int,
+    hop: str,
+    said: str,
 ) -> None:
-    """What the proxy answers tells whether it or the server is at fault; all may get better."""
+    """
+    What the proxy answers tells whether it or the server is at fault; all may get better.
+
+    Event 3011 only where the proxy says that the server refused, else 3010.
+    """
     proxy.refusal = refusal
     result = await send(via=url(proxy, scheme))
 
@@ -119,6 +132,10 @@ async def test_a_refusal_names_its_hop(
     assert str(Endpoint(*mta.address)) in str(result.trouble)
     assert result.trouble.hint
     assert not result.trouble.permanent
+    refused = (scheme, refusal) == ("socks5", 5)
+    assert [event for event, _ in log.seen] == [
+        events.CONNECT_REFUSED if refused else events.CONNECT_FAILED
+    ]
 
 
 async def test_a_refused_login_is_told_without_it(send: Send, proxy: ProxyDouble) -> None:
@@ -166,8 +183,8 @@ async def test_the_wrong_kind_of_proxy_is_told(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_a_proxy_that_is_not_there(send: Send, proxy: ProxyDouble, scheme: str) -> None:
-    """Without a proxy the error names it, and what to do."""
+async def test_a_proxy_that_is_not_there(send: Send, log: Log, scheme: str) -> None:
+    """Without a proxy the error names it, and what to do; it isn't the server that refused."""
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
     address = Endpoint(*server.sockets[0].getsockname())
     server.close()
@@ -178,6 +195,7 @@ async def test_a_proxy_that_is_not_there(send: Send, proxy: ProxyDouble, scheme:
     assert str(result.trouble) == expected
     assert result.trouble.hop == "proxy"
     assert "see that the proxy runs" in result.trouble.hint
+    assert [event for event, _ in log.seen] == [events.CONNECT_FAILED]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -1,0 +1,1 @@
+"""The lab: runs scenarios as real processes on three machines, and reports what it saw."""

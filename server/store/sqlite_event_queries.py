@@ -1,0 +1,106 @@
+"""What `events.db` holds and how it is asked, on whatever connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from .codec import decode, encode
+from .events import EventQuery, KeptEvent, NewEvent
+from .rules import fold, is_unicode, to_microseconds
+
+VERSION: Final = 1
+APPLICATION: Final = 0x62707665
+"""`bpve` in ASCII, in SQLite's header: a database without it is another program's."""
+SCHEMA: Final = f"""
+CREATE TABLE event (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,      -- microseconds since 1970, UTC
+    source TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    folded TEXT NOT NULL,       -- the sentence, case-folded, to be searched
+    record TEXT NOT NULL        -- all of it, as JSON
+);
+CREATE INDEX event_id ON event (id, cursor);
+CREATE INDEX event_type ON event (type, cursor);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+_LARGEST: Final = 2**63 - 1
+
+
+def insert(connection: sqlite3.Connection, event: NewEvent) -> int:
+    """Add an event, and give its cursor."""
+    row = (
+        to_microseconds(event.time),
+        event.source,
+        event.id,
+        event.type,
+        fold(event.message),
+        encode(event),
+    )
+    added = connection.execute(
+        "INSERT INTO event (time, source, id, type, folded, record) VALUES (?, ?, ?, ?, ?, ?)", row
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def trim(connection: sqlite3.Connection, keep: int) -> int:
+    """Delete all but the newest `keep` events; give how many that were."""
+    edge = "SELECT cursor FROM event ORDER BY cursor DESC LIMIT 1 OFFSET ?"
+    return connection.execute(f"DELETE FROM event WHERE cursor <= ({edge})", (keep,)).rowcount  # noqa: S608 - constants only
+
+
+def find(
+    connection: sqlite3.Connection, query: EventQuery, *, limit: int, oldest_first: bool
+) -> list[KeptEvent]:
+    """Give matching events; `limit` 0 means all."""
+    conditions, parameters = _select(query)
+    order = "ASC" if oldest_first else "DESC"
+    found = connection.execute(
+        f"SELECT cursor, record FROM event WHERE {conditions} ORDER BY cursor {order} LIMIT ?",  # noqa: S608 - as above
+        [*parameters, _fitting(limit) or -1],
+    )
+    return [
+        KeptEvent(**msgspec.structs.asdict(decode(record, NewEvent)), cursor=cursor)
+        for cursor, record in found
+    ]
+
+
+def _select(query: EventQuery) -> tuple[str, list[str | int]]:
+    conditions = ["TRUE"]
+    parameters: list[str | int] = []
+
+    def hold(condition: str, *values: str | int) -> None:
+        conditions.append(condition)
+        parameters.extend(values)
+
+    def among(column: str, values: Sequence[str | int]) -> None:
+        if values:
+            hold(f"{column} IN ({', '.join('?' * len(values))})", *values)
+
+    among("id", [_fitting(number) for number in query.ids])
+    # What is no Unicode no source has, but the condition must hold all the same.
+    among("source", [source if is_unicode(source) else "" for source in query.sources])
+    among("type", [_fitting(number) for number in query.types])
+    if query.since is not None:
+        hold("time >= ?", to_microseconds(query.since))
+    if query.until is not None:
+        hold("time <= ?", to_microseconds(query.until))
+    if query.text:
+        hold("instr(folded, ?) > 0", fold(query.text))
+    if query.after is not None:
+        hold("cursor > ?", _fitting(query.after))
+    if query.before is not None:
+        hold("cursor < ?", _fitting(query.before))
+    return " AND ".join(conditions), parameters
+
+
+def _fitting(number: int) -> int:
+    """Give the nearest number that SQLite can hold; queries come from outside."""
+    return max(-_LARGEST, min(number, _LARGEST))
