@@ -207,7 +207,9 @@ class Bindpost:
         web = self.web.url if self.web is not None else None
         smtp = [str(address) for address in self.smtp]
         if self.settings.ready_file:
-            write_ready_file(self._folder / self.settings.ready_file, smtp=smtp, web=web)
+            pop3 = [str(address) for address in self.pop3.addresses] if self.pop3 else []
+            path = self._folder / self.settings.ready_file
+            write_ready_file(path, smtp=smtp, web=web, pop3=pop3)
         self.ready.set()
         _LOG.info(events.READY, smtp=smtp, web=web)
 

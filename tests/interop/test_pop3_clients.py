@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mailbox
 import os
 import poplib
@@ -27,8 +28,10 @@ def start(serve: Serve, tmp_path: Path, **table: str) -> tuple[Serving, str, int
     lines = [f'{key} = "{value}"' for key, value in {"endpoint": "127.0.0.1:0", **table}.items()]
     settings = tmp_path / "bindpost.toml"
     settings.write_text("\n".join(["[tls]", 'certificate = "self-signed"', "[pop3]", *lines]))
-    serving = serve("--config", str(settings)).wait_ready()
-    host, _, port = serving.wait_for_event(170)["bindpost"]["addresses"][0].rpartition(":")
+    ready = tmp_path / "ready.json"
+    serving = serve("--config", str(settings), "--ready-file", str(ready)).wait_ready()
+    host, _, port = json.loads(ready.read_text())["pop3"][0].rpartition(":")
+    assert serving.wait_for_event(170)["bindpost"]["addresses"] == [f"{host}:{port}"]
     for raw in MESSAGES:
         with smtplib.SMTP(*serving.smtp) as smtp:
             smtp.sendmail("a@example.com", ["bob@example.com"], raw)

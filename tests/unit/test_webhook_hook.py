@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from bindpost.cli import main
 from bindpost.config.model import Webhook
 from bindpost.errors import ConfigError
 from bindpost.server.message.headers import HeaderFields
@@ -157,3 +159,22 @@ def test_the_path_is_not_shown() -> None:
     assert str(target) == "https://hooks.example.com:8443"
     assert target.path == "/T00/secret?token=x"
     assert Target.parse("http://[::1]:80").authority == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('[[webhook]]\nname = "ci"\nurl = "mailto:x"\n', "webhook[0].url"),
+        ('[pop3]\nendpoint = "127.0.0.1:0"\nusers = "none"\n', "pop3.users"),
+        ('[relay]\nserver = "none"\n', "relay.server"),
+    ],
+)
+def test_check_finds_what_serve_would_refuse(tmp_path: Path, table: str, key: str) -> None:
+    """`bindpost check` reads these tables as a start would."""
+    settings = tmp_path / "bindpost.toml"
+    settings.write_text(table)
+
+    result = CliRunner().invoke(main, ["check", "--config", str(settings)])
+
+    assert result.exit_code == 78
+    assert key in result.output
