@@ -28,31 +28,21 @@ from bindpost.server.smtp.service import Resources
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 
-PATIENCE: Final = 10.0
-"""Seconds after which something that must happen has not happened."""
+from ..conftest import PATIENCE, Peer
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
 
-class Client:
+class Client(Peer):
     """The client's end of a connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self.writer.write(data)
 
     async def line(self) -> bytes:
         """Give the next line, empty at the end."""
         async with asyncio.timeout(PATIENCE):
             return await self.reader.readline()
 
-    async def say(self, command: str) -> bytes:
-        """Send a command and give the first line of its answer, without CRLF."""
-        self.send(command.encode() + b"\r\n")
+    async def reply(self) -> bytes:
+        """Give the first line of an answer, without CRLF."""
         return (await self.line()).removesuffix(b"\r\n")
 
     async def rest_of_answer(self) -> bytes:
@@ -68,15 +58,6 @@ class Client:
         """Send a command with a multi-line response and give its lines, the last one left out."""
         assert (await self.say(command)).startswith(b"+OK")
         return (await self.rest_of_answer()).split(b"\r\n")[:-2]
-
-    async def rest(self) -> bytes:
-        """Give all that still comes until the server closes, in whatever way."""
-        data = b""
-        async with asyncio.timeout(PATIENCE):
-            with contextlib.suppress(ConnectionError):
-                while piece := await self.reader.read(1 << 16):
-                    data += piece
-        return data
 
     async def login(self, name: str = "*", password: str = "any") -> bytes:
         """Log in; give the answer to PASS."""

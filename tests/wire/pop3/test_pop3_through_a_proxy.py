@@ -18,8 +18,8 @@ from bindpost.server.pop3.server import Pop3Server
 from bindpost.server.smtp.service import Resources
 from bindpost.server.store.memory import MemoryStore
 
-from ..conftest import Events
-from .conftest import PATIENCE, Client
+from ..conftest import PATIENCE, Events
+from .conftest import Client
 
 
 def make(via: str) -> Pop3Server:
