@@ -7,22 +7,84 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from .errors import BindpostError, ServerUnreachableError
+from .objects import (
+    Address,
+    Addressee,
+    Attachment,
+    Content,
+    Decision,
+    Deleted,
+    Envelope,
+    Event,
+    EventFilter,
+    Fields,
+    FullMessage,
+    HeaderField,
+    Hop,
+    Job,
+    Listener,
+    Message,
+    MessageSummary,
+    Object,
+    Path,
+    Recipient,
+    Session,
+    TranscriptLine,
+    Trouble,
+    Wanted,
+)
+
+__all__ = [
+    "ANY_EVENT",
+    "Address",
+    "Addressee",
+    "Attachment",
+    "Client",
+    "Content",
+    "Decision",
+    "Deleted",
+    "Envelope",
+    "Event",
+    "EventFilter",
+    "Fields",
+    "FullMessage",
+    "HeaderField",
+    "Hop",
+    "ImportRefusedError",
+    "Job",
+    "Listener",
+    "ListenerBoundError",
+    "Message",
+    "MessageNotFoundError",
+    "MessageSummary",
+    "Path",
+    "Recipient",
+    "ReleaseRefusedError",
+    "Session",
+    "TranscriptLine",
+    "Trouble",
+    "WaitRefusedError",
+    "Wanted",
+]
 
 _API: Final = "/api/bindpost/v1"
 _LONGEST_WAIT: Final = 300.0
 """Seconds that one request may wait; a longer wait is several requests."""
+_LONGEST_WALK: Final = 30.0
+"""Seconds that the server gives to a walk of its paths, or to an attempt to bind."""
 _SILENCE: Final = 60.0
 """Seconds in which a stream must say something; the server does so every 15."""
 _CHUNK: Final = 64 * 1024
 _UNIX: Final = "unix:"
 _T = TypeVar("_T")
+_M = TypeVar("_M", bound=Message)
 
 
 class MessageNotFoundError(BindpostError):
@@ -37,257 +99,36 @@ class ImportRefusedError(BindpostError):
     """The server would not import a message: it is empty or too large, or an address is none."""
 
 
-class _Object(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server answered; fields that this client doesn't know are passed over."""
+class WaitRefusedError(BindpostError):
+    """The server can't wait for this: a pattern is none of RE2's, a header field is not one."""
 
 
-class Recipient(_Object, frozen=True):
-    """One accepted RCPT and its ESMTP parameters."""
-
-    address: str
-    parameters: Mapping[str, str | None] = {}
-
-
-class Envelope(_Object, frozen=True):
-    """The SMTP envelope; `reverse_path` is empty for the null reverse-path."""
-
-    reverse_path: str
-    recipients: tuple[Recipient, ...]
-    parameters: Mapping[str, str | None] = {}
-
-
-class Session(_Object, frozen=True):
-    """
-    What was known of the connection; `peer` is the real peer as `host:port`, None if unknown.
-
-    Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
-    were taken from its header: `reverse_path`, `recipients`.
-    """
-
-    session_id: str
-    started: datetime
-    listener: str
-    via: str
-    personality: str
-    peer: str | None = None
-    helo: str | None = None
-    esmtp: bool = False
-    tls_version: str | None = None
-    tls_cipher: str | None = None
-    login: str | None = None
-    proxy_tlvs: Mapping[str, str | int] = {}
-    derived: tuple[str, ...] = ()
-
-
-class Fields(_Object, frozen=True):
-    """The header fields of a list row, decoded; empty when absent."""
-
-    subject: str
-    from_: str = msgspec.field(name="from")
-    to: str
-    cc: str
-    message_id: str
-
-
-class MessageSummary(_Object, frozen=True):
-    """
-    A message as a list shows it.
-
-    `cursor` is its place in the order of acceptance; give it as `after` to wait for the next one.
-    `size` is in bytes.
-    """
-
-    cursor: int
-    id: str
-    received: datetime
-    size: int
-    read: bool
-    envelope: Envelope
-    session: Session
-    fields: Fields
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The addresses of the envelope's recipients."""
-        return tuple(recipient.address for recipient in self.envelope.recipients)
-
-
-class Address(_Object, frozen=True):
-    """A mailbox of a header field."""
-
-    name: str
-    address: str
-
-
-class HeaderField(_Object, frozen=True):
-    """A header field: `raw` is its value unfolded as it came, `text` decoded."""
-
-    name: str
-    raw: str
-    text: str
-
-
-class Attachment(_Object, frozen=True):
-    """A part that is no body text; size and checksums are those of the decoded bytes."""
-
-    part_id: str
-    file_name: str
-    content_type: str
-    content_id: str
-    size: int
-    md5: str
-    sha1: str
-    sha256: str
-
-
-class Content(_Object, frozen=True):
-    """What a message shows to a reader; `date` is None when its field is absent or unreadable."""
-
-    subject: str
-    from_: tuple[Address, ...] = msgspec.field(name="from")
-    to: tuple[Address, ...]
-    cc: tuple[Address, ...]
-    bcc: tuple[Address, ...]
-    reply_to: tuple[Address, ...]
-    message_id: str
-    date: datetime | None
-    headers: tuple[HeaderField, ...]
-    text: str
-    html: str
-    attachments: tuple[Attachment, ...]
-    inline: tuple[Attachment, ...]
-    snippet: str
-    defects: tuple[str, ...]
-
-
-class TranscriptLine(_Object, frozen=True):
-    """A line of the session: milliseconds since its start, `C`, `S` or `-`, and what was said."""
-
-    milliseconds: int
-    speaker: str
-    text: str
-
-
-class Message(MessageSummary, frozen=True, kw_only=True):
-    """A message with its content and the transcript of the session that brought it."""
-
-    content: Content
-    transcript: tuple[TranscriptLine, ...]
-
-    @property
-    def subject(self) -> str:
-        """The subject, decoded."""
-        return self.content.subject
-
-    @property
-    def text(self) -> str:
-        """The text body."""
-        return self.content.text
-
-    @property
-    def html(self) -> str:
-        """The HTML body."""
-        return self.content.html
-
-
-class Deleted(_Object, frozen=True):
-    """How many messages were deleted, and which of the ids named none."""
-
-    deleted: int
-    unknown: tuple[str, ...]
-
-
-class Addressee(_Object, frozen=True):
-    """
-    A recipient of a job: `state` is `queued`, `sent` or `failed`.
-
-    `code` and `reply` are the relay server's last words; without a code, `reply` is what went wrong
-    before it could say anything.
-    """
-
-    address: str
-    state: str
-    code: int | None = None
-    reply: str = ""
-
-
-class Job(_Object, frozen=True):
-    """
-    A message on its way to the relay's server: `queued`, `sending`, `sent` or `failed`.
-
-    `kind` is `release` or `automatic`, `due` when the next attempt comes, None when there is none.
-    `error` is what the last attempt met with.
-    """
-
-    id: int
-    message_id: str
-    kind: str
-    state: str
-    attempts: int
-    created: datetime
-    due: datetime | None
-    error: str
-    recipients: tuple[Addressee, ...]
-
-
-class Event(_Object, frozen=True):
-    """
-    An event that the server keeps.
-
-    `cursor` is its place in the order of keeping, `level` is `error`, `warning` or `information`,
-    `message` the sentence with the insertion strings put in, `fields` what came with it, `error`
-    what is known of the failure underneath.
-    """
-
-    cursor: int
-    time: datetime
-    source: str
-    id: int
-    level: str
-    category: str
-    computer: str
-    message: str
-    strings: tuple[str, ...] = ()
-    fields: Mapping[str, Any] = {}
-    error: Mapping[str, str] = {}
-    logger: str = ""
-    process_id: int = 0
-    thread_id: int = 0
-
-
-class EventFilter(_Object, frozen=True):
-    """
-    Which events; every condition that is set must hold.
-
-    `ids` and `sources` list what is allowed. `level` is the least grave: `error`, `warning`,
-    `information`. `since` and `until` are inclusive, and aware. `text` is a part of the sentence,
-    in any case. `after` and `before` are cursors that the event must lie between.
-    """
-
-    ids: tuple[int, ...] = ()
-    sources: tuple[str, ...] = ()
-    level: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str | None = None
-    after: int | None = None
-    before: int | None = None
+class ListenerBoundError(BindpostError):
+    """The server has nothing to bind again: no such listener, or it is bound."""
 
 
 ANY_EVENT: Final = EventFilter()
 """The filter that leaves nothing out."""
 
 
-class _Events(_Object, frozen=True):
+class _Events(Object, frozen=True):
     events: list[Event]
     next: int | None
 
 
-class _Jobs(_Object, frozen=True):
+class _Jobs(Object, frozen=True):
     jobs: tuple[Job, ...]
 
 
-class _Page(_Object, frozen=True):
+class _Listeners(Object, frozen=True):
+    listeners: tuple[Listener, ...]
+
+
+class _Paths(Object, frozen=True):
+    paths: tuple[Path, ...]
+
+
+class _Page(Object, frozen=True):
     messages: list[MessageSummary]
     next: int | None
 
@@ -330,7 +171,12 @@ class Client:
         subject: str | None = None,
         after: int | None = None,
     ) -> list[MessageSummary]:
-        """Give the newest messages that match as for `wait`, newest first; `limit` 0 means all."""
+        """
+        Give the newest messages, newest first; `limit` 0 means all.
+
+        `recipient`, `sender` and `subject` are as for `wait`; `after` is a cursor that they must
+        lie behind.
+        """
         found: list[MessageSummary] = []
         before: int | None = None
         while True:
@@ -353,6 +199,11 @@ class Client:
         """Give a message by its id, or the newest for `latest`; raises `MessageNotFoundError`."""
         return self._decode("GET", f"{_API}/messages/{quote(message_id, safe='')}", Message)
 
+    def full_message(self, message_id: str) -> FullMessage:
+        """Give a message with its bytes; raises `MessageNotFoundError`."""
+        path = f"{_API}/messages/{quote(message_id, safe='')}"
+        return self._decode("GET", f"{path}?raw=true", FullMessage)
+
     def raw(self, message_id: str) -> bytes:
         """Give a message's bytes as the server received them; raises `MessageNotFoundError`."""
         return self._ask("GET", f"{_API}/messages/{quote(message_id, safe='')}/raw")[1]
@@ -363,6 +214,10 @@ class Client:
         recipient: str | None = None,
         sender: str | None = None,
         subject: str | None = None,
+        subject_regex: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        header_regexes: Mapping[str, str] = MappingProxyType({}),
+        has_link: bool = False,
         after: int | None = None,
         timeout: float = 30,
     ) -> Message | None:
@@ -370,18 +225,51 @@ class Client:
         Give the first message that matches as soon as there is one, None after `timeout` seconds.
 
         `recipient` and `sender` are whole envelope addresses, `subject` is a part of the subject;
-        all ignore case. One that is already there counts, the newest; with `after`, a cursor, the
-        first one behind it.
+        all ignore case. `headers` are decoded values of header fields by their names. Patterns are
+        RE2's. One that is already there counts, the newest; with `after`, a cursor, the first one
+        behind it. Raises `WaitRefusedError` for what the server can't wait for.
         """
+        wanted = Wanted(
+            recipient=recipient,
+            sender=sender,
+            subject=subject,
+            subject_regex=subject_regex,
+            headers=headers,
+            header_regexes=header_regexes,
+            has_link=has_link,
+        )
+        return self._wait(wanted, Message, after=after, timeout=timeout)
+
+    def wait_full(
+        self, wanted: Wanted, *, after: int | None = None, timeout: float = 30
+    ) -> FullMessage | None:
+        """Wait as `wait` does, and give the message with its bytes."""
+        return self._wait(wanted, FullMessage, after=after, timeout=timeout)
+
+    def _wait(
+        self, wanted: Wanted, kind: type[_M], *, after: int | None, timeout: float
+    ) -> _M | None:
+        path = f"{_API}/wait"
         deadline = time.monotonic() + timeout
         while True:
             left = max(0.0, min(deadline - time.monotonic(), _LONGEST_WAIT))
             query = _query(
-                recipient=recipient, sender=sender, subject=subject, after=after, timeout=left
+                recipient=wanted.recipient,
+                sender=wanted.sender,
+                subject=wanted.subject,
+                subject_regex=wanted.subject_regex,
+                header=wanted.header_lines,
+                header_regex=wanted.header_regex_lines,
+                has_link=wanted.has_link or None,
+                after=after,
+                timeout=left,
+                raw=kind is FullMessage or None,
             )
-            status, body = self._ask("GET", f"{_API}/wait{query}", wait=left)
+            status, body = self._ask("GET", f"{path}{query}", wait=left, passing=(400,))
+            if status == 400:
+                raise WaitRefusedError(f"{self.url}: {body.decode('utf-8', 'replace')}")
             if status == 200:
-                return self._read(body, Message, f"{_API}/wait")
+                return self._read(body, kind, path)
             if time.monotonic() >= deadline:
                 return None
 
@@ -424,14 +312,32 @@ class Client:
         What isn't told of its envelope is derived from its header; `session.derived` says so.
         Raises `ImportRefusedError`.
         """
-        told = [("recipient", address) for address in recipients]
-        if sender is not None:
-            told.append(("sender", sender))
-        path = f"{_API}/import?{urlencode(told)}"
+        path = f"{_API}/import{_query(recipient=list(recipients), sender=sender)}"
         status, answer = self._ask("POST", path, raw, passing=(400, 413))
         if status in (400, 413):
             raise ImportRefusedError(answer.decode("utf-8", "replace"))
         return self._read(answer, MessageSummary, path)
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """Give every SMTP listener as it is now."""
+        return self._decode("GET", f"{_API}/listeners", _Listeners).listeners
+
+    def paths(self) -> tuple[Path, ...]:
+        """Have every listener's bind path walked, and give what was found."""
+        body = self._ask("GET", f"{_API}/paths", wait=_LONGEST_WALK)[1]
+        return self._read(body, _Paths, f"{_API}/paths").paths
+
+    def rebind(self, number: int) -> Listener:
+        """
+        Have a listener bound again that failed or retries, and give it as it is afterwards.
+
+        Raises `ListenerBoundError` when there is nothing to be bound again.
+        """
+        path = f"{_API}/listeners/{number}/rebind"
+        status, body = self._ask("POST", path, wait=_LONGEST_WALK, passing=(404, 409))
+        if status >= 400:
+            raise ListenerBoundError(f"{self.url}: {body.decode('utf-8', 'replace')}")
+        return self._read(body, Listener, path)
 
     def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
         """Give the newest events, newest first; `limit` 0 means all."""
@@ -556,9 +462,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _query(**values: str | float | None) -> str:
-    given = {name: value for name, value in values.items() if value is not None}
-    return f"?{urlencode(given)}"
+def _query(**values: str | float | Iterable[str] | None) -> str:
+    """Give the query string: a value that is None is left out, one of several comes repeatedly."""
+    given = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    return f"?{urlencode(given, doseq=True)}"
 
 
 def _parameters(which: EventFilter) -> dict[str, str | float | None]:

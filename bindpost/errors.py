@@ -107,6 +107,10 @@ class StoreFullError(StoreError):
     """The disk (or the quota) that the store writes to is full."""
 
 
+class SearchTimeoutError(StoreError):
+    """A search would have taken longer than it may; nothing was found and nothing changed."""
+
+
 class StoreInUseError(StoreError):
     """Another process holds the data folder."""
 

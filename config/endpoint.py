@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,6 +49,16 @@ class Endpoint:
     def with_port(self, port: int) -> Self:
         """Give the same endpoint at another port."""
         return type(self)(host=self.host, port=port)
+
+    def reachable(self) -> Self:
+        """Give where clients of this machine connect: loopback in place of a wildcard address."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return self
+        if not address.is_unspecified:
+            return self
+        return type(self)("127.0.0.1" if address.version == 4 else "::1", self.port)
 
     def __str__(self) -> str:
         if self.path:

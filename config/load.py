@@ -60,20 +60,22 @@ def load(
     file: Path | None = None,
     flags: Mapping[str, object] = MappingProxyType({}),
     environ: Mapping[str, str] | None = None,
+    look_around: bool = True,
 ) -> Loaded:
     """
     Load the settings; `environ` is the process's environment unless given.
 
     The file is `file`, else what `BINDPOST_CONFIG` names, else `bindpost.toml` in the current
-    folder if there is one. `flags` has the keys of `FLAGS`, `listen` (endpoints, which replace the
-    listeners of the file) and `via` (for every listener); a flag that is None was not given.
+    folder if there is one and `look_around` is set. `flags` has the keys of `FLAGS`, `listen`
+    (endpoints, which replace the listeners of the file) and `via` (for every listener); a flag that
+    is None was not given.
 
     Raises `ConfigError` for whatever is wrong; it names the key, the value and its origin.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in flags.items() if value is not None}
     draft = _Draft(_current_folder())
-    _read_file(draft, file, environ)
+    _read_file(draft, file, environ, look_around=look_around)
     for assignment in assignments(environ, draft.tree):
         draft.put(assignment.path, assignment.value, assignment.field, assignment.origin)
     for name, value in given.items():
@@ -120,13 +122,15 @@ class _Draft:
         return cast("list[Tree]", self.tree["listener"])
 
 
-def _read_file(draft: _Draft, file: Path | None, environ: Mapping[str, str]) -> None:
+def _read_file(
+    draft: _Draft, file: Path | None, environ: Mapping[str, str], *, look_around: bool
+) -> None:
     """Put the configuration file into the draft, checked, if there is one."""
     if file is not None:
         path, named_by = file, "--config"
     elif environ.get(FILE):
         path, named_by = Path(environ[FILE]), FILE
-    elif os.path.exists(DEFAULT_NAME):  # Path.exists raises where this says False
+    elif look_around and os.path.exists(DEFAULT_NAME):  # Path.exists raises where this says False
         path, named_by = Path(DEFAULT_NAME), ""
     else:
         return

@@ -432,7 +432,10 @@ class Webhook(_Table, frozen=True):
     secret_file: Annotated[FileName, Meta(description="File with the key in it, instead.")] = ""
     events: Annotated[
         tuple[str, ...],
-        Meta(description="What it is told: message.received, message.marked, message.deleted."),
+        Meta(
+            description="What it is told: message.received, message.marked, message.tagged, "
+            "message.deleted."
+        ),
     ] = ("message.received",)
     recipients: Annotated[
         tuple[str, ...],
@@ -458,6 +461,17 @@ class Webhook(_Table, frozen=True):
     first_pause: Annotated[
         float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
     ] = 5.0
+
+
+class Mailpit(_Table, frozen=True):
+    """Where the API of Mailpit and MailHog is safer than theirs, `[mailpit]` (docs/api.md)."""
+
+    delete_without_body: Annotated[
+        bool,
+        Meta(
+            description="Let DELETE /api/v1/messages without a readable body delete all, as theirs."
+        ),
+    ] = False
 
 
 class Settings(_Table, frozen=True):
@@ -505,3 +519,4 @@ class Settings(_Table, frozen=True):
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()
+    mailpit: Mailpit = Mailpit()

@@ -86,6 +86,7 @@ class Bindpost:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
             self.store = await open_store(self._data(), _retention(self.settings.retention))
             stack.push_async_callback(self.store.close)
+            self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
             self.listeners = Listeners(
                 self._plan,
@@ -172,7 +173,7 @@ class Bindpost:
         if self.settings.web == "off":
             return
         # Imported only here: who wants no web waits for none of it at start.
-        from .web.app import create_app
+        from .web.app import Compatibility, create_app
         from .web.server import WebServer
 
         endpoint = Endpoint.parse(self.settings.web)
@@ -185,8 +186,13 @@ class Bindpost:
             hosts=[endpoint.host],
             relay=self.relay,
             listeners=overview,
-            message_size=self.settings.limits.message_size,
             webhooks=self.webhooks,
+            activity=self.sessions.activity,
+            compatibility=Compatibility(
+                database=str(self._data()),
+                message_size=self.settings.limits.message_size,
+                delete_without_body=self.settings.mailpit.delete_without_body,
+            ),
             events=self.events,
             exports=FORMATS,
         )

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
         "bindpost.cli.check", "check", "Walk the bind paths; bind nothing, unless asked to."
     ),
     "mail": _Command("bindpost.cli.mail", "mail", "The inbox of a running server."),
+    "sendmail": _Command("bindpost.cli.sendmail", "sendmail", "Send mail as sendmail does."),
     "events": _Command("bindpost.cli.events", "events", "The event log: list, follow, export."),
     "config": _Command("bindpost.cli.config", "config", "Settings: show, schema, init."),
     "lab": _Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 
 import click
@@ -36,15 +35,4 @@ def _server_of_settings() -> str:
         return str(endpoint)
     if endpoint.port == 0:
         raise ServerUnreachableError(f"the settings let the port be any; {_NAME_THE_SERVER}")
-    return f"http://{_reachable(endpoint)}"
-
-
-def _reachable(endpoint: Endpoint) -> Endpoint:
-    """Give loopback in place of a wildcard address, which is for listening only."""
-    try:
-        address = ipaddress.ip_address(endpoint.host)
-    except ValueError:
-        return endpoint
-    if not address.is_unspecified:
-        return endpoint
-    return Endpoint("127.0.0.1" if address.version == 4 else "::1", endpoint.port)
+    return f"http://{endpoint.reachable()}"

@@ -65,6 +65,24 @@ def raw(*, message_id: str, server: str | None) -> None:
 @click.option("--to", "recipient", metavar="ADDRESS", help="Recipient in the envelope.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Sender in the envelope.")
 @click.option("--subject", metavar="TEXT", help="Part of the subject.")
+@click.option("--subject-regex", metavar="PATTERN", help="Pattern in the subject (RE2).")
+@click.option(
+    "--header",
+    "headers",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Header field with this value; may be repeated.",
+)
+@click.option(
+    "--header-regex",
+    "header_regexes",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME PATTERN",
+    help="Header field with this pattern in it; may be repeated.",
+)
+@click.option("--has-link", is_flag=True, help="Only a message with a link in it.")
 @click.option(
     "--after", type=click.IntRange(min=0), metavar="CURSOR", help="Only a message behind this one."
 )
@@ -83,6 +101,10 @@ def wait(
     recipient: str | None,
     sender: str | None,
     subject: str | None,
+    subject_regex: str | None,
+    headers: tuple[tuple[str, str], ...],
+    header_regexes: tuple[tuple[str, str], ...],
+    has_link: bool,
     after: int | None,
     timeout: float,
     as_json: bool,
@@ -94,7 +116,15 @@ def wait(
     Exit status 1 when none came in time.
     """
     message = client_of(server).wait(
-        recipient=recipient, sender=sender, subject=subject, after=after, timeout=timeout
+        recipient=recipient,
+        sender=sender,
+        subject=subject,
+        subject_regex=subject_regex,
+        headers=_by_name(headers),
+        header_regexes=_by_name(header_regexes),
+        has_link=has_link,
+        after=after,
+        timeout=timeout,
     )
     if message is None:
         raise click.ClickException(f"no such message came in {timeout:g} seconds")
@@ -150,6 +180,13 @@ def release(
     finally:  # what has been queued is told, even if the next one can't be
         if as_json:
             print_json(jobs)
+
+
+def _by_name(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    named = {name.lower(): value for name, value in given}
+    if len(named) < len(given):
+        raise click.UsageError("Name each header field once.")
+    return named
 
 
 def _print_message(message: Message, *, as_json: bool) -> None:

@@ -117,6 +117,11 @@ class EventType:
         """Give the sentence with its insertion strings put in."""
         return self.fill(self.strings(fields))
 
+    def known_strings(self, fields: Mapping[str, object]) -> tuple[str, ...]:
+        """Give the insertion strings; a field that is missing leaves its place, `%1`, visible."""
+        places = {name: f"%{number}" for number, name in enumerate(self.parameters, start=1)}
+        return self.strings({**places, **fields})
+
     def fill(self, strings: tuple[str, ...]) -> str:
         """
         Put insertion strings into the template, in one pass: a `%1` in a string stays as it is.

@@ -7,6 +7,8 @@ install_debian_packages() (
     command -v apt-get >/dev/null || return 0
     set --
     for package in $(sed 's/#.*//' "$root/scripts/lib/debian-packages.txt"); do
+        # npm comes with some packages of nodejs, which Debian's own conflicts with.
+        [ "$package" = npm ] && command -v npm >/dev/null && continue
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
             *' ok installed') ;;
             *) set -- "$@" "$package" ;;

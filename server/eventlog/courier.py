@@ -20,7 +20,7 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries of a record that a sink could not take, doubling."""
 FAREWELL: Final = 2.0
-"""Seconds that a sink is given at the end for what still waits."""
+"""Seconds that a sink is given at the end for what still waits, unless it says otherwise."""
 
 
 class Courier:
@@ -28,12 +28,14 @@ class Courier:
     A sink with its queue and its thread.
 
     `scope` is the app whose events it brings, empty for all. Trouble is told once as SINK_FAILED,
-    its end as SINK_RECOVERED with the number of records that were dropped meanwhile.
+    its end as SINK_RECOVERED with the number of records that were dropped meanwhile. `farewell` is
+    how many seconds the sink is given at the end for what still waits.
     """
 
-    def __init__(self, sink: Sink, *, scope: str = "") -> None:
+    def __init__(self, sink: Sink, *, scope: str = "", farewell: float = FAREWELL) -> None:
         self._sink = sink
         self._scope = scope
+        self._farewell = farewell
         self._waiting: deque[EventRecord] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -58,11 +60,11 @@ class Courier:
             self._changed.notify()
 
     def close(self) -> None:
-        """Bring what still waits, for `FAREWELL` seconds at most, and close the sink. Blocks."""
+        """Bring what still waits, for `farewell` seconds at most, and close the sink. Blocks."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(FAREWELL)
+        self._thread.join(self._farewell)
 
     def _run(self) -> None:
         try:

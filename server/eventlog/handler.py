@@ -6,13 +6,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Final, Protocol
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from bindpost.log import Ear
 
 from .courier import Courier
 from .folding import Folding
@@ -31,12 +33,11 @@ class Outlet(Protocol):
         ...
 
 
-class EventHandler(logging.Handler):
+class EventHandler(Ear):
     """
     Makes an `EventRecord` of everything that is logged, folds repetitions, and hands it on.
 
     No failure in it ever reaches the caller. `stream` is where lines are written, None for nowhere.
-    `on_close` is called once it is to be closed, for whoever brings the records here.
     """
 
     def __init__(
@@ -46,7 +47,6 @@ class EventHandler(logging.Handler):
         self.ids = count(1) if ids is None else ids
         self.stream = stream
         self.couriers: list[Courier] = []
-        self.on_close: Callable[[], None] | None = None
         self._folding = Folding()
         self._timer: threading.Timer | None = None
         self.setFormatter(
@@ -87,8 +87,6 @@ class EventHandler(logging.Handler):
 
     def close(self) -> None:
         """Tell what was folded, bring what waits to the sinks, and close them. Blocks a little."""
-        if self.on_close is not None:
-            self.on_close()
         with self.lock or contextlib.nullcontext():
             if self._timer is not None:
                 self._timer.cancel()

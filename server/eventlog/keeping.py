@@ -6,11 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from ..store import open_events
 from ..store.events import EventStore
 from .kept import StoreSink
 from .setup import attach
+
+FAREWELL: Final = 10.0
+"""
+Seconds that the last events are given: our own disk may be busy, but it comes back, and why a start
+failed must not be lost.
+"""
 
 
 @asynccontextmanager
@@ -28,7 +35,7 @@ async def keeping(
         return
     store = await open_events(location, keep=keep)
     try:
-        detach = attach(StoreSink(store), scope=scope)
+        detach = attach(StoreSink(store), scope=scope, farewell=FAREWELL)
         try:
             yield store
         finally:

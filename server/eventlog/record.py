@@ -13,13 +13,17 @@ from typing import Final
 from structlog.typing import EventDict, WrappedLogger
 
 from bindpost.events import EventType
+from bindpost.log import said
 from bindpost.proxy.wsa import name_of, text_of
 
 from .plain import Plain, plain, plain_fields, plain_lines, plain_text
 from .scope import current_scope
 
-# What other handlers' formatters leave on a record, and uvicorn's second copy of its message.
-_NO_FIELDS: Final = frozenset({"message", "asctime", "color_message"})
+# What other handlers' formatters leave on a record, uvicorn's second copy of its message, and what
+# was looked at already.
+_NO_FIELDS: Final = frozenset(
+    {"message", "asctime", "color_message", "bindpost", "_from_structlog"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +84,20 @@ class RecordMaker:
     def __call__(self, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
         """Make the record of one event dictionary, ours or another library's."""
         source: logging.LogRecord = event_dict.pop("_record")
-        if not event_dict.pop("_from_structlog"):
-            for name in _NO_FIELDS & event_dict.keys():
-                del event_dict[name]
         event = event_dict.pop("event", "")
+        for name in _NO_FIELDS & event_dict.keys():
+            del event_dict[name]
+        if ours := said(source):
+            event = ours.event
+            event_dict.update(ours.fields)
         arguments = event_dict.pop("positional_args", ())
         stack = event_dict.pop("stack_info", None)
         error = _exception(event_dict.pop("exc_info", None))
         fields = plain_fields(event_dict.items())
 
         definition = event if isinstance(event, EventType) else None
-        strings = _strings(definition, fields)
+        # A field that a call site forgot must not cost the event: its place shows `%1`.
+        strings = definition.known_strings(fields) if definition else ()
         record = EventRecord(
             time=datetime.fromtimestamp(source.created, UTC),
             level=plain_text(source.levelname.lower()),
@@ -106,14 +113,6 @@ class RecordMaker:
             scope=current_scope(),
         )
         return {"record": record}
-
-
-def _strings(definition: EventType | None, fields: Mapping[str, Plain]) -> tuple[str, ...]:
-    if definition is None:
-        return ()
-    # A field that a call site forgot must not cost the event: its place shows `%1`.
-    forgotten = {name: f"%{n}" for n, name in enumerate(definition.parameters, start=1)}
-    return definition.strings({**forgotten, **fields})
 
 
 def _message(event: object, arguments: object) -> str:

@@ -21,7 +21,7 @@ _ENCODED_LIMIT: Final = 8 * FIELD_LIMIT
 _SECTION: Final = re.compile(
     rb"(?:>?From [^\n]*+\n)?+((?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+\n?+)*+)"
 )
-_NAMES: Final = (b"subject", b"from", b"to", b"cc", b"message-id")
+_NAMES: Final = (b"subject", b"from", b"to", b"cc", b"message-id", b"reply-to", b"x-tags")
 # Led by the line break, whose search is a memchr.
 _FIELDS: Final = tuple(
     re.compile(rb"\n%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % name, re.IGNORECASE)
@@ -47,11 +47,13 @@ class HeaderFields(msgspec.Struct, frozen=True):
     to: str = ""
     cc: str = ""
     message_id: str = ""
+    reply_to: str = ""
+    x_tags: str = ""
 
 
 def read_fields(raw: bytes) -> HeaderFields:
     """
-    Read Subject, From, To, Cc and Message-ID; the first field of a name counts.
+    Read Subject, From, To, Cc, Message-ID, Reply-To and X-Tags; the first field of a name counts.
 
     Never raises. Looks at `HEADER_LIMIT` bytes, gives at most `FIELD_LIMIT` characters of a field,
     without controls (C0, DEL, C1) and lone surrogates. Lines may end in CRLF or LF.

@@ -159,7 +159,7 @@ def _kind_of(part: Part) -> str:
         return ""
     kind, _ = part.content_type
     disposition, _ = part.disposition
-    if disposition != "attachment" and (part.id == "0" or not _file_name(part)):
+    if disposition != "attachment" and (part.id == "0" or not file_name(part)):
         if kind == "text/html":
             return "html"
         # A multipart that can't be cut is shown as it is.
@@ -174,9 +174,9 @@ def _attachment(part: Part) -> Attachment:
     octets = part.decoded()
     return Attachment(
         part_id=part.id,
-        file_name=_file_name(part),
+        file_name=file_name(part),
         content_type=part.content_type[0],
-        content_id=_value(part, b"content-id").strip("<> "),
+        content_id=content_id(part),
         size=len(octets),
         md5=hashlib.md5(octets, usedforsecurity=False).hexdigest(),
         sha1=hashlib.sha1(octets, usedforsecurity=False).hexdigest(),
@@ -184,10 +184,15 @@ def _attachment(part: Part) -> Attachment:
     )
 
 
-def _file_name(part: Part) -> str:
+def file_name(part: Part) -> str:
     """Give the file name that a part suggests, a bare name: what looks like a folder is cut off."""
     name = part.disposition[1].get("filename", "") or part.content_type[1].get("name", "")
     return name.replace("\\", "/").rpartition("/")[2]
+
+
+def content_id(part: Part) -> str:
+    """Give a part's Content-ID without its angle brackets, empty if it has none."""
+    return _value(part, b"content-id").strip("<> ")
 
 
 def _value(part: Part, name: bytes) -> str:

@@ -102,6 +102,16 @@ class Relay:
         self._dispatcher = Dispatcher(self._take, self._attempt, at_once=AT_ONCE)
         self._follower = Follower(store, self._consider, queue.advance, _failed)
 
+    @property
+    def server(self) -> str:
+        """Where messages go, as HOST:PORT."""
+        return self._settings.server
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Patterns of the addresses that a release may name; none = any."""
+        return self._settings.allowed
+
     async def start(self) -> None:
         """Begin to send, and to follow the store. Raises `StoreError`."""
         if self._automatic:

@@ -69,7 +69,10 @@ class SmtpProtocol(SmtpWire):
         )
         self._in_data = False
         self._reset_timeout()
-        await self._send(await self._keep(self.conversation.end_transaction(), body))
+        kept = await self._keep(self.conversation.end_transaction(), body)
+        if not kept.is_positive:
+            self._around.sessions.activity.reject()
+        await self._send(kept)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
@@ -89,6 +92,7 @@ class SmtpProtocol(SmtpWire):
             self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
         self._kept_messages = True
+        self._around.sessions.activity.accept(len(body))
         self._report(
             events.MESSAGE_RECEIVED,
             sender=envelope.reverse_path,

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Protocol
 
+from ..activity import Activity
+
 
 class LiveSession(Protocol):
     """What the registry asks of a session."""
@@ -23,11 +25,12 @@ class Sessions:
     """
     All live sessions of one app, whichever listener took them.
 
-    `limit` bounds them together; what a session leaves to be done after its end (its last
-    transcript lines) runs here too.
+    `limit` bounds them together, `activity` counts what they do; what a session leaves to be done
+    after its end (its last transcript lines) runs here too.
     """
 
     def __init__(self, limit: int) -> None:
+        self.activity = Activity()
         self._limit = limit
         self._live: set[LiveSession] = set()
         self._afterwards: set[asyncio.Task[None]] = set()

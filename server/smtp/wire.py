@@ -23,6 +23,7 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 from bindpost.proxy.haproxy.codec import looks_like_header
 
+from ..activity import Refusal
 from ..logins import Users
 from ..message.model import new_id, utc_now
 from ..store.store import MessageStore
@@ -293,6 +294,9 @@ class SmtpWire(SMTP):
         data = reply.encode()
         if self._log is not None:
             self._log.sent(data)
+        if reply.code >= 400:
+            peer = self.conversation.peer_host
+            self._around.sessions.activity.refuse(Refusal(reply.code, peer, reply.text_lines[0]))
         self._writer.write(data)
 
     async def _send(self, reply: Reply) -> None:

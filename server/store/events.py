@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from .rules import fold
+from .terms import fold
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):

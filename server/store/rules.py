@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .store import Counts, MessageRow, Query, Retention
+from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, searched_header
+from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def fold(text: str) -> str:
-    """Give the form of a text in which two that differ in case only are equal, fit for UTF-8."""
-    folded = text.casefold()
-    return folded if folded.isascii() else folded.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_unicode(text: str) -> bool:
@@ -61,8 +58,17 @@ def exceeds(retention: Retention, counts: Counts) -> bool:
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
 
 
+def counts_of(rows: Sequence[MessageRow]) -> Counts:
+    """Count these messages."""
+    return Counts(
+        total=len(rows),
+        unread=sum(not row.read for row in rows),
+        size=sum(row.size for row in rows),
+    )
+
+
 def matches(query: Query, row: MessageRow) -> bool:
-    """Say whether a message is one that `find` would give."""
+    """Say whether a message is one that `find` would give; terms about content are passed over."""
     recipients = {fold(recipient.address) for recipient in row.envelope.recipients}
     return (
         (query.recipient is None or fold(query.recipient) in recipients)
@@ -71,4 +77,37 @@ def matches(query: Query, row: MessageRow) -> bool:
         and (query.after is None or row.cursor > query.after)
         and (query.before is None or row.cursor < query.before)
         and (query.unread is None or row.read != query.unread)
+        and terms_hold(query.terms, row, searched_header(row.fields))
     )
+
+
+def terms_hold(terms: Iterable[Term], row: MessageRow, header: SearchedHeader) -> bool:
+    """Say whether all of these terms hold that need no content; `header` is the message's."""
+    return all(
+        _term_holds(term, row, header) != term.negated
+        for term in terms
+        if term.field not in CONTENT_TERMS
+    )
+
+
+def _term_holds(term: Term, row: MessageRow, header: SearchedHeader) -> bool:
+    match term.field:
+        case "subject":
+            return term.needle in fold(row.fields.subject)
+        case "message-id":
+            return term.needle in header.message_id
+        case "tag":
+            return term.needle in [fold(tag) for tag in row.tags]
+        case "tagged":
+            return bool(row.tags)
+        case "read":
+            return row.read
+        case "after":
+            return to_microseconds(row.received) >= int(term.value)
+        case "before":
+            return to_microseconds(row.received) <= int(term.value)
+        case "larger":
+            return row.size > int(term.value)
+        case "smaller":
+            return row.size < int(term.value)
+    return addresses_hold(term, row.envelope, header)

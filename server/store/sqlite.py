@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,9 @@ import msgspec
 from bindpost.errors import StoreError
 
 from ..message.model import Message, Transcript, utc_now
+from ..message.tags import clean_tag, clean_tags
 from . import rules, sqlite_queries
+from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
 from .sqlite_connection import DATABASE_FILE, open_writer, translated
@@ -25,6 +27,7 @@ from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .sqlite_writer import Work, Writer
 from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
+from .terms import CONTENT_TERMS
 
 KEEP_FREE: Final = 16 * 1024 * 1024
 """Bytes of the disk that adding leaves free, so that there is room to delete in."""
@@ -47,7 +50,13 @@ class SqliteStore:
     """
 
     def __init__(
-        self, lock: FolderLock, inbox: Inbox, *, retention: Retention, remembered: int
+        self,
+        lock: FolderLock,
+        inbox: Inbox,
+        *,
+        retention: Retention,
+        remembered: int,
+        search_seconds: float,
     ) -> None:
         self._lock = lock
         self._inbox = inbox
@@ -55,6 +64,9 @@ class SqliteStore:
         self._counts = inbox.counts
         self._feed = ChangeFeed(sequence=inbox.sequence, remembered=remembered, recall=self._recall)
         self._reader = Reader(inbox.path)
+        # Contents are searched one search at a time, so that they hold up no other question.
+        self._searcher = Reader(inbox.path, threads=1)
+        self._content = ContentSearch(seconds=search_seconds)
         self._writer = Writer(inbox, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
         self._next_age_check = 0.0
@@ -69,17 +81,25 @@ class SqliteStore:
         *,
         keep_free: int = KEEP_FREE,
         remembered: int = REMEMBERED,
+        search_seconds: float = SEARCH_SECONDS,
     ) -> SqliteStore:
         """
         Open the store in a folder, making what is missing.
 
         `add` raises `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
         `remembered` is how many changes `changes(since)` can go back in memory (those that added
-        messages still kept are told from the database). Raises `StoreInUseError` when another
+        messages still kept are told from the database); a search through contents may take
+        `search_seconds`. Raises `StoreInUseError` when another
         process holds the folder, `StoreError` when it cannot be used.
         """
         lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free)
-        return cls(lock, inbox, retention=retention, remembered=remembered)
+        return cls(
+            lock,
+            inbox,
+            retention=retention,
+            remembered=remembered,
+            search_seconds=search_seconds,
+        )
 
     async def add(self, message: Message, transcript: Transcript) -> MessageRow:
         """Keep a message; see `MessageStore`. If it is cancelled, the message may yet be kept."""
@@ -114,6 +134,8 @@ class SqliteStore:
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
+        if _is_about_content(query):
+            return (await self._search(query))[offset : offset + limit if limit else None]
         return await self._reader.ask(
             lambda database: sqlite_queries.find(database, query, limit=limit, offset=offset)
         )
@@ -123,6 +145,8 @@ class SqliteStore:
         self._check_open()
         if query is None or query == Query():
             return self._counts
+        if _is_about_content(query):
+            return rules.counts_of(await self._search(query))
         return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
 
     async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
@@ -136,6 +160,29 @@ class SqliteStore:
             some, last = await self._writer.do(work)
             changed += some
         return changed
+
+    async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
+        """Replace the tags of messages; see `MessageStore`."""
+        self._check_open()
+        wanted = clean_tags(tags)
+        return await self._in_slices(
+            ids, lambda some: partial(Inbox.set_tags, ids=some, tags=wanted)
+        )
+
+    async def rename_tag(self, name: str, new: str) -> int:
+        """Rename a tag; see `MessageStore`."""
+        self._check_open()
+        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=clean_tag(new)))
+
+    async def remove_tag(self, name: str) -> int:
+        """Remove a tag; see `MessageStore`."""
+        self._check_open()
+        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=None))
+
+    async def tags(self) -> Mapping[str, int]:
+        """Give the tags; see `MessageStore`."""
+        self._check_open()
+        return await self._reader.ask(sqlite_queries.tags)
 
     async def delete(self, ids: Sequence[str] | None) -> int:
         """Delete; see `MessageStore`."""
@@ -174,6 +221,7 @@ class SqliteStore:
     async def _close(self) -> None:
         try:
             await self._reader.close()
+            await self._searcher.close()
             await self._writer.close()
             self._feed.close()
             if self._sweeping is not None:
@@ -184,6 +232,14 @@ class SqliteStore:
     def _check_open(self) -> None:
         if self._closing is not None:
             raise StoreError("the message store is closed")
+
+    async def _search(self, query: Query) -> list[MessageRow]:
+        deadline = self._content.deadline()
+        return await self._searcher.ask(
+            lambda database: sqlite_queries.search(
+                database, query, self._content, deadline=deadline
+            )
+        )
 
     async def _look_up(
         self, message_id: str, question: Callable[[sqlite3.Connection, str], _T | None]
@@ -237,6 +293,10 @@ class SqliteStore:
                 self._next_age_check = time.monotonic() + _AGE_CHECK
                 await self.sweep()
         self._sweeping = None
+
+
+def _is_about_content(query: Query) -> bool:
+    return any(term.field in CONTENT_TERMS for term in query.terms)
 
 
 def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:

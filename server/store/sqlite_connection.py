@@ -59,11 +59,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a connection that only reads, for one thread after another. Raises `StoreError`."""
+def open_reader(path: Path, *, is_unchanging: bool = False) -> sqlite3.Connection:
+    """
+    Open a connection that only reads, for one thread after another. Raises `StoreError`.
+
+    A file that is unchanging can be read in a place where nothing can be written.
+    """
     with translated(path):
         return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_unchanging else ''}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,

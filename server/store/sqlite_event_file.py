@@ -87,8 +87,31 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
     """Give a connection that reads; None for a file in which nothing was made yet."""
     if not path.exists():
         raise StoreError(f"{path} is not there: no server has kept events in this folder")
-    with _understood(path), closing(open_reader(path)) as connection:
+    with _understood(path), closing(_open_reader(path)) as connection:
         yield connection if _is_made(connection, path) else None
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    """
+    Open a connection that reads, also where nothing may be written: a copy, another's folder.
+
+    Reading beside a writer needs a file that both share. Where it can't be made, and no writer has
+    left one, nobody is writing.
+    """
+    connection = open_reader(path)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        is_barred = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        if not is_barred or path.with_name(f"{path.name}-wal").exists():
+            raise
+        return open_reader(path, is_unchanging=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _is_made(connection: sqlite3.Connection, path: Path) -> bool:

@@ -10,7 +10,8 @@ import msgspec
 
 from .codec import decode, encode
 from .events import EventQuery, KeptEvent, NewEvent
-from .rules import fold, is_unicode, to_microseconds
+from .rules import is_unicode, to_microseconds
+from .terms import fold
 
 VERSION: Final = 1
 APPLICATION: Final = 0x62707665

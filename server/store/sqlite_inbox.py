@@ -8,17 +8,20 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, final
 
 from bindpost.errors import StoreError, StoreFullError
 
 from ..message.headers import read_fields
 from ..message.model import Message, Transcript
+from ..message.tags import read_tags
 from . import rules
 from .codec import encode
 from .sqlite_space import Space
+from .sqlite_tags import Tags
 from .sqlite_transcripts import Transcripts
-from .store import Change, Counts, MessageRow, Retention
+from .store import Change, ChangeCause, ChangeKind, Counts, MessageRow, Retention
+from .terms import fold, searched_header
 
 SLICE: Final = 500
 """Messages that one transaction deletes or marks, so that added ones need not wait long."""
@@ -63,6 +66,7 @@ class Inbox:
         self.space = Space(connection, path, keep_free=keep_free)
         self._connection = connection
         self._transcripts = Transcripts(connection)
+        self._tags = Tags(connection)
         row = connection.execute("SELECT sequence, total, unread, size FROM inbox").fetchone()
         self._totals = _Totals(*row)
         self._committed = replace(self._totals)
@@ -118,6 +122,7 @@ class Inbox:
                 f"message {message.id}: not kept: the disk of {self.path} is nearly full; "
                 "delete messages or free space"
             )
+        fields = read_fields(message.raw)
         row = MessageRow(
             cursor=self._totals.sequence + 1,
             id=message.id,
@@ -126,7 +131,8 @@ class Inbox:
             read=False,
             envelope=message.envelope,
             session=message.session,
-            fields=read_fields(message.raw),
+            fields=fields,
+            tags=self._tags.known(read_tags(message.envelope, fields)),
         )
         self._insert(row, message.raw)
         self._transcripts.grow(row.session.session_id, transcript)
@@ -142,7 +148,7 @@ class Inbox:
 
     def mark(self, ids: Sequence[str], *, read: bool) -> int:
         """Set or clear the read flag of these messages; give how many changed."""
-        return self._mark(self._named(ids), read=read)
+        return self._mark(self._named(ids), read=read, cause="ids")
 
     def mark_slice(self, after: int, upto: int, *, read: bool) -> tuple[int, int]:
         """
@@ -154,15 +160,33 @@ class Inbox:
             f"{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND read = ? ORDER BY cursor LIMIT ?",
             (after, upto, not read, SLICE),
         ).fetchall()
-        return self._mark(entries, read=read), entries[-1][0] if entries else upto
+        changed = self._mark(entries, read=read, cause="all")
+        return changed, entries[-1][0] if entries else upto
+
+    def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
+        """Give these messages these tags instead of theirs; give how many changed."""
+        wanted = self._tags.known(tags)
+        entries = self._named(ids)
+        changed = [entry[1] for entry in entries if self._tags.replace(entry[0], wanted)]
+        if changed:
+            self._announce("tagged", tuple(changed))
+        return len(changed)
+
+    def rename_tag(self, name: str, new: str | None) -> int:
+        """Change a tag's name on every message, None = take it off; give how many had it."""
+        having = self._tags.having(name)
+        changed = self._tags.rename(name, new)
+        if changed:
+            self._announce("tagged", tuple(having), cause="all")
+        return len(having)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete these messages; give how many there were."""
-        return self._remove(self._named(ids))
+        return self._remove(self._named(ids), cause="ids")
 
     def delete_slice(self, upto: int = _LAST_CURSOR) -> int:
         """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
-        return self._remove(self._oldest(upto))
+        return self._remove(self._oldest(upto), cause="all")
 
     def expire_slice(self, retention: Retention, now: datetime) -> int:
         """Delete some of the messages that retention lets go; give how many, 0 = no more."""
@@ -173,7 +197,7 @@ class Inbox:
                 (max(cutoff, -_LAST_CURSOR), SLICE),
             ).fetchall()
             if old:
-                return self._remove(old)
+                return self._remove(old, cause="retention")
         now_kept = self._totals.counts()  # not what is committed: this transaction may have deleted
         many = rules.too_many(retention, now_kept)
         large = rules.too_large(retention, now_kept)
@@ -184,7 +208,7 @@ class Inbox:
             expired.append(entry)
             many -= 1
             large -= entry[2]
-        return self._remove(expired)
+        return self._remove(expired, cause="retention")
 
     def _insert(self, row: MessageRow, raw: bytes) -> None:
         envelope = row.envelope
@@ -197,8 +221,8 @@ class Inbox:
                     row.id,
                     rules.to_microseconds(row.received),
                     row.size,
-                    rules.fold(envelope.reverse_path),
-                    rules.fold(row.fields.subject),
+                    fold(envelope.reverse_path),
+                    fold(row.fields.subject),
                     row.session.session_id,
                     encode(envelope),
                     encode(row.session),
@@ -207,10 +231,17 @@ class Inbox:
             )
         except sqlite3.IntegrityError as error:
             raise StoreError(f"message {row.id}: not kept: there is one of this id") from error
+        self._connection.execute(
+            "INSERT INTO header (cursor, from_, to_, cc, reply_to, message_id)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (row.cursor, *searched_header(row.fields)),
+        )
+        if row.tags:
+            self._tags.replace(row.cursor, row.tags)
         self._connection.execute("INSERT INTO body (cursor, raw) VALUES (?, ?)", (row.cursor, raw))
         self._connection.executemany(
             "INSERT INTO recipient (cursor, address) VALUES (?, ?)",
-            [(row.cursor, to) for to in {rules.fold(to.address) for to in envelope.recipients}],
+            [(row.cursor, to) for to in {fold(to.address) for to in envelope.recipients}],
         )
 
     def _named(self, ids: Iterable[str]) -> list[_Entry]:
@@ -226,7 +257,7 @@ class Inbox:
             f"{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?", (upto, SLICE)
         ).fetchall()
 
-    def _mark(self, entries: Iterable[_Entry], *, read: bool) -> int:
+    def _mark(self, entries: Iterable[_Entry], *, read: bool, cause: ChangeCause) -> int:
         changed = [(cursor, known) for cursor, known, _, was, _ in entries if bool(was) != read]
         self._connection.executemany(
             "UPDATE message SET read = ? WHERE cursor = ?",
@@ -234,12 +265,12 @@ class Inbox:
         )
         self._totals.unread += -len(changed) if read else len(changed)
         if changed:
-            self._announce("marked", tuple(known for _, known in changed))
+            self._announce("marked", tuple(known for _, known in changed), cause=cause, read=read)
         return len(changed)
 
-    def _remove(self, entries: Sequence[_Entry]) -> int:
+    def _remove(self, entries: Sequence[_Entry], *, cause: ChangeCause) -> int:
         cursors = [(entry[0],) for entry in entries]
-        for table in ("body", "recipient", "message"):
+        for table in ("body", "recipient", "header", "tag", "message"):
             self._connection.executemany(
                 f"DELETE FROM {table} WHERE cursor = ?",  # noqa: S608 - constants only
                 cursors,
@@ -250,14 +281,17 @@ class Inbox:
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)
         if entries:
-            self._announce("deleted", tuple(entry[1] for entry in entries))
+            self._announce("deleted", tuple(entry[1] for entry in entries), cause=cause)
         return len(entries)
 
     def _announce(
         self,
-        kind: Literal["added", "marked", "deleted"],
+        kind: ChangeKind,
         ids: tuple[str, ...],
         row: MessageRow | None = None,
+        cause: ChangeCause = "ids",
+        *,
+        read: bool | None = None,
     ) -> None:
         self._totals.sequence += 1
-        self._changes.append(Change(sequence=self._totals.sequence, kind=kind, ids=ids, row=row))
+        self._changes.append(Change(self._totals.sequence, kind, ids, row, cause, read))

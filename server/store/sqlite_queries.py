@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from ..message.headers import HeaderFields
 from ..message.model import Envelope, SessionFacts, Transcript
+from . import sqlite_terms
 from .codec import decode
-from .rules import fold, from_microseconds
+from .content import ContentSearch
+from .rules import from_microseconds
 from .store import Counts, MessageRow, Query
+from .terms import fold
 
-_COLUMNS: Final = "cursor, id, received, size, read, envelope, facts, fields"
+_COLUMNS: Final = (
+    "cursor, id, received, size, read, envelope, facts, fields,"
+    " (SELECT json_group_array(name) FROM (SELECT name FROM tag"
+    " WHERE tag.cursor = message.cursor ORDER BY folded))"
+)
 _LARGEST: Final = 2**63 - 1
 
-_Columns = tuple[int, str, int, int, int, str, str, str]
+_Columns = tuple[int, str, int, int, int, str, str, str, str]
 _Parameters = list[str | int]
 
 
@@ -47,6 +54,32 @@ def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | 
     if not pieces:
         return None
     return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
+
+
+def tags(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """Give the tags in use, in order, each with the number of its messages."""
+    counted = connection.execute("SELECT name, count(*) FROM tag GROUP BY folded ORDER BY folded")
+    return dict(counted.fetchall())
+
+
+def search(
+    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+) -> list[MessageRow]:
+    """Give all that matches a query with terms about content, newest first."""
+
+    def holds(row: MessageRow) -> bool:
+        def raw_bytes() -> bytes | None:
+            return raw(connection, row.id)
+
+        return content.holds(query.terms, row, raw_bytes, deadline=deadline)
+
+    tables, conditions, parameters = _select(query)
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
+        " ORDER BY cursor DESC",
+        parameters,
+    )
+    return [row for columns in found if holds(row := _row(columns))]
 
 
 def find(
@@ -112,6 +145,10 @@ def _select(query: Query) -> tuple[str, str, _Parameters]:
         hold(
             "read = 0" if query.unread else "read = 1"
         )  # literal: the index of unread ones is partial
+    if query.terms:
+        tables += " CROSS JOIN header USING (cursor)"
+        for condition, values in sqlite_terms.conditions(query.terms):
+            hold(condition, *[_fitting(v) if isinstance(v, int) else v for v in values])
     return tables, " AND ".join(conditions), parameters
 
 
@@ -121,7 +158,7 @@ def _fitting(number: int) -> int:
 
 
 def _row(columns: _Columns) -> MessageRow:
-    cursor, message_id, received, size, read, envelope, facts, fields = columns
+    cursor, message_id, received, size, read, envelope, facts, fields, tags = columns
     return MessageRow(
         cursor=cursor,
         id=message_id,
@@ -131,4 +168,5 @@ def _row(columns: _Columns) -> MessageRow:
         envelope=decode(envelope, Envelope),
         session=decode(facts, SessionFacts),
         fields=decode(fields, HeaderFields),
+        tags=decode(tags, tuple[str, ...]),
     )

@@ -24,9 +24,9 @@ _T = TypeVar("_T")
 class Reader:
     """Asks a database questions without blocking the event loop; each thread has a connection."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int = _THREADS) -> None:
         self._path = path
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bindpost-store-reader")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bindpost-store-reader")
         self._own = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._closed = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -10,6 +10,7 @@ import msgspec
 
 from ..message.headers import HeaderFields as HeaderFields
 from ..message.model import Envelope, Message, SessionFacts, Transcript
+from .terms import Term
 
 
 class MessageRow(msgspec.Struct, frozen=True):
@@ -17,7 +18,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     A kept message without its bytes.
 
     `cursor` is its place in the order of acceptance: positive, strictly rising, never reused.
-    `size` is in bytes.
+    `size` is in bytes; `tags` are in order, each once whatever its case.
     """
 
     cursor: int
@@ -28,6 +29,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     envelope: Envelope
     session: SessionFacts
     fields: HeaderFields
+    tags: tuple[str, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ class Query(msgspec.Struct, frozen=True):
 
     `recipient` and `sender` are compared as whole envelope addresses, ignoring case; `subject` is
     contained in the subject, ignoring case; `after` is a cursor that the message must lie behind;
-    `before` one that it must lie in front of.
+    `before` one that it must lie in front of. `terms` are those of a search.
     """
 
     recipient: str | None = None
@@ -45,6 +47,7 @@ class Query(msgspec.Struct, frozen=True):
     after: int | None = None
     before: int | None = None
     unread: bool | None = None
+    terms: tuple[Term, ...] = ()
 
 
 EVERYTHING: Final = Query()
@@ -59,17 +62,26 @@ class Counts(msgspec.Struct, frozen=True):
     size: int
 
 
+ChangeKind = Literal["added", "marked", "tagged", "deleted"]
+ChangeCause = Literal["ids", "all", "retention"]
+
+
 class Change(msgspec.Struct, frozen=True):
     """
     Something happened to the inbox. `sequence` is strictly rising.
 
-    `row` is set when a message was added, `ids` name the messages otherwise.
+    `row` is set when a message was added, `ids` name the messages otherwise. `cause` tells whether
+    these messages were meant (`ids`), all that there are (`all`; of a tag, all that have it), or
+    whether they went by the retention rules (`retention`). `read` is what the read flags were set
+    to when messages were marked.
     """
 
     sequence: int
-    kind: Literal["added", "marked", "deleted"]
+    kind: ChangeKind
     ids: tuple[str, ...]
     row: MessageRow | None = None
+    cause: ChangeCause = "ids"
+    read: bool | None = None
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -94,7 +106,7 @@ class MessageStore(Protocol):
 
     async def add(self, message: Message, transcript: Transcript) -> MessageRow:
         """
-        Keep a message; when this returns, it is durable.
+        Keep a message with the tags that it brings along; when this returns, it is durable.
 
         Raises `StoreFullError` when there is no room and `StoreError` on any other failure; the
         message is then not kept, and the store goes on.
@@ -124,7 +136,11 @@ class MessageStore(Protocol):
         limit: int = 50,
         offset: int = 0,
     ) -> list[MessageRow]:
-        """Give matching messages, newest first. `limit` 0 means all."""
+        """
+        Give matching messages, newest first. `limit` 0 means all.
+
+        Raises `SearchTimeoutError` when terms about content take too long; `count` does too.
+        """
         ...
 
     async def count(self, query: Query | None = None) -> Counts:
@@ -133,6 +149,30 @@ class MessageStore(Protocol):
 
     async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
         """Set or clear the read flag of these messages (None = all); give how many changed."""
+        ...
+
+    async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
+        """
+        Give these messages these tags instead of those they have; give how many changed.
+
+        The tags are cleaned (see `message.tags`). One that any message has already keeps its case.
+        """
+        ...
+
+    async def rename_tag(self, name: str, new: str) -> int:
+        """
+        Change the name of a tag on every message; give how many have it.
+
+        `name` is compared in any case. A `new` one that there is already takes the tag in.
+        """
+        ...
+
+    async def remove_tag(self, name: str) -> int:
+        """Take a tag, named in any case, off every message; give how many had it."""
+        ...
+
+    async def tags(self) -> Mapping[str, int]:
+        """Give the tags in use, in order, each with the number of messages that have it."""
         ...
 
     async def delete(self, ids: Sequence[str] | None) -> int:

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from bindpost.config.model import Limits
-
+from ..activity import Activity
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health
 from .display import Display
 from .event_log import EventLog, Export
+from .events_page import EventsPage
+from .frame import Frames
 from .guard import Guard
 from .importing import Importing
 from .listening import Listening, Listens
+from .look import Look
+from .mailhog import MailHog
 from .mailpit import Mailpit
+from .mailpit_events import MailpitEvents
+from .mailpit_info import MailpitInfo
+from .mailpit_message import MailpitMessage
+from .mailpit_send import MailpitSend
+from .mailpit_tags import MailpitTags
+from .marking import Marking
 from .native import Native
 from .pages import Pages
+from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .stream import Stream
 from .webhooks import TellsWebhooks, WebhookRoutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compatibility:
+    """
+    What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
+
+    `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
+    An imported message may have as many bytes as a sent one.
+    """
+
+    database: str = ""
+    message_size: int = 64 * 1024 * 1024
+    delete_without_body: bool = False
+
+
+DEFAULTS: Final = Compatibility()
 
 
 def create_app(
@@ -36,8 +66,9 @@ def create_app(
     hosts: Collection[str] = (),
     relay: Releases | None = None,
     listeners: Listens | None = None,
-    message_size: int = Limits().message_size,
     webhooks: TellsWebhooks | None = None,
+    activity: Activity | None = None,
+    compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
     exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
@@ -47,24 +78,43 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `message_size` is how many bytes an imported message may have. `webhooks` knows what is
-    told to URLs. `events` keeps the events, and `exports` are the forms in which they are handed
+    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
+    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
     out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
+    frames = Frames(store, display)
+    look = Look(version=version)
+    path_page = PathPage(look, listeners)
     stopping = asyncio.Event()
+    activity = activity or Activity()
     app = Starlette(
         routes=[
             *health.routes(ready),
-            *Mailpit(store, display).routes(),
+            *Mailpit(
+                store, display, delete_without_body=compatibility.delete_without_body
+            ).routes(),
+            *MailpitMessage(store, display).routes(),
+            *MailpitTags(store).routes(),
+            *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
+            *MailpitInfo(
+                store, activity, version=version, database=compatibility.database, relay=relay
+            ).routes(),
+            *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
+            *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
-            *Importing(store, size_limit=message_size).routes(),
+            *Importing(store, size_limit=compatibility.message_size).routes(),
             *Listening(listeners).routes(),
             *WebhookRoutes(webhooks).routes(),
             *EventLog(events, exports, stopping=stopping).routes(),
-            *Pages(store, display, version=version).routes(),
+            *Marking(store).routes(),
+            *Stream(store, stopping=stopping).routes(),
+            *frames.routes(),
+            *EventsPage(events, look, exports=exports).routes(),
+            *path_page.routes(),
+            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={HTTPException: error_response},

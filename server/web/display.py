@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
 from ..message.addresses import Address
-from ..message.parse import ParsedMessage, parse
+from ..message.mime import walk
+from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
+
+_T = TypeVar("_T")
 
 REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
@@ -37,6 +41,15 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
         return count <= _ADDRESS_LIMIT
 
 
+class PartContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a message by itself: what it calls itself, and its decoded bytes."""
+
+    content_type: str
+    charset: str
+    file_name: str
+    content: bytes
+
+
 class Display:
     """Parses on demand, in a thread of its own so that nothing else of the server waits for it."""
 
@@ -45,12 +58,28 @@ class Display:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bindpost-display")
         self._digests: OrderedDict[str, Digest] = OrderedDict()
 
-    async def parsed(self, message_id: str) -> ParsedMessage | None:
-        """Give a message parsed; None if it isn't there any more."""
+    async def read(self, message_id: str, reader: Callable[[bytes], _T]) -> _T | None:
+        """Give what a reader makes of a message's bytes; None if it isn't there any more."""
         raw = await self._store.raw(message_id)
         if raw is None:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._executor, parse, raw)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, reader, raw)
+
+    async def parsed(self, message_id: str) -> ParsedMessage | None:
+        """Give a message parsed; None if it isn't there any more."""
+        return await self.read(message_id, parse)
+
+    async def part(self, message_id: str, part_id: str) -> PartContent | None:
+        """Give a part of a message by its number (`1.2`); None if there is none."""
+        return await self.read(message_id, partial(_part, part_id))
+
+    async def look(self, into: Callable[[ParsedMessage], _T], message: ParsedMessage) -> _T:
+        """Call a function that looks into a parsed message, in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, into, message)
+
+    def close(self) -> None:
+        """Let go of the thread, once what it does is done."""
+        self._executor.shutdown(wait=False)
 
     async def digests(self, rows: Sequence[MessageRow]) -> list[Digest]:
         """Give the digest of each row, in order; an empty one for a message that went meanwhile."""
@@ -69,6 +98,19 @@ class Display:
             if len(self._digests) > REMEMBERED:
                 self._digests.popitem(last=False)
         return digest
+
+
+def _part(part_id: str, raw: bytes) -> PartContent | None:
+    part = next((part for part in walk(raw) if part.id == part_id), None)
+    if part is None or part.is_container:
+        return None
+    kind, parameters = part.content_type
+    return PartContent(
+        content_type=kind,
+        charset=parameters.get("charset", ""),
+        file_name=file_name(part) or content_id(part),
+        content=part.decoded(),
+    )
 
 
 def _digest(message: ParsedMessage) -> Digest:

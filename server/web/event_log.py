@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from typing import IO, BinaryIO, Final, Protocol, cast
 
 import msgspec
@@ -17,10 +18,9 @@ from . import event_objects as objects
 from .event_query import read_last_event_id, read_query
 from .requests import read_index, read_number, refuse
 from .responses import json_response
+from .sse import live
 
 OFF: Final = "No events are kept: set event_log.keep to how many."
-HEARTBEAT: Final = 15.0
-"""Seconds after which a stream says something, though nothing happened."""
 PAGE_LIMIT: Final = 1_000
 _RETRY: Final = 2_000
 """Milliseconds after which a browser comes back to a stream that ended."""
@@ -108,7 +108,11 @@ class EventLog:
         if after is not None and after > store.latest:
             after = 0  # a cursor of another store, of a server in memory that has been restarted
         followed = store.follow(msgspec.structs.replace(query, after=after))
-        return StreamingResponse(self._sse(followed), media_type="text/event-stream")
+        return StreamingResponse(
+            self._sse(followed),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},  # nginx would gather events
+        )
 
     async def export(self, request: Request) -> Response:
         """Answer with all events that match as a file, the oldest first."""
@@ -136,36 +140,14 @@ class EventLog:
     async def _sse(self, followed: AsyncIterator[KeptEvent]) -> AsyncIterator[bytes]:
         """Give events as server-sent events, and a comment when there was none for long."""
         yield b"retry: %d\n\n" % _RETRY
-        stopping = asyncio.create_task(self._stopping.wait())
-        step: asyncio.Task[KeptEvent | None] | None = None
-        try:
-            while True:
-                step = step or asyncio.create_task(_next(followed))
-                await asyncio.wait(
-                    {step, stopping}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
-                )
-                if step.done():
-                    kept, step = step.result(), None
-                    if kept is None:
-                        return
-                    yield _message(kept)
-                elif stopping.done():
-                    return
-                else:
-                    yield b": nothing happened\n\n"
-        finally:
-            for task in (stopping, step):
-                if task is not None:
-                    task.cancel()
+        async with aclosing(live(followed, self._stopping)) as news:
+            async for kept in news:
+                yield b": nothing happened\n\n" if kept is None else _message(kept)
 
 
 def _message(kept: KeptEvent) -> bytes:
     # JSON has its line breaks escaped, so one `data:` line holds it all.
     return b"id: %d\ndata: %b\n\n" % (kept.cursor, msgspec.json.encode(objects.event(kept)))
-
-
-async def _next(followed: AsyncIterator[KeptEvent]) -> KeptEvent | None:
-    return await anext(followed, None)
 
 
 def _paged(ask: Callable[[EventQuery], list[KeptEvent]], query: EventQuery) -> Iterator[KeptEvent]:

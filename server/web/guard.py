@@ -82,7 +82,18 @@ class Guard:
             return
         # Clients that put a slash behind the server's URL ask for `//view/x`.
         scope["path"] = re.sub("//+", "/", scope["path"])
-        await self._answer(scope, receive, _Answer(send))
+        if scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
+        else:
+            await self._answer(scope, receive, _Answer(send))
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app talk through a WebSocket; what it fails of, only the log tells."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            _LOG.exception(events.REQUEST_FAILED, method="GET", path=scope["path"])
+            await send({"type": "websocket.close", "code": 1011})
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """Let the app answer; whatever it fails of, the client gets a sentence and no traceback."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -111,6 +112,55 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Summary]
 
 
+class RuntimeStats(_Object, frozen=True):
+    """What happened since the start; `memory` is resident, in bytes."""
+
+    uptime: int
+    memory: int
+    messages_deleted: int
+    smtp_accepted: int = field(name="SMTPAccepted")
+    smtp_accepted_size: int = field(name="SMTPAcceptedSize")
+    smtp_rejected: int = field(name="SMTPRejected")
+    smtp_ignored: int = field(name="SMTPIgnored", default=0)
+
+
+class Info(_Object, frozen=True):
+    """The server, and how much it keeps."""
+
+    version: str
+    latest_version: str
+    database: str
+    database_size: int
+    messages: int
+    unread: int
+    tags: Mapping[str, int]
+    runtime_stats: RuntimeStats
+
+
+class MessageRelay(_Object, frozen=True):
+    """Where released messages go."""
+
+    enabled: bool = False
+    smtp_server: str = field(name="SMTPServer", default="")
+    return_path: str = ""
+    allowed_recipients: str = ""
+    blocked_recipients: str = ""
+    override_from: str = ""
+    preserve_message_ids: bool = field(name="PreserveMessageIDs", default=False)
+    recipient_allowlist: str = ""
+
+
+class WebUI(_Object, frozen=True):
+    """What Mailpit's own pages want to know."""
+
+    label: str
+    message_relay: MessageRelay
+    spam_assassin: bool = False
+    chaos_enabled: bool = False
+    duplicates_ignored: bool = False
+    hide_delete_all_button: bool = False
+
+
 def summary(row: MessageRow, digest: Digest) -> Summary:
     """Make the Summary of a message."""
     return Summary(
@@ -125,7 +175,7 @@ def summary(row: MessageRow, digest: Digest) -> Summary:
         subject=row.fields.subject,
         created=row.received,
         username=row.session.login or "",
-        tags=[],
+        tags=list(row.tags),
         size=row.size,
         attachments=digest.attachments,
         snippet=digest.snippet,
@@ -146,7 +196,7 @@ def message(row: MessageRow, parsed: parse.ParsedMessage) -> Message:
         subject=parsed.subject,
         list_unsubscribe=_list_unsubscribe(parsed),
         date=parsed.date or row.received,
-        tags=[],
+        tags=list(row.tags),
         username=row.session.login or "",
         text=parsed.text,
         html=parsed.html,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Final
 
 import msgspec
@@ -11,12 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..store.store import MessageRow, MessageStore, Query
+from ..store.store import MessageStore, Query
 from . import native_objects as objects
+from .criteria import Criteria
+from .describing import describe, first_message
 from .display import Display
 from .requests import (
     decode_object,
     read_body,
+    read_flag,
     read_number,
     read_optional_number,
     read_seconds,
@@ -25,7 +27,6 @@ from .requests import (
     row_of,
 )
 from .responses import json_response
-from .waiting import first_match
 
 WAIT_DEFAULT: Final = 30.0
 WAIT_LIMIT: Final = 300.0
@@ -60,9 +61,15 @@ class Native:
 
     async def wait(self, request: Request) -> Response:
         """Answer with the first message that matches as soon as there is one, or with 204."""
-        query = _query(request)
-        timeout = read_seconds(request, "timeout", WAIT_DEFAULT, maximum=WAIT_LIMIT)
-        match = asyncio.create_task(self._first_message(query, timeout))
+        first = first_message(
+            self._store,
+            self._display,
+            _query(request),
+            _criteria(request),
+            seconds=read_seconds(request, "timeout", WAIT_DEFAULT, maximum=WAIT_LIMIT),
+            with_raw=read_flag(request, "raw"),
+        )
+        match = asyncio.create_task(first)
         tasks = {
             match,
             asyncio.create_task(_disconnected(request)),
@@ -93,8 +100,10 @@ class Native:
 
     async def message(self, request: Request) -> Response:
         """Answer with all that is known of a message; its read flag stays."""
+        with_raw = read_flag(request, "raw")
         row = await row_of(self._store, request)
-        return json_response(await self._describe(row) or refuse_unknown())
+        found = await describe(self._store, self._display, row, with_raw=with_raw)
+        return json_response(found or refuse_unknown())
 
     async def raw(self, request: Request) -> Response:
         """Answer with the bytes as received, as bytes."""
@@ -122,23 +131,6 @@ class Native:
         deleted = await self._store.delete(ids)
         return json_response(objects.Deleted(deleted=deleted, unknown=unknown))
 
-    async def _first_message(self, query: Query, seconds: float) -> objects.Message | None:
-        """Wait for a message that is still there when it is to be described."""
-        deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            row = await first_match(self._store, query, seconds=left)
-            message = None if row is None else await self._describe(row)
-            if message is not None or row is None:
-                return message
-
-    async def _describe(self, row: MessageRow) -> objects.Message | None:
-        content = await self._display.parsed(row.id)
-        transcript = await self._store.transcript(row.id)
-        if content is None or transcript is None:
-            return None
-        return objects.message(row, content, transcript)
-
 
 def _query(request: Request) -> Query:
     given = request.query_params
@@ -149,6 +141,19 @@ def _query(request: Request) -> Query:
         after=read_optional_number(request, "after"),
         before=read_optional_number(request, "before"),
     )
+
+
+def _criteria(request: Request) -> Criteria:
+    given = request.query_params
+    try:
+        return Criteria.make(
+            subject_regex=given.get("subject_regex"),
+            headers=given.getlist("header"),
+            header_regexes=given.getlist("header_regex"),
+            has_link=read_flag(request, "has_link"),
+        )
+    except ValueError as error:
+        refuse(f"{error}.")
 
 
 async def _disconnected(request: Request) -> None:

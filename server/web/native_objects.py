@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from ..message.found import Found
 from ..message.model import Envelope, SessionFacts, Transcript
 from ..message.parse import ParsedMessage
 from ..store.store import MessageRow
@@ -43,10 +44,17 @@ class TranscriptLine(msgspec.Struct, frozen=True):
 
 
 class Message(Row, frozen=True, kw_only=True):
-    """A message with its content, and the session that brought it."""
+    """
+    A message with its content, and the session that brought it.
+
+    `raw` are the bytes as received, for who asks for them.
+    """
 
     content: ParsedMessage
+    links: tuple[str, ...]
+    codes: tuple[str, ...]
     transcript: list[TranscriptLine]
+    raw: bytes | msgspec.UnsetType = msgspec.UNSET
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +91,20 @@ def row(kept: MessageRow) -> Row:
     )
 
 
-def message(kept: MessageRow, content: ParsedMessage, transcript: Transcript) -> Message:
+def message(
+    kept: MessageRow,
+    content: ParsedMessage,
+    found: Found,
+    transcript: Transcript,
+    raw: bytes | msgspec.UnsetType = msgspec.UNSET,
+) -> Message:
     """Make the Message of a message."""
     return Message(
         **msgspec.structs.asdict(row(kept)),
         content=content,
+        links=found.links,
+        codes=found.codes,
+        raw=raw,
         transcript=[
             TranscriptLine(line.milliseconds, line.speaker, line.text) for line in transcript
         ],

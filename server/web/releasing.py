@@ -20,6 +20,16 @@ OFF: Final = "Message relay is off: set relay.server to the server that takes re
 class Releases(Protocol):
     """What takes released messages; its jobs are JSON objects as docs/api.md shows them."""
 
+    @property
+    def server(self) -> str:
+        """Where they go, as HOST:PORT."""
+        ...
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Patterns of the addresses that a release may name; none = any."""
+        ...
+
     async def release(self, row: MessageRow, to: Sequence[str] | None) -> msgspec.Struct:
         """
         Queue a message for these addresses, None for its own recipients; give the job.

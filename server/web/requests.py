@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final, NoReturn, TypeVar
 
 import msgspec
@@ -84,8 +85,16 @@ def read_seconds(request: Request, name: str, default: float, *, maximum: float)
     return seconds
 
 
+def read_flag(request: Request, name: str) -> bool:
+    """Give whether a flag of the query is set; 400 for anything but true, false, 1 and 0."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "1", "false", "0"):
+        refuse(f"{name}={text[:40]!r} is neither true nor false")
+    return text in ("true", "1")
+
+
 async def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:
-    """Give the body; 413 when it is larger than `limit` bytes, however it is sent."""
+    """Give the body; 413 when it is larger than `limit`, however it is sent."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -94,16 +103,28 @@ async def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:
     return bytes(body)
 
 
-def decode_object(body: bytes, kind: type[_T]) -> _T:
+def decode_object(body: bytes, kind: type[_T], *, verbatim: Collection[str] = ()) -> _T:
     """
-    Decode a JSON object, its keys in any case, as Mailpit takes them.
+    Decode a JSON object, its keys in any case at every level, as Mailpit takes them.
 
-    `kind` has its fields in lower case. Raises `ValueError` with what is wrong.
+    `kind` has its fields in lower case. Keys inside the values of `verbatim` stay as they are.
+    Raises `ValueError` with what is wrong.
     """
     try:
         found = msgspec.json.decode(body)
         if not isinstance(found, dict):
             raise ValueError("it is JSON, but no object")
-        return msgspec.convert({key.lower(): value for key, value in found.items()}, kind)
+        return msgspec.convert(_in_lower_case(found, verbatim), kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def _in_lower_case(value: object, verbatim: Collection[str]) -> object:
+    if isinstance(value, list):
+        return [_in_lower_case(each, verbatim) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key.lower(): inner if key.lower() in verbatim else _in_lower_case(inner, verbatim)
+        for key, inner in value.items()
+    }

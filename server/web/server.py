@@ -11,6 +11,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
 from bindpost.config.endpoint import Endpoint
@@ -18,6 +19,10 @@ from bindpost.proxy.direct import DirectProvider
 from bindpost.proxy.provider import Listener
 
 _LOGGER: Final = logging.getLogger("bindpost.web")
+PING_INTERVAL: Final = 54.0
+"""Seconds between pings of a WebSocket, as Mailpit sends them."""
+FRAME_LIMIT: Final = 64 * 1024
+"""Bytes of a message from a WebSocket's client; what it says is ignored anyway."""
 CONNECTION_LIMIT: Final = 1_000
 """Connections at once; the next ones are answered with 503."""
 
@@ -43,7 +48,10 @@ class WebServer:
         config = uvicorn.Config(
             self._app,
             http=_Protocol,
-            ws="none",
+            ws=_WebSocket,
+            ws_ping_interval=PING_INTERVAL,
+            ws_max_size=FRAME_LIMIT,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             proxy_headers=False,
@@ -112,6 +120,20 @@ class _Protocol(H11Protocol):
         self._state = server_state
         self.logger = _LOGGER
         self.access_log = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the server that the connection has ended."""
+        super().connection_lost(exc)
+        self._state.note_lost()
+
+
+class _WebSocket(WSProtocol):
+    """uvicorn's protocol for WebSockets, likewise."""
+
+    def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
+        super().__init__(server_state=server_state, **arguments)
+        self._state = server_state
+        self.logger = _LOGGER
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server that the connection has ended."""

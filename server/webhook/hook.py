@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
@@ -14,12 +14,17 @@ from bindpost.errors import ConfigError
 
 from ..durable.patterns import Patterns
 from ..store.rules import fold
-from ..store.store import MessageRow
+from ..store.store import ChangeKind, MessageRow
 from .signature import key_of
 from .target import Target, read_networks
 
 RECEIVED: Final = "message.received"
-TYPES: Final = {"added": RECEIVED, "marked": "message.marked", "deleted": "message.deleted"}
+TYPES: Final[Mapping[ChangeKind, str]] = {
+    "added": RECEIVED,
+    "marked": "message.marked",
+    "tagged": "message.tagged",
+    "deleted": "message.deleted",
+}
 """What a receiver is told, by the kind of the store's change."""
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 

@@ -115,7 +115,10 @@ class Worker:
         async for change in self._store.changes():
             kind = TYPES[change.kind]
             if kind != RECEIVED and kind in self._hook.types:
-                await self._add(kind, _body(kind, {"ids": change.ids}))
+                told: dict[str, object] = {"ids": change.ids, "cause": change.cause}
+                if change.read is not None:
+                    told["read"] = change.read
+                await self._add(kind, _body(kind, told))
 
     async def _add(self, kind: str, body: bytes, *, cursor: int | None = None) -> None:
         """Queue a delivery, and come back when there is room for another."""

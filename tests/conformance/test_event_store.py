@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -528,6 +528,31 @@ async def test_reading_the_file_while_it_is_written(tmp_path: Path) -> None:
     assert read_file(path, EventQuery(before=1500), limit=1)[0].cursor == 1499
     await store.close()
     assert [kept.cursor for kept in iterate_file(path)][-1] == 1500
+
+
+@pytest.fixture
+def barred_folder() -> Iterator[Path]:
+    """Give a folder in which this process may read and write, and later only read."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder
+        if os.getuid() == 0:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+async def test_reading_where_nothing_may_be_written(barred_folder: Path) -> None:
+    """A file in a folder that is not ours to write to, a copy for instance, can be read."""
+    store = await SqliteEventStore.open(barred_folder, keep=10)
+    store.append(event())
+    await store.close()
+    os.chmod(barred_folder / EVENTS_FILE, 0o444)
+    os.chmod(barred_folder, 0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+
+    assert messages(read_file(barred_folder / EVENTS_FILE)) == ["it happened"]
+    assert os.listdir(barred_folder) == [EVENTS_FILE]
 
 
 async def test_the_file_is_its_owners(tmp_path: Path) -> None:

@@ -558,7 +558,7 @@ async def test_changes_tell_what_happened(store: MessageStore, message: MakeMess
     added, marked, deleted = await take(changes, 3)
 
     assert (added.kind, added.ids, added.row) == ("added", (row.id,), row)
-    assert (marked.kind, marked.ids, marked.row) == ("marked", (row.id,), None)
+    assert (marked.kind, marked.ids, marked.row, marked.read) == ("marked", (row.id,), None, True)
     assert (deleted.kind, deleted.ids, deleted.row) == ("deleted", (row.id,), None)
     assert 0 < added.sequence < marked.sequence < deleted.sequence == store.sequence
 

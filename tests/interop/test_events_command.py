@@ -66,7 +66,7 @@ def test_every_event_of_the_log_is_kept(serve: Serve, tmp_path: Path) -> None:
 def test_a_killed_server_has_kept_what_it_told(serve: Serve, tmp_path: Path) -> None:
     """A process that dies at once loses no event that somebody has been told of."""
     serving = serve("--via", NOWHERE, "--on-bind-failure", "continue").wait_ready()
-    (told,) = serving.client.events(EventFilter(ids=(4007,)))
+    told = next(serving.client.follow_events(EventFilter(ids=(4007,), after=0)))
     serving.process.kill()
     serving.process.wait(PATIENCE)
 
@@ -78,11 +78,12 @@ def test_a_running_server_tells_of_it_over_its_api(serve: Serve, tmp_path: Path)
     """With `continue` the web side stays up: API, file and export tell the same 4007."""
     serving = serve("--via", NOWHERE, "--on-bind-failure", "continue").wait_ready()
 
-    (told,) = serving.client.events(EventFilter(ids=(4007,)))
+    told = next(serving.client.follow_events(EventFilter(ids=(4007,), after=0)))
     (kept,) = listed(tmp_path, "--id", "4007")
     line = b"".join(serving.client.export_events("json", EventFilter(ids=(4007,))))
 
     assert told.strings == ("10050",)
+    assert serving.client.events(EventFilter(ids=(4007,))) == [told]
     assert (kept["cursor"], kept["message"]) == (told.cursor, told.message)
     exported = json.loads(line)
     exported["winlog"]["record_id"] = 0

@@ -8,14 +8,13 @@ import re
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
@@ -29,6 +28,7 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.store.memory import MemoryStore
+from bindpost.testing.logged import all_said
 
 PATIENCE = 30.0
 """Seconds to wait for something that must happen."""
@@ -281,15 +281,7 @@ async def test_tls_that_ends_at_haproxy(haproxy: HAProxy, tmp_path: Path) -> Non
 
 async def test_haproxy_that_sends_no_header(haproxy: HAProxy) -> None:
     """Without send-proxy the client gets no banner, and the log says what HAProxy lacks."""
-    said: list[dict[str, Any]] = []
-
-    def take(_: object, method: str, fields: MutableMapping[str, Any]) -> dict[str, Any]:
-        if method == "warning":
-            said.append(dict(fields))
-        raise structlog.DropEvent
-
-    structlog.configure(processors=[take])
-    try:
+    with all_said() as said:
         async with serving(seconds=0.2) as service:
             address = haproxy.start(f"    server app {service.server}")
             reader, writer = await asyncio.open_connection(*address)
@@ -297,9 +289,8 @@ async def test_haproxy_that_sends_no_header(haproxy: HAProxy) -> None:
                 assert await reader.read() == b""
             writer.close()
             await writer.wait_closed()
-    finally:
-        structlog.reset_defaults()
 
+    said = [line for line in said if line["log_level"] == "warning"]
     assert [warning["received"] for warning in said] == ["nothing"]
     assert said[0]["hint"].startswith("HAProxy must send it: send-proxy or send-proxy-v2")
     assert service.sessions.seen == []

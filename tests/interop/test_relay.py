@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import smtplib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from bindpost import events
 from bindpost.config.model import Listener, Relay, Settings
@@ -31,6 +30,7 @@ from bindpost.server.relay import Route, relaying
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.testing import Serve
+from bindpost.testing.logged import Line, heard_by
 from bindpost.testing.programs import running
 
 PATIENCE = 20.0
@@ -65,19 +65,17 @@ Start = Callable[..., str]
 
 
 class Log:
-    """The events that were logged; as the one processor of structlog it takes them all."""
+    """The events that were logged."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[EventType | str, Mapping[str, Any]]] = []
         self._news = asyncio.Event()
 
-    def __call__(
-        self, _logger: object, _method: str, fields: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def __call__(self, fields: Line) -> None:
         """Take an event."""
-        self.seen.append((fields.pop("event"), dict(fields)))
+        del fields["log_level"]
+        self.seen.append((fields.pop("event"), fields))
         self._news.set()
-        raise structlog.DropEvent
 
     async def wait_for(self, event: EventType) -> Mapping[str, Any]:
         """Give the fields of the first event of a kind, past or to come."""
@@ -94,9 +92,8 @@ class Log:
 def log() -> Iterator[Log]:
     """Take all events."""
     log = Log()
-    structlog.configure(processors=[log])
-    yield log
-    structlog.reset_defaults()
+    with heard_by(log):
+        yield log
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
@@ -32,6 +31,7 @@ from bindpost.server.message.model import new_id
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
+from bindpost.testing.logged import all_said
 
 HERE = Endpoint.parse("127.0.0.1:0")
 ANYBODY = Endpoint.parse("0.0.0.0:0")
@@ -352,7 +352,7 @@ async def test_an_address_that_it_has_not(sshd: OpenSshServer) -> None:
 async def test_a_wildcard_on_loopback(sshd: OpenSshServer, provider: SshProvider) -> None:
     """With GatewayPorts no, sshd says yes to 0.0.0.0 and binds loopback: hence the warning."""
     await sshd.start("GatewayPorts no")
-    with capture_logs() as logs:
+    with all_said() as logs:
         async with bound(provider, ANYBODY) as listener:
             own, told = await visit(listener.addresses[0].port)
 

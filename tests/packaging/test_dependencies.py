@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PARTS = ("runtime", "test")
+PARTS = ("runtime", "test", "clients")
+TOGETHER = ("runtime", "test")
+CLIENTS = Path("tests", "interop", "clients")
 
 
 def read_pins(checkout: Path, part: str) -> list[str]:
@@ -31,8 +34,8 @@ def versions(checkout: Path, part: str) -> dict[str, set[str]]:
 
 def required(project: dict[str, Any], part: str) -> list[Requirement]:
     """Give what pyproject.toml asks for in this part."""
-    if part == "test":
-        return [Requirement(line) for line in project["dependency-groups"]["test"]]
+    if part in project["dependency-groups"]:
+        return [Requirement(line) for line in project["dependency-groups"][part]]
     extras = project["project"].get("optional-dependencies", {}).values()
     lines = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     return [Requirement(line) for line in lines + [line for extra in extras for line in extra]]
@@ -68,8 +71,8 @@ def test_each_dependency_is_pinned_as_asked_for(
 
 
 def test_both_files_pin_the_same_versions(checkout: Path) -> None:
-    """The two files are installed into one environment, so what they share is the same."""
-    runtime, test = (versions(checkout, part) for part in PARTS)
+    """Two of the files are installed into one environment, so what they share is the same."""
+    runtime, test = (versions(checkout, part) for part in TOGETHER)
 
     assert {n: runtime[n] for n in runtime if n in test} == {
         n: test[n] for n in test if n in runtime
@@ -77,15 +80,32 @@ def test_both_files_pin_the_same_versions(checkout: Path) -> None:
 
 
 def test_each_dependency_has_its_reason(checkout: Path, project: dict[str, Any]) -> None:
-    """docs/dependencies.md has an entry for each dependency and each Debian package."""
+    """docs/dependencies.md has an entry for each dependency, npm and Debian package."""
     text = (checkout / "docs" / "dependencies.md").read_text(encoding="utf-8")
     explained = {
         canonicalize_name(name) for name in re.findall(r"(?m)^- \*\*(\S+)\*\*: \S.{10}", text)
     }
     debian = (checkout / "scripts" / "lib" / "debian-packages.txt").read_text(encoding="utf-8")
+    npm = json.loads((checkout / CLIENTS / "package.json").read_text(encoding="utf-8"))
+    names = [*re.findall(r"(?m)^\w\S*", debian), *npm["dependencies"]]
     used = {canonicalize_name(r.name) for part in PARTS for r in required(project, part)} | {
-        canonicalize_name(name) for name in re.findall(r"(?m)^\w\S*", debian)
+        canonicalize_name(name) for name in names
     }
 
     assert used - explained == set()
     assert explained - used == set()
+
+
+def test_npm_packages_are_pinned_by_content(checkout: Path) -> None:
+    """The lock of the npm packages has a version and a digest of each, and no address."""
+    wanted = json.loads((checkout / CLIENTS / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((checkout / CLIENTS / "package-lock.json").read_text(encoding="utf-8"))
+    root = lock["packages"].pop("")
+    locked = {name.removeprefix("node_modules/"): one for name, one in lock["packages"].items()}
+
+    assert root["dependencies"] == wanted["dependencies"]
+    assert {name: locked[name]["version"] for name in wanted["dependencies"]} == root[
+        "dependencies"
+    ]
+    assert all(one["integrity"].startswith("sha512-") for one in locked.values())
+    assert not any("resolved" in one for one in locked.values())

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from bindpost.server.smtp.reply import MAX_LINE
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
+from bindpost.testing.logged import all_said
 
 PATIENCE = 10.0
 MESSAGE_LIMIT = 5000
@@ -105,7 +105,7 @@ async def _play(name: str, pieces: list[bytes]) -> Outcome:
 
 
 def _run(name: str, pieces: list[bytes]) -> Outcome:
-    with structlog.testing.capture_logs() as logged:
+    with all_said() as logged:
         outcome = asyncio.run(_play(name, pieces))
     outcome.logged = logged
     return outcome

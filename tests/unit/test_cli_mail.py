@@ -276,3 +276,19 @@ async def test_no_server_is_status_69(run: Run, monkeypatch: pytest.MonkeyPatch)
 def test_control_characters_are_escaped(text: str, shown: str) -> None:
     """What a terminal would obey is written as an escape, all else as it is."""
     assert printable(text) == shown
+
+
+async def test_wait_for_what_the_header_says(run: Run, deliver: Deliver) -> None:
+    """Patterns, header fields and links can be asked for; a bad pattern is told in a line."""
+    await deliver(b"Subject: Order 7\r\nX-Shop: Berlin\r\n\r\nhttp://example.test code 4711\r\n")
+    wanted = ["--subject-regex", r"\d$", "--header", "X-Shop", "Berlin", "--has-link"]
+
+    found = await run("wait", *wanted, "--header-regex", "Subject", "^Order", "--json")
+    bad = await run("wait", "--subject-regex", "(")
+    twice = await run("wait", "--header", "X", "1", "--header", "x", "2")
+
+    message = json.loads(found.stdout)
+    assert (message["links"], message["codes"]) == (["http://example.test"], ["4711"])
+    assert (await run("wait", *wanted, "--header", "X-Other", "1", "--timeout", "0")).exit_code == 1
+    assert "the pattern '(' is none of RE2's" in bad.stderr
+    assert twice.exit_code == 2

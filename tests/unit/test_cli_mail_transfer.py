@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from bindpost.cli import main
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.web.app import create_app
+from bindpost.server.web.app import Compatibility, create_app
 from bindpost.server.web.server import WebServer
 
 Run = Callable[..., Coroutine[None, None, Result]]
@@ -36,7 +36,9 @@ async def store() -> AsyncIterator[MemoryStore]:
 @pytest.fixture
 async def run(store: MemoryStore, tmp_path: Path) -> AsyncIterator[Run]:
     """Give a function that runs `bindpost mail` for a server over the store."""
-    app = create_app(store, ready=lambda: True, version="1", message_size=1000)
+    app = create_app(
+        store, ready=lambda: True, version="1", compatibility=Compatibility(message_size=1000)
+    )
     server = WebServer(app, Endpoint("127.0.0.1", 0))
     await server.start()
 

@@ -42,7 +42,6 @@ def start() -> Iterator[Start]:
     root = logging.getLogger()
     handlers = root.handlers[:]
     levels = {name: logging.getLogger(name).level for name in _NAMES}
-    logger_class = logging.getLoggerClass()
 
     def start(
         form: Literal["console", "json"] = "json",
@@ -54,12 +53,10 @@ def start() -> Iterator[Start]:
         return stream
 
     yield start
-    structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-    logging.setLoggerClass(logger_class)
 
 
 def documents(stream: io.StringIO) -> list[dict[str, Any]]:

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-import structlog
 
 from bindpost import events
 from bindpost.errors import ConfigError
 from bindpost.server.smtp import protocol_log
 from bindpost.server.smtp.protocol_log import LevelName, ProtocolLog
+from bindpost.testing.logged import all_said
 
 NOON = datetime(2000, 5, 13, 14, 36, 27)
 Open = Callable[..., ProtocolLog]
@@ -288,7 +288,7 @@ def test_a_folder_that_fails_is_reported_once(tmp_path: Path, open_log: Open) ->
     """When the log cannot be written, sessions notice nothing, and one event says so."""
     log = open_log()
     (tmp_path / "log").rmdir()
-    with structlog.testing.capture_logs() as said:
+    with all_said() as said:
         for name in ("one", "two"):
             session = log.open(name)
             session.received(b"NOOP")

@@ -35,6 +35,9 @@ class Noted(msgspec.Struct):
 class NotingRelay:
     """A relay that notes what it is given, and refuses `bad`: a fake."""
 
+    server = "relay.example:25"
+    allowed: Sequence[str] = ()
+
     def __init__(self) -> None:
         self.given: list[tuple[str, Sequence[str] | None]] = []
 

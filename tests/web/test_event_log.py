@@ -24,7 +24,7 @@ from bindpost.server.eventlog.saved_file import read_events
 from bindpost.server.eventlog.xml_form import NAMESPACE
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.memory_events import MemoryEventStore
-from bindpost.server.web import event_log
+from bindpost.server.web import event_log, sse
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
@@ -68,9 +68,11 @@ async def serving(app: Starlette) -> AsyncIterator[tuple[WebServer, httpx.AsyncC
     """Give a server of the app on a port, and a client of it."""
     server = WebServer(app, Endpoint("127.0.0.1", 0))
     await server.start()
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
-        yield server, client
-    await server.stop()
+    try:
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
+            yield server, client
+    finally:
+        await server.stop()
 
 
 async def cursors(http: httpx.AsyncClient, **parameters: Any) -> list[int]:
@@ -284,7 +286,7 @@ async def test_a_silent_stream_gives_signs_of_life(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Comments come while nothing happens, and the event after them is not lost."""
-    monkeypatch.setattr(event_log, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.01)
     async with (
         serving(app) as (_, http),
         http.stream("GET", f"{EVENTS}/stream") as answer,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.web.app import create_app
+from bindpost.server.web.app import Compatibility, create_app
 
 ROUTE = "/api/bindpost/v1/import"
 TRICKY = b"From: a@x\nTo: b@x, c@x\r\n\r\n.\r\nFrom me \xff\0 bare\nno end"
@@ -73,7 +73,9 @@ async def test_bad_requests_import_nothing(
 @pytest.fixture
 async def small(store: MemoryStore) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of an app that takes messages of ten bytes."""
-    app = create_app(store, ready=lambda: True, version="1", message_size=10)
+    app = create_app(
+        store, ready=lambda: True, version="1", compatibility=Compatibility(message_size=10)
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://localhost"
     ) as client:

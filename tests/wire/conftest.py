@@ -15,15 +15,15 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import pytest
-import structlog
 
 from bindpost.config.model import Listener, Settings, TlsMode
 from bindpost.events import EventType
+from bindpost.log import said
 from bindpost.server.message.model import Message, Transcript
 from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.protocol_log import ProtocolLog
@@ -32,6 +32,7 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
+from bindpost.testing.logged import Line, heard_by
 
 PATIENCE: Final = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -42,7 +43,7 @@ SMALL_BUFFER: Final = 1 << 14
 
 class Events:
     """
-    The events that were logged, oldest first. As the one processor of structlog it takes them all.
+    The events that were logged, oldest first.
 
     Each must have the fields that its sentence needs, and no others than the catalogue tells.
     """
@@ -52,20 +53,17 @@ class Events:
         self.faults: list[str] = []
         self._news = asyncio.Event()
 
-    def __call__(
-        self, _logger: object, _method: str, fields: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def __call__(self, fields: Line) -> None:
         """Take an event; nothing is printed."""
         event = fields.pop("event")
-        fields.pop("exc_info", None)
+        del fields["log_level"]
         if isinstance(event, EventType):
             missing = set(event.parameters) - fields.keys()
             unknown = fields.keys() - {*event.parameters, *event.details}
             if missing or unknown:
                 self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, dict(fields)))
+        self.seen.append((event, fields))
         self._news.set()
-        raise structlog.DropEvent
 
     def of(self, event: EventType) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind."""
@@ -391,9 +389,8 @@ def _frozen() -> Iterator[None]:
 def events() -> Iterator[Events]:
     """Take all events, and see that each is as the catalogue says."""
     events = Events()
-    structlog.configure(processors=[events])
-    yield events
-    structlog.reset_defaults()
+    with heard_by(events):
+        yield events
     assert events.faults == []
 
 
@@ -448,7 +445,8 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
         yield serve_one
     gc.collect()  # a task that failed unseen tells so when it is collected
     assert unhandled == []
-    records = [*caplog.get_records("setup"), *caplog.get_records("call"), *caplog.records]
+    logged = [*caplog.get_records("setup"), *caplog.get_records("call"), *caplog.records]
+    records = [record for record in logged if said(record) is None]  # ours are in `events`
     assert [r.getMessage() for r in records if r.exc_info or r.levelno >= logging.ERROR] == []
     assert [r.getMessage() for r in records if r.name == "asyncio" and r.levelno > 20] == []
 

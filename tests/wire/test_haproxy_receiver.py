@@ -6,14 +6,13 @@ import asyncio
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import structlog
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener as ListenerSettings
@@ -28,6 +27,7 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.store.memory import MemoryStore
+from bindpost.testing.logged import Line, heard_by
 
 PATIENCE = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -56,20 +56,17 @@ async def nothing_unhandled() -> AsyncIterator[None]:
 
 
 class Warnings:
-    """The warnings that were logged. As the one processor of structlog it takes all records."""
+    """The warnings that were logged."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
-    def __call__(
-        self, _logger: object, method: str, fields: MutableMapping[str, Any]
-    ) -> dict[str, Any]:
+    def __call__(self, fields: Line) -> None:
         """Take a record; nothing is printed."""
-        if method == "warning":
-            self.seen.append(dict(fields))
+        if fields["log_level"] == "warning":
+            self.seen.append(fields)
             self._news.set()
-        raise structlog.DropEvent
 
     async def first(self) -> dict[str, Any]:
         """Give the first, when it has come."""
@@ -82,9 +79,8 @@ class Warnings:
 async def warnings() -> AsyncIterator[Warnings]:
     """Take the log."""
     warnings = Warnings()
-    structlog.configure(processors=[warnings])
-    yield warnings
-    structlog.reset_defaults()
+    with heard_by(warnings):
+        yield warnings
 
 
 class Echo(asyncio.Protocol):

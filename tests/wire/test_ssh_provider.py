@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from structlog.testing import capture_logs
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
@@ -25,6 +24,7 @@ from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import Timing
 from bindpost.proxy.ssh.standin import Answer, SshStandIn
 from bindpost.server.smtp.tls import self_signed_pem
+from bindpost.testing.logged import all_said
 
 HERE = Endpoint.parse("127.0.0.1:0")
 MEGABYTE = 1024 * 1024
@@ -373,7 +373,7 @@ async def test_two_listeners_of_one_provider(bind: Bind, standin: SshStandIn) ->
 
 async def test_a_wildcard_is_warned_of(provider: SshProvider, log: Log) -> None:
     """Nobody can see from here whether sshd has bound more than loopback, so that is said."""
-    with capture_logs() as logs:
+    with all_said() as logs:
         listener = await provider.create_server(log.session, Endpoint.parse("0.0.0.0:0"))
     listener.close()
     await listener.wait_closed()
@@ -389,7 +389,7 @@ async def test_a_wider_bind_is_warned_of(
 ) -> None:
     """sshd with GatewayPorts yes binds every address where loopback was asked for, and says so."""
     standin.gateway_ports_yes = True
-    with capture_logs() as logs:
+    with all_said() as logs:
         listener = await provider.create_server(log.session, HERE)
     listener.close()
     await listener.wait_closed()
@@ -399,7 +399,7 @@ async def test_a_wider_bind_is_warned_of(
 
 async def test_loopback_is_not_warned_of(provider: SshProvider, log: Log) -> None:
     """Where there is nothing to doubt, nothing is said."""
-    with capture_logs() as logs:
+    with all_said() as logs:
         listener = await provider.create_server(log.session, HERE)
     listener.close()
     await listener.wait_closed()

@@ -19,7 +19,6 @@ from collections.abc import (
     Callable,
     Iterator,
     Mapping,
-    MutableMapping,
     Sequence,
 )
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
-import structlog
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Relay as RelaySettings
@@ -45,6 +43,7 @@ from bindpost.server.relay.delivery import Shipment
 from bindpost.server.relay.sender import Result, Sender
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
+from bindpost.testing.logged import Line, heard_by
 
 PATIENCE: Final = 20.0
 """Seconds after which something that must happen has not happened."""
@@ -433,27 +432,24 @@ def deliver(store: MemoryStore) -> Deliver:
 
 
 class Log:
-    """The events that were logged; as the one processor of structlog it takes them all."""
+    """The events that were logged."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[EventType | str, dict[str, Any]]] = []
         self.faults: list[str] = []
         self._news = asyncio.Event()
 
-    def __call__(
-        self, _logger: object, _method: str, fields: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def __call__(self, fields: Line) -> None:
         """Take an event, which must have the fields that the catalogue tells."""
         event = fields.pop("event")
-        fields.pop("exc_info", None)
+        del fields["log_level"]
         if isinstance(event, EventType):
             missing = set(event.parameters) - fields.keys()
             unknown = fields.keys() - {*event.parameters, *event.details}
             if missing or unknown:
                 self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, dict(fields)))
+        self.seen.append((event, fields))
         self._news.set()
-        raise structlog.DropEvent
 
     def of(self, event: EventType, row: MessageRow | None = None) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind, of one message or of any."""
@@ -478,9 +474,8 @@ class Log:
 def log() -> Iterator[Log]:
     """Take all events, and see that each is as the catalogue says."""
     log = Log()
-    structlog.configure(processors=[log])
-    yield log
-    structlog.reset_defaults()
+    with heard_by(log):
+        yield log
     assert log.faults == []
 
 

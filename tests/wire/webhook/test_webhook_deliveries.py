@@ -182,7 +182,7 @@ async def test_one_that_hangs_holds_up_nobody(run: Run, store: MemoryStore) -> N
 
 async def test_marks_and_deletions_are_told_if_asked_for(run: Run, store: MemoryStore) -> None:
     """With the ids; in this order, since one waits for the other here."""
-    types = ("message.marked", "message.deleted")
+    types = ("message.marked", "message.tagged", "message.deleted")
     async with (
         Receiver().running() as receiver,
         run(store, {"url": receiver.url, "events": types}),
@@ -193,7 +193,10 @@ async def test_marks_and_deletions_are_told_if_asked_for(run: Run, store: Memory
         await store.delete(None)
         requests = await receiver.wait_for(2)
 
-    assert [request.data for request in requests] == [{"ids": [row.id]}] * 2
+    assert [request.data for request in requests] == [
+        {"ids": [row.id], "cause": "ids", "read": True},
+        {"ids": [row.id], "cause": "all"},
+    ]
 
 
 async def test_a_full_queue_waits_and_loses_nothing(run: Run, store: MemoryStore) -> None:

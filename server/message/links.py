@@ -1,0 +1,69 @@
+"""
+The links of a message as a page shows them: whatever its HTML form points to, with its words, and
+the URLs in its text. `found` has those that tests want.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from .found import ANCHOR, HREF, URL, URL_LIMIT, without_ending
+from .snippet import strip_markup
+
+LINK_LIMIT: Final = 500
+"""Links that are given of a message."""
+_LABEL_LIMIT: Final = 200
+_WINDOW: Final = 2_000
+"""Characters behind an anchor that are looked at for its end."""
+
+_END: Final = re.compile(r"</a\b", re.IGNORECASE)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link and the words that it stands behind; `label` is empty for one that is only text."""
+
+    url: str
+    label: str
+
+
+def find_links(text: str, markup: str) -> list[Link]:
+    """Give each link once, those of the HTML form first; never raises."""
+    found: dict[str, Link] = {}
+    for link in (*_anchors(markup), *(Link(url, "") for _, url in cut_at_urls(text) if url)):
+        found.setdefault(link.url, link)
+        if len(found) == LINK_LIMIT:
+            break
+    return list(found.values())
+
+
+def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:
+    """
+    Cut a text at its URLs: pairs of what stands before one, and the URL; empty at the end.
+
+    The pieces in order are the text.
+    """
+    position = 0
+    for match in URL.finditer(text):
+        url = without_ending(match[0])
+        if len(url) > URL_LIMIT or url.endswith("//"):
+            continue
+        yield text[position : match.start()], url
+        position = match.start() + len(url)
+    yield text[position:], ""
+
+
+def _anchors(markup: str) -> Iterator[Link]:
+    for tag in ANCHOR.finditer(markup):
+        href = HREF.search(tag[1])
+        url = html.unescape(href[1] or href[2] or href[3] or "").strip() if href else ""
+        if not url or len(url) > URL_LIMIT or url.startswith("#"):
+            continue
+        window = markup[tag.end() : tag.end() + _WINDOW]
+        end = _END.search(window)
+        label = strip_markup(window[: end.start()] if end else window[:_LABEL_LIMIT])
+        yield Link(url, " ".join(label.split())[:_LABEL_LIMIT])

@@ -1,0 +1,65 @@
+// The path page: states anew every two seconds, a walk when asked for, one listener bound again.
+
+import { ask, byId, note, part, startPage } from "./page.js";
+import { writeTimes } from "./times.js";
+
+const PERIOD = 2000; // milliseconds
+
+const place = byId("listeners");
+const button = byId("walk");
+let walked = "walked" in place.dataset;
+let shown = "";
+
+function show(html) {
+  if (html === shown) return;
+  shown = html;
+  const focused = document.activeElement?.dataset?.rebind;
+  place.innerHTML = html;
+  if (focused !== undefined) place.querySelector(`[data-rebind="${focused}"]`)?.focus();
+  writeTimes(place);
+}
+
+/** A drawing that was walked stays until a listener's state is another than it was then. */
+async function refresh() {
+  if (document.hidden) return;
+  const response = await fetch("/path?part=listeners").catch(() => undefined);
+  if (!response?.ok) return;
+  const html = await response.text();
+  if (walked && states(html) === states(place.innerHTML)) return;
+  walked = false;
+  show(html);
+}
+
+function states(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  return [...page.querySelectorAll(".listener")].map((listener) => listener.className).join();
+}
+
+async function walk() {
+  button.textContent = "Walking ...";
+  button.setAttribute("aria-disabled", "true");
+  const found = await part("/path?walk", "listeners");
+  button.textContent = "Walk the paths";
+  button.removeAttribute("aria-disabled");
+  if (!found) return;
+  walked = true;
+  show(found.html);
+}
+
+async function rebind(number) {
+  note("Binding ...");
+  const response = await ask(`/api/bindpost/v1/listeners/${number}/rebind`, { method: "POST" });
+  if (response) note(`The listener is ${(await response.json()).state}.`);
+  walked = false;
+  await refresh();
+}
+
+button.addEventListener("click", (event) => {
+  event.preventDefault();
+  if (!button.hasAttribute("aria-disabled")) walk();
+});
+place.addEventListener("click", ({ target }) => {
+  if (target.dataset.rebind !== undefined) rebind(target.dataset.rebind);
+});
+startPage([["w", "walk the paths", () => button.click()]]);
+setInterval(refresh, PERIOD);

@@ -1,0 +1,83 @@
+"""What axe-core finds on the pages, in light and in dark: nothing serious."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .conftest import ARTEFACTS, OpenPage, Send
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+RUN = """async () => (await axe.run({iframes: false, resultTypes: ["violations"]})).violations
+    .filter(({impact}) => ["serious", "critical"].includes(impact))
+    .flatMap(({id, nodes}) => nodes.map(({target}) => `${id}: ${target}`))"""
+
+
+def violations(page: Page) -> list[str]:
+    """Give the serious violations on a page, each with where it is."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE)
+    found: list[str] = page.evaluate(RUN)
+    return found
+
+
+def test_what_is_wrong_would_be_found(open_page: OpenPage) -> None:
+    """The check itself finds pale letters and a field without a name."""
+    page = open_page()
+    page.set_content("<main><p style='color: #ddd'>pale</p><input></main>")
+
+    found = {line.partition(":")[0] for line in violations(page)}
+
+    assert {"color-contrast", "label"} <= found
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(1280, False, id="light"),
+        pytest.param(1280, True, id="dark"),
+        pytest.param(390, False, id="phone"),
+    ],
+)
+def test_nothing_serious_is_found(
+    dark: bool, width: int, url: str, send: Send, open_page: OpenPage
+) -> None:
+    """Contrast, names, roles, landmarks and focus are in order on each page."""
+    page = open_page(dark=dark, width=width)
+    page.emulate_media(reduced_motion="reduce")
+    found = {}
+
+    def look(name: str) -> None:
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=ARTEFACTS / f"{name}-{'dark' if dark else 'light'}-{width}.png")
+        if serious := violations(page):
+            found[name] = serious
+
+    page.goto(url)
+    look("empty")
+    send("Some text.\n", subject="Read", html="<p>Some text.</p>")
+    send("Some text, https://example.test/.\n", subject="Unread")
+    expect(page.locator(".row")).to_have_count(2)
+    look("list")
+    page.locator(".row a").last.click()
+    expect(page.locator("#subject")).to_have_text("Read")
+    look("html")
+    # A phone or the dark changes nothing in what the other views are made of.
+    for view in (
+        ("session",) if dark or width < 1000 else ("text", "headers", "parts", "links", "session")
+    ):
+        page.locator(f"[data-show={view}]").click()
+        expect(page.locator(f".show-{view}")).to_be_visible()
+        look(view)
+    page.goto(f"{url}/events?id=2002")
+    page.locator(".row a").first.click()
+    expect(page.locator(".event")).to_be_visible()
+    look("event")
+    page.goto(f"{url}/events")
+    look("events")
+    page.goto(f"{url}/path?walk")
+    look("path")
+
+    assert found == {}

@@ -1,0 +1,86 @@
+"""Installs the published clients of tests/interop/clients as their users do, once, into .cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CLIENTS: Final = Path(__file__).parent / "clients"
+CACHE: Final = ROOT / ".cache" / "clients"
+PATIENCE: Final = 200
+"""Seconds for one install."""
+
+
+def node_modules(npm: Path) -> Path:
+    """Give a folder with the npm packages of package.json, exactly those of its lock."""
+    lock = [CLIENTS / "package.json", CLIENTS / "package-lock.json"]
+
+    def install(folder: Path) -> None:
+        for file in lock:
+            shutil.copy(file, folder)
+        # Cypress itself, a peer that cypress-mailpit wants, stays out: it is a browser.
+        options = ("--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund")
+        _run([npm, "ci", *options], folder)
+
+    return _installed("node", lock, install) / "node_modules"
+
+
+def python() -> Path:
+    """Give the Python of an environment that has the PyPI packages of constraints/clients.txt."""
+    pins = ROOT / "constraints" / "clients.txt"
+
+    def install(folder: Path) -> None:
+        _run([sys.executable, "-m", "venv", folder], ROOT)
+        pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install")
+        _run([*pip, "--quiet", "--require-hashes", "-r", pins], ROOT)
+
+    return _installed(f"python{sys.version_info[1]}", [pins], install) / "bin" / "python"
+
+
+def _installed(name: str, inputs: Sequence[Path], install: Callable[[Path], None]) -> Path:
+    """Give the folder that was installed from these files, installing it if there is none."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
+    folder = CACHE / f"{name}-{digest}"
+    done = folder / ".installed"
+    if not done.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        install(folder)
+        done.touch()
+    return folder
+
+
+def _run(command: Sequence[str | Path], folder: Path) -> None:
+    """Run an installer; where it can't, the test is skipped by what it said (in CI, failed)."""
+    ended = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    if ended.returncode != 0:
+        pytest.skip(f"{Path(command[0]).name} could not install the clients: {ended.stderr[-300:]}")
+
+
+def run(command: Sequence[str | Path], **env: str) -> str:
+    """Run a client to its end; its failure is the test's. Gives what it said."""
+    with tempfile.TemporaryDirectory() as empty:  # no settings of ours, no .netrc of theirs
+        ended = subprocess.run(
+            command,
+            cwd=empty,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"} | env,
+        )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
