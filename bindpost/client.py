@@ -59,6 +59,7 @@ __all__ = [
     "FullMessage",
     "HeaderField",
     "Hop",
+    "ImportRefusedError",
     "Job",
     "Listener",
     "ListenerBoundError",
@@ -94,6 +95,10 @@ class MessageNotFoundError(BindpostError):
 
 class ReleaseRefusedError(BindpostError):
     """The server would not release a message: its relay is off, or the addresses are not right."""
+
+
+class ImportRefusedError(BindpostError):
+    """The server would not import a message: it is empty or too large, or an address is none."""
 
 
 class WaitRefusedError(BindpostError):
@@ -170,13 +175,33 @@ class Client:
         """Say whether every listener of the server is bound."""
         return self._ask("GET", "/readyz", passing=(503,))[0] == 200
 
-    def messages(self, limit: int = 50, *, after: int | None = None) -> list[MessageSummary]:
-        """Give the newest messages, those behind the cursor `after`; `limit` 0 means all."""
+    def messages(
+        self,
+        limit: int = 50,
+        *,
+        recipient: str | None = None,
+        sender: str | None = None,
+        subject: str | None = None,
+        after: int | None = None,
+    ) -> list[MessageSummary]:
+        """
+        Give the newest messages, newest first; `limit` 0 means all.
+
+        `recipient`, `sender` and `subject` are as for `wait`; `after` is a cursor that they must
+        lie behind.
+        """
         found: list[MessageSummary] = []
         before: int | None = None
         while True:
             wanted = min(limit - len(found), 1000) if limit else 1000
-            query = _query(limit=wanted, before=before, after=after)
+            query = _query(
+                limit=wanted,
+                before=before,
+                recipient=recipient,
+                sender=sender,
+                subject=subject,
+                after=after,
+            )
             page = self._decode("GET", f"{_API}/messages{query}", _Page)
             found += page.messages
             before = page.next
@@ -291,6 +316,21 @@ class Client:
         """Give the relay's jobs of a message, newest first; raises `MessageNotFoundError`."""
         return self._decode("GET", _release_path(message_id), _Jobs).jobs
 
+    def import_message(
+        self, raw: bytes, *, sender: str | None = None, recipients: Iterable[str] = ()
+    ) -> MessageSummary:
+        """
+        Give the server a message, which it keeps exactly as it is.
+
+        What isn't told of its envelope is derived from its header; `session.derived` says so.
+        Raises `ImportRefusedError`.
+        """
+        path = f"{_API}/import{_query(recipient=list(recipients), sender=sender)}"
+        status, answer = self._ask("POST", path, raw, passing=(400, 413))
+        if status in (400, 413):
+            raise ImportRefusedError(answer.decode("utf-8", "replace"))
+        return self._read(answer, MessageSummary, path)
+
     def listeners(self) -> tuple[Listener, ...]:
         """Give every SMTP listener as it is now."""
         return self._decode("GET", f"{_API}/listeners", _Listeners).listeners
@@ -378,7 +418,7 @@ class Client:
         """Send a request and give the answer, which is read inside the block."""
         with closing(self._connection(self._timeout + wait)) as connection:
             try:
-                content = None if body is None else msgspec.json.encode(body)
+                content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
                 connection.request(method, self._base + path, content, self._headers)
                 yield connection.getresponse()
             except TimeoutError:

@@ -65,6 +65,17 @@ class BindError(BindpostError, OSError):
         self.hint = hint
         super().__init__(code, detail)
 
+    def fields(self) -> dict[str, object]:
+        """Give it as the fields of an event."""
+        return {
+            "wsa_error": self.code,
+            "endpoint": self.endpoint,
+            "via": self.path,
+            "hop": self.hop,
+            "reason": self.detail,
+            "hint": self.hint,
+        }
+
     def __str__(self) -> str:
         path = self.path.removesuffix(":")
         return f"bind {self.endpoint} through {path}: {self.detail} ({self.code})"

@@ -33,7 +33,12 @@ class Envelope(Object, frozen=True):
 
 
 class Session(Object, frozen=True):
-    """What was known of the connection; `peer` is the real peer as `host:port`, None if unknown."""
+    """
+    What was known of the connection; `peer` is the real peer as `host:port`, None if unknown.
+
+    Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
+    were taken from its header: `reverse_path`, `recipients`.
+    """
 
     session_id: str
     started: datetime
@@ -47,6 +52,7 @@ class Session(Object, frozen=True):
     tls_cipher: str | None = None
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
+    derived: tuple[str, ...] = ()
 
 
 class Fields(Object, frozen=True):

@@ -217,10 +217,10 @@ def _absolute(value: object, known_as: Field, folder: Path) -> object:
 
 
 def _check_vias(settings: Settings, draft: _Draft) -> None:
-    for index, listener in enumerate(settings.listener):
-        key = f"listener[{index}].via"
+    vias = {f"listener[{index}].via": one.via for index, one in enumerate(settings.listener)}
+    for key, via in (vias | {"pop3.via": settings.pop3.via}).items():
         try:
-            scheme_of(listener.via, settings.path)
+            scheme_of(via, settings.path)
         except ValueError as error:
             raise ConfigError(key, str(error), origin=draft.origin(key)) from None
 

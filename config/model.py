@@ -233,7 +233,7 @@ class Ims(_Table, rename="pascal", frozen=True):
 
 
 class Tls(_Table, frozen=True):
-    """TLS of the SMTP listeners, `[tls]`."""
+    """TLS of the SMTP listeners and of POP3, `[tls]`."""
 
     certificate: Annotated[
         FileName,
@@ -429,6 +429,74 @@ class Relay(_Table, frozen=True):
     ] = 300.0
 
 
+class Pop3(_Table, frozen=True):
+    """The inbox for mail clients, by POP3, `[pop3]` (docs/pop3.md)."""
+
+    endpoint: Annotated[
+        EndpointText, Meta(description="Where POP3 is served, or off.", extra={"words": ("off",)})
+    ] = "off"
+    via: Annotated[
+        str, Meta(description="Bind path, as that of a listener: a URL, or a [path.*].")
+    ] = "direct:"
+    tls: Annotated[
+        TlsMode,
+        Meta(description="auto (STLS if [tls] has a certificate), off, starttls or implicit."),
+    ] = "auto"
+    users: Annotated[
+        FileName,
+        Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted."),
+    ] = ""
+    sessions: Annotated[int, Meta(ge=1, description="Sessions at once.")] = 50
+    timeout: Annotated[
+        float,
+        Meta(gt=0, description="Seconds to wait for a client (RFC 1939: ten minutes or more)."),
+    ] = 600.0
+
+
+class Webhook(_Table, frozen=True):
+    """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
+
+    name: Annotated[
+        str, Meta(description="Its name in the log, the API and the queue; each has its own.")
+    ] = ""
+    url: Annotated[str, Meta(description="Where the requests go: http:// or https://.")] = ""
+    secret: Annotated[
+        str, Meta(description="Key of the signature, whsec_... or any text; empty = none.")
+    ] = ""
+    secret_file: Annotated[FileName, Meta(description="File with the key in it, instead.")] = ""
+    events: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What it is told: message.received, message.marked, message.tagged, "
+            "message.deleted."
+        ),
+    ] = ("message.received",)
+    recipients: Annotated[
+        tuple[str, ...],
+        Meta(description="Only messages with such a recipient: *@example.org; empty = any."),
+    ] = ()
+    senders: Annotated[
+        tuple[str, ...], Meta(description="Only messages from such a sender; empty = any.")
+    ] = ()
+    subject: Annotated[
+        str, Meta(description="Only messages with this in the subject, in any case.")
+    ] = ""
+    networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Private addresses and networks (CIDR) that the URL may lead to."),
+    ] = ()
+    ca_file: Annotated[
+        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
+    ] = ""
+    timeout: Annotated[
+        float, Meta(gt=0, le=300, description="Seconds that one attempt may take in all.")
+    ] = 10.0
+    attempts: Annotated[int, Meta(ge=1, le=100, description="Attempts before it is given up.")] = 12
+    first_pause: Annotated[
+        float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
+    ] = 5.0
+
+
 class Mailpit(_Table, frozen=True):
     """Where the API of Mailpit and MailHog is safer than theirs, `[mailpit]` (docs/api.md)."""
 
@@ -482,4 +550,8 @@ class Settings(_Table, frozen=True):
     protocol_log: ProtocolLog = ProtocolLog()
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
+    pop3: Pop3 = Pop3()
+    webhook: Annotated[
+        tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
+    ] = ()
     mailpit: Mailpit = Mailpit()

@@ -19,9 +19,9 @@ from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
-from .listening import bind_fields
 from .message.model import new_id
 from .overview import Overview
+from .pop3.server import Pop3Server
 from .relay import Relay, Route, relaying
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
@@ -31,6 +31,7 @@ from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
 from .store.store import MessageStore, Retention
+from .webhook import Hook, Webhooks, webhooking
 
 if TYPE_CHECKING:
     from .web.server import WebServer
@@ -59,10 +60,18 @@ class Bindpost:
         self.listeners: Listeners
         self.web: WebServer | None = None
         self.relay: Relay | None = None
+        self.webhooks: Webhooks | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
         self._route = Route.load(settings.relay, folder=folder)
+        self.pop3 = Pop3Server.load(
+            settings,
+            folder=folder,
+            tls_context=self._plan.resources.tls_context,
+            hostname=self._plan.resources.hostname,
+        )
+        self._hooks = Hook.load_all(settings.webhook, folder=folder)
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -87,7 +96,13 @@ class Bindpost:
                 protocol_log=self._start_protocol_log(stack),
             )
             self.relay = await stack.enter_async_context(self._relaying())
+            self.webhooks = await stack.enter_async_context(
+                webhooking(self._hooks, self.store, data=self._data())
+            )
             await self._start_web(stack)
+            if self.pop3 is not None:
+                await self.pop3.start(self.store)
+                stack.push_async_callback(self.pop3.stop, self.settings.limits.drain)
             stack.push_async_callback(self._stop_listening)
             await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
@@ -111,8 +126,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay` and the protocol log stay as they are until a restart.
-        Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are
+        until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -176,6 +191,7 @@ class Bindpost:
             access=access,
             relay=self.relay,
             listeners=overview,
+            webhooks=self.webhooks,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),
@@ -195,7 +211,7 @@ class Bindpost:
         try:
             await self.web.start()
         except BindError as error:
-            _LOG.error(events.WEB_FAILED, **bind_fields(error))
+            _LOG.error(events.WEB_FAILED, **error.fields())
             raise
         stack.push_async_callback(self.web.stop)
         _LOG.info(events.WEB_BOUND, url=self.web.url)
@@ -213,7 +229,9 @@ class Bindpost:
         web = self.web.url if self.web is not None else None
         smtp = [str(address) for address in self.smtp]
         if self.settings.ready_file:
-            write_ready_file(self._folder / self.settings.ready_file, smtp=smtp, web=web)
+            pop3 = [str(address) for address in self.pop3.addresses] if self.pop3 else []
+            path = self._folder / self.settings.ready_file
+            write_ready_file(path, smtp=smtp, web=web, pop3=pop3)
         self.ready.set()
         _LOG.info(events.READY, smtp=smtp, web=web)
 

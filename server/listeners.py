@@ -15,7 +15,7 @@ from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider, ListenerState, warnings_of
 from bindpost.proxy.registry import provider_of
 
-from .listening import ListeningPost, bind_fields
+from .listening import ListeningPost
 from .smtp.policy import LISTENING_MODES
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
@@ -89,7 +89,7 @@ class Listeners:
                 await post.bind()
             except BindError as error:
                 if self._plan.settings.on_bind_failure == "stop":
-                    _LOG.error(events.WINSOCK_FAILED, **bind_fields(error))
+                    _LOG.error(events.WINSOCK_FAILED, **error.fields())
                     _LOG.error(events.SERVICE_START_FAILED, host=self._plan.resources.hostname)
                     raise
 

@@ -277,7 +277,7 @@ class ListeningPost:
         if known:
             return
         event = events.bind_failure(error.hop)
-        _LOG.error(event, listener=self.settings.endpoint, **bind_fields(error))
+        _LOG.error(event, listener=self.settings.endpoint, **error.fields())
 
     async def close(self) -> None:
         """Stop accepting; live sessions go on."""
@@ -290,15 +290,3 @@ class ListeningPost:
 
 def _cause(error: BindError) -> tuple[int, str, str]:
     return error.code, error.hop, error.hint
-
-
-def bind_fields(error: BindError) -> dict[str, object]:
-    """Give a failed bind as the fields of an event."""
-    return {
-        "wsa_error": error.code,
-        "endpoint": error.endpoint,
-        "via": error.path,
-        "hop": error.hop,
-        "reason": error.detail,
-        "hint": error.hint,
-    }

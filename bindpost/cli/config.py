@@ -11,7 +11,7 @@ import msgspec
 from bindpost.config.document import sample, toml
 from bindpost.config.load import Loaded
 from bindpost.config.model import Settings
-from bindpost.config.redact import redact
+from bindpost.config.redact import HIDDEN, redact
 from bindpost.config.tree import leaves
 
 from .options import listening_options, load_flags
@@ -58,7 +58,10 @@ def init() -> None:
 def _settings(loaded: Loaded) -> dict[str, object]:
     """Give every setting by its dotted key."""
     tree = msgspec.to_builtins(loaded.settings)
-    return {leaf.key: _redacted(leaf.value) for leaf in leaves(tree)}
+    return {
+        leaf.key: HIDDEN if leaf.name == "secret" and leaf.value else _redacted(leaf.value)
+        for leaf in leaves(tree)
+    }
 
 
 def _redacted(value: object) -> object:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from bindpost.client import Job, Message, MessageNotFoundError, MessageSummary
 
+from . import mail_transfer
 from .asking import client_of, on_server
 from .terminal import as_json_option, print_json, printable
 
 
 @click.group()
 def mail() -> None:
-    """Look at the inbox of a running server, wait for mail, delete or release it."""
+    """Look at the inbox of a running server, wait for mail, delete, release, import, export it."""
+
+
+mail.add_command(mail_transfer.import_)
+mail.add_command(mail_transfer.export)
 
 
 @mail.command("list")
@@ -223,7 +228,10 @@ def _lines(message: Message) -> Iterator[str]:
         yield f"rcpt to     <{recipient.address}>{_parameters(recipient.parameters)}"
     greeting = f", {'EHLO' if session.esmtp else 'HELO'} {session.helo}" if session.helo else ""
     yield f"client      {session.peer or 'unknown'}{greeting}"
-    yield f"listener    {session.listener} through {session.via} as {session.personality}"
+    if session.via == "import":
+        yield f"imported    {_derived(session.derived)}"
+    else:
+        yield f"listener    {session.listener} through {session.via} as {session.personality}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.login:
@@ -234,6 +242,13 @@ def _lines(message: Message) -> Iterator[str]:
     for attachment in message.content.attachments + message.content.inline:
         name = attachment.file_name or attachment.content_id or "(no name)"
         yield f"[attachment {name}, {attachment.content_type}, {attachment.size} bytes]"
+
+
+def _derived(parts: Sequence[str]) -> str:
+    """Say which parts of an imported message's envelope its header was asked for."""
+    if not parts:
+        return "with its envelope"
+    return f"{' and '.join(parts)} of the envelope taken from the header"
 
 
 def _parameters(given: Mapping[str, str | None]) -> str:

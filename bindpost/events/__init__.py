@@ -20,6 +20,18 @@ from .ims import (
     WINSOCK_FAILED,
     bind_failure,
 )
+from .inbox import (
+    POP3_BOUND,
+    POP3_ERROR,
+    POP3_FAILED,
+    POP3_LOGIN_REFUSED,
+    POP3_SESSION,
+    WEBHOOK_DELAYED,
+    WEBHOOK_DELIVERED,
+    WEBHOOK_ERROR,
+    WEBHOOK_FAILED,
+    WEBHOOK_ON,
+)
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
@@ -88,6 +100,11 @@ __all__ = [
     "OURS",
     "PATH_LOST",
     "PATH_RECOVERED",
+    "POP3_BOUND",
+    "POP3_ERROR",
+    "POP3_FAILED",
+    "POP3_LOGIN_REFUSED",
+    "POP3_SESSION",
     "PROTOCOL_INFORMATION_FAILED",
     "PROTOCOL_LOG_FAILED",
     "PROTOCOL_LOG_ON",
@@ -125,6 +142,11 @@ __all__ = [
     "STANDIN_SESSION",
     "STORE_FAILED",
     "TLS_FAILED",
+    "WEBHOOK_DELAYED",
+    "WEBHOOK_DELIVERED",
+    "WEBHOOK_ERROR",
+    "WEBHOOK_FAILED",
+    "WEBHOOK_ON",
     "WEB_BOUND",
     "WEB_FAILED",
     "WEB_LOGIN_FAILED",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, ours, standin, web
+from . import ims, inbox, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
     *ims.EVENTS,
     *ours.EVENTS,
     *standin.EVENTS,
+    *inbox.EVENTS,
     *web.EVENTS,
 )
 """All events, by source and number."""

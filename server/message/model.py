@@ -47,7 +47,8 @@ class Recipient(msgspec.Struct, frozen=True):
 
 class Envelope(msgspec.Struct, frozen=True):
     """
-    The SMTP envelope (RFC 5321, 2.3.1), never derived from headers.
+    The SMTP envelope (RFC 5321, 2.3.1), never derived from headers, but for an imported message of
+    which nobody told it; its session facts say so.
 
     `reverse_path` is as received, without angle brackets; empty for the null reverse-path.
     """
@@ -57,13 +58,18 @@ class Envelope(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str | None] = {}
 
 
+EnvelopePart = Literal["reverse_path", "recipients"]
+
+
 class SessionFacts(msgspec.Struct, frozen=True):
     """
     What was known of the connection when the message was accepted.
 
     `peer` is the real peer as `host:port`, None if unknown, never a proxy. `listener` is the
     endpoint that took the connection, `via` the bind path (credentials redacted). `proxy_tlvs` are
-    the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance.
+    the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance. A message
+    that came by no session, but was imported, has `via` = `import`; `derived` then names the parts
+    of its envelope that were taken from its header.
     """
 
     session_id: str
@@ -78,6 +84,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     tls_cipher: str | None = None
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
+    derived: tuple[EnvelopePart, ...] = ()
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):

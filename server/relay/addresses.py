@@ -1,42 +1,17 @@
-"""Whom mail may go to: patterns of addresses, and the check of those that a release names."""
+"""Whom mail may go to: the check of the addresses that a release names."""
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Iterable, Sequence
-from typing import Final, final
+from collections.abc import Sequence
+from typing import Final
 
+from ..durable.patterns import Patterns
 from ..message.model import Recipient
 from ..smtp.grammar import domain_of, is_mailbox
 from ..store.rules import is_unicode
 
 LONGEST_ADDRESS: Final = 254
 """Octets: RFC 5321, 4.5.3.1.3 allows a path 256, brackets included."""
-
-
-@final
-class Patterns:
-    """
-    Address patterns such as `*@example.org`: `*` is any text, `?` any character, case is ignored.
-
-    An address matches when one of them matches the whole of it.
-    """
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self.texts = tuple(patterns)
-        # Brackets are part of an address (an address literal), not a set of characters.
-        self._compiled = [
-            re.compile(fnmatch.translate(text.casefold().replace("[", "[[]")))
-            for text in self.texts
-        ]
-
-    def __bool__(self) -> bool:
-        return bool(self.texts)
-
-    def match(self, address: str) -> bool:
-        """Say whether an address matches."""
-        return any(pattern.match(address.casefold()) for pattern in self._compiled)
 
 
 def is_sendable(address: str) -> bool:

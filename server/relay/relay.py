@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 from bindpost import events
 from bindpost.config.endpoint import Endpoint
@@ -14,19 +13,22 @@ from bindpost.config.model import Relay as RelaySettings
 from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
+from ..durable.dispatcher import Dispatcher
+from ..durable.follower import Follower
+from ..durable.patterns import Patterns
+from ..durable.retry import LONGEST_PAUSE, insist
 from ..message.job import Job
 from ..message.model import Envelope, Recipient, utc_now
 from ..store.rules import is_unicode
 from ..store.store import MessageRow, MessageStore
-from .addresses import Patterns, check_released
+from .addresses import check_released
 from .delivery import Shipment
-from .follow import accepted
 from .loops import LoopTrouble, relay_name, was_relayed
 from .queue import DATABASE_FILE, Queue
 from .route import Route
 from .sender import Result, Sender
 from .trouble import Trouble
-from .verdict import LONGEST_PAUSE, Verdict, judge
+from .verdict import Verdict, judge
 
 _LOG: Final = get_logger("bindpost.relay")
 AT_ONCE: Final = 4
@@ -35,13 +37,6 @@ GRACE: Final = 5.0
 """Seconds that attempts under way are given at shutdown; then they are cut, and made again."""
 SHOWN: Final = 100
 """Jobs of one message that are told, the newest."""
-_UNNOTED: Final = 100
-"""Messages passed over before the cursor is noted: noting each would cost an fsync."""
-_FIRST_RETRY: Final = 0.5
-_LONGEST_RETRY: Final = 30.0
-"""Seconds between two tries to use a queue or a store that fails."""
-
-_T = TypeVar("_T")
 
 
 @contextlib.asynccontextmanager
@@ -104,12 +99,8 @@ class Relay:
         self._sender = sender
         self._automatic = Patterns(settings.recipients)
         self._allowed = Patterns(settings.allowed)
-        self._news = asyncio.Event()
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._loops: list[asyncio.Task[None]] = []
-        self._attempts: set[asyncio.Task[None]] = set()
-        self._cursor = 0
-        self._unnoted = 0
+        self._dispatcher = Dispatcher(self._take, self._attempt, at_once=AT_ONCE)
+        self._follower = Follower(store, self._consider, queue.advance, _failed)
 
     @property
     def server(self) -> str:
@@ -126,12 +117,12 @@ class Relay:
         if self._automatic:
             known = await self._queue.cursor()
             latest = self._store.sequence
-            self._cursor = latest if known is None else min(known, latest)
-            await self._queue.set_cursor(self._cursor)
-            self._loops.append(asyncio.create_task(self._follow()))
+            cursor = latest if known is None else min(known, latest)
+            await self._queue.set_cursor(cursor)
+            self._follower.start(cursor)
         else:
             await self._queue.set_cursor(None)
-        self._loops.append(asyncio.create_task(self._dispatch()))
+        self._dispatcher.start()
         _LOG.info(
             events.RELAY_ON,
             **self._names,
@@ -141,19 +132,9 @@ class Relay:
 
     async def stop(self, grace: float = GRACE) -> None:
         """Take nothing new, give attempts under way `grace` seconds, and let go of the queue."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        if self._attempts:
-            await asyncio.wait(self._attempts, timeout=grace)
-        left = list(self._attempts)
-        for attempt in left:
-            attempt.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        if self._unnoted:
-            # A job that was just being added may have noted a later one.
-            with contextlib.suppress(StoreError):  # they are looked at again
-                await self._queue.advance(self._cursor)
+        await self._follower.stop()
+        await self._dispatcher.stop(grace)
+        await self._follower.note()
         await self._queue.close()
 
     async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
@@ -165,7 +146,7 @@ class Relay:
         """
         given = row.envelope.recipients if to is None else [Recipient(each) for each in to]
         job = await self._queue.add(row.id, "release", check_released(given, self._allowed))
-        self._news.set()
+        self._dispatcher.wake()
         return job
 
     async def jobs(self, message_id: str) -> list[Job]:
@@ -179,16 +160,8 @@ class Relay:
 
     # What is relayed by itself
 
-    async def _follow(self) -> None:
-        await _insist(self._follow_until_failure)
-
-    async def _follow_until_failure(self) -> None:
-        async with contextlib.aclosing(accepted(self._store, self._cursor)) as rows:
-            async for row in rows:
-                await self._consider(row)
-                self._cursor = row.cursor
-
-    async def _consider(self, row: MessageRow) -> None:
+    async def _consider(self, row: MessageRow) -> bool:
+        """Queue a message for those of its recipients that are relayed by themselves, if any."""
         # What is no Unicode can't be queued, nor sent; it must not hold up all that follows.
         chosen = [
             to
@@ -197,50 +170,27 @@ class Relay:
         ]
         if chosen:
             await self._queue.add(row.id, "automatic", chosen, cursor=row.cursor)
-            self._unnoted = 0
-            self._news.set()
-            return
-        self._unnoted += 1
-        if self._unnoted >= _UNNOTED:
-            await self._queue.advance(row.cursor)
-            self._unnoted = 0
+            self._dispatcher.wake()
+        return bool(chosen)
 
     # Sending
 
-    async def _dispatch(self) -> None:
-        """Make an attempt for each job that is due, as long as there is a slot."""
-        while True:
-            await self._slots.acquire()
-            attempt = asyncio.create_task(self._attempt(await self._next_job()))
-            self._attempts.add(attempt)
-            attempt.add_done_callback(self._ended)
-
-    def _ended(self, attempt: asyncio.Task[None]) -> None:
-        self._attempts.discard(attempt)
-        self._slots.release()
-
-    async def _next_job(self) -> Job:
-        """Wait for a job that is due."""
-        while True:
-            self._news.clear()
-            found = await _insist(lambda: self._queue.take(horizon=2 * LONGEST_PAUSE))
-            if isinstance(found, Job):
-                return found
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(found):
-                    await self._news.wait()
+    async def _take(self) -> tuple[Job] | float | None:
+        """Give the job that is due first, or the seconds until one is."""
+        found = await insist(lambda: self._queue.take(horizon=2 * LONGEST_PAUSE), _failed)
+        return (found,) if isinstance(found, Job) else found
 
     async def _attempt(self, job: Job) -> None:
         """Make one attempt for a job, and note what came of it."""
         result = await self._result(job)
         verdict = judge(job, result, self._settings)
-        await _insist(
+        await insist(
             lambda: self._queue.settle(
                 job, verdict.changed, error=verdict.reason, due=verdict.due(utc_now())
-            )
+            ),
+            _failed,
         )
         self._report(job, verdict, looped=isinstance(result.trouble, LoopTrouble))
-        self._news.set()
 
     async def _result(self, job: Job) -> Result:
         """Try to send a job; whatever goes wrong is in the result."""
@@ -301,15 +251,9 @@ class Relay:
             )
 
 
-async def _insist(action: Callable[[], Awaitable[_T]]) -> _T:
-    """Do something until it works: a disk that is full may have room again."""
-    pause = _FIRST_RETRY
-    while True:
-        try:
-            return await action()
-        except StoreError as error:
-            _LOG.error(events.RELAY_ERROR, error=str(error))
-        except Exception as error:
-            _LOG.exception(events.RELAY_ERROR, error=str(error))
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_RETRY)
+def _failed(error: Exception) -> None:
+    """Tell of a queue or a store that fails; what is neither is a fault of ours."""
+    if isinstance(error, StoreError):
+        _LOG.error(events.RELAY_ERROR, error=str(error))
+    else:
+        _LOG.exception(events.RELAY_ERROR, error=str(error))

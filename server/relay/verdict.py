@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,15 +9,12 @@ from typing import Final
 
 from bindpost.config.model import Relay as RelaySettings
 
+from ..durable.retry import pause_after
 from ..message.job import Addressee, Job
 from .delivery import Answer
 from .sender import Result
 from .trouble import Hop, Trouble
 
-LONGEST_PAUSE: Final = 3600.0
-"""Seconds between two attempts; the pauses double up to it, with jitter."""
-JITTER: Final = 0.25
-"""Part of a pause by which it may be longer or shorter."""
 _SERVERS_WORDS: Final = "see what the reason says"
 
 
@@ -70,12 +66,6 @@ def judge(job: Job, result: Result, settings: RelaySettings) -> Verdict:
         reason=reason,
         hint=hint,
     )
-
-
-def pause_after(attempt: int, first: float) -> float:
-    """Give the seconds to wait after an attempt, counted from 1: doubling, with jitter."""
-    pause = min(first * 2.0 ** (attempt - 1), LONGEST_PAUSE)
-    return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter, not a secret
 
 
 def _decided(trouble: Trouble | None) -> Callable[[Answer | None], Answer]:

@@ -13,8 +13,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword, TLSSetupException
 from bindpost import events
 from bindpost.errors import StoreError, StoreFullError
 
+from ..logins import accepts
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
-from .auth import accepts
 from .reader import read_body
 from .reply import Reply
 from .wire import UNCLEAN, SmtpWire, Surroundings

@@ -11,9 +11,9 @@ from typing import Self
 
 from bindpost.config.model import Listener, Settings
 
+from ..logins import Users, read_users
 from ..store.store import MessageStore
 from . import personality
-from .auth import Users, read_users
 from .conversation import Rules
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
@@ -41,9 +41,8 @@ class Resources:
         `folder` is what relative file names are relative to. Raises `ConfigError`.
         """
         tls = settings.tls
-        if not tls.certificate and any(
-            listener.tls in ("starttls", "implicit") for listener in settings.listener
-        ):
+        modes = [settings.pop3.tls, *(listener.tls for listener in settings.listener)]
+        if not tls.certificate and not {"starttls", "implicit"}.isdisjoint(modes):
             tls = type(tls)(certificate=SELF_SIGNED)
         return cls(
             settings=settings,

@@ -24,9 +24,9 @@ from bindpost.log import get_logger
 from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..activity import Refusal
+from ..logins import Users
 from ..message.model import new_id, utc_now
 from ..store.store import MessageStore
-from .auth import Users
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
 from .reader import LINE_LIMIT, CommandReader

@@ -23,6 +23,7 @@ from .event_log import EventLog, Export
 from .events_page import EventsPage
 from .frame import Frames
 from .guard import Guard
+from .importing import Importing
 from .listening import Listening, Listens
 from .look import Look
 from .mailhog import MailHog
@@ -39,6 +40,7 @@ from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
 from .stream import Stream
+from .webhooks import TellsWebhooks, WebhookRoutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Compatibility:
     What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
 
     `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
+    An imported message may have as many bytes as a sent one.
     """
 
     database: str = ""
@@ -66,6 +69,7 @@ def create_app(
     access: Access | None = None,
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    webhooks: TellsWebhooks | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
@@ -78,8 +82,9 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `activity` knows what SMTP did. `compatibility` is for Mailpit's API. `events` keeps the
-    events, and `exports` are the forms in which they are handed out.
+    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
+    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
+    out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -104,7 +109,9 @@ def create_app(
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
             *Releasing(store, relay).routes(),
+            *Importing(store, size_limit=compatibility.message_size).routes(),
             *Listening(listeners).routes(),
+            *WebhookRoutes(webhooks).routes(),
             *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
             *Marking(store).routes(),

@@ -25,7 +25,7 @@ class Parameter(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A JSON body: of one of these types."""
+    """A body: JSON of one of these types, or, if the only one is `bytes`, the bytes themselves."""
 
     types: tuple[type, ...]
     required: bool = True

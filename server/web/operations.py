@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from bindpost.events import SEVERITIES
 
+from ..message import derived
 from ..message.job import Job
 from . import (
     criteria,
@@ -26,6 +27,7 @@ from . import (
     native,
     native_objects,
     release_objects,
+    webhooks,
 )
 from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
 from .requests import ID_PATTERN, LARGEST_NUMBER
@@ -75,6 +77,8 @@ _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
 _Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
+_Address = Annotated[str, Meta(max_length=derived.ADDRESS_LIMIT)]
+_Addresses = list[_Address]
 _Level: Any = Literal[SEVERITIES]
 
 _ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
@@ -201,6 +205,25 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 404: _NO_MESSAGE,
                 413: _TOO_LARGE,
             },
+        ),
+        f"POST {PREFIX}/import": Operation(
+            summary="Keep a message as if it had been received",
+            parameters=(
+                Parameter("sender", "The reverse-path; else taken from the header.", _Address),
+                Parameter(
+                    "recipient", "A forward-path; without any, taken from the header.", _Addresses
+                ),
+            ),
+            body=Body((bytes,)),
+            answers={
+                201: json_of(native_objects.Row, "The message's row; it is durable."),
+                400: sentence("A parameter is wrong, or the body is empty."),
+                413: _TOO_LARGE,
+            },
+        ),
+        f"GET {PREFIX}/webhooks": Operation(
+            summary="Every webhook, and the newest of its deliveries",
+            answers={200: json_of(webhooks.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",

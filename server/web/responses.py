@@ -21,9 +21,9 @@ _READING: Final = frozenset({"GET", "HEAD"})
 """What a folder of files answers."""
 
 
-def json_response(value: object) -> Response:
+def json_response(value: object, status: int = HTTPStatus.OK) -> Response:
     """Answer with a value as JSON."""
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 async def error_response(request: Request, error: Exception) -> Response:

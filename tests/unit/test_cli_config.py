@@ -227,11 +227,13 @@ def test_init_uncommented_is_the_defaults(run: Run, tmp_path: Path) -> None:
     text = re.sub(r"^#(?! )", "", run("config", "init").stdout, flags=re.MULTILINE)
     head, paths, tail = text.partition("# A bind path through")
     tail = tail[tail.index("# The Internet Mail Service's own knobs") :]
+    tail, webhooks, _ = tail.partition("# A URL that is told of messages")
     (tmp_path / "new.toml").write_text(head + tail)
 
     loaded = load(file=tmp_path / "new.toml", environ={})
 
     assert paths
+    assert webhooks
     assert loaded.settings == Settings()
     assert "listener[0].endpoint" in loaded.origins
 
@@ -241,3 +243,15 @@ def test_only_given_flags_are_passed_on(run: Run) -> None:
     output = run("config", "show", BINDPOST_HOSTNAME="mx.example").stdout
 
     assert 'hostname = "mx.example"  # BINDPOST_HOSTNAME' in output
+
+
+def test_show_hides_the_secrets_of_webhooks(run: Run, tmp_path: Path) -> None:
+    """Who looks over a shoulder can't sign."""
+    (tmp_path / "bindpost.toml").write_text(
+        '[[webhook]]\nname = "ci"\nurl = "http://localhost/"\nsecret = "correct horse"\n'
+    )
+
+    shown = run("config", "show").stdout
+
+    assert 'webhook[0].secret = "***"' in shown
+    assert "horse" not in shown

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bindpost.server.durable.patterns import Patterns
 from bindpost.server.message.model import Recipient
-from bindpost.server.relay.addresses import Patterns, check_released, is_sendable
+from bindpost.server.relay.addresses import check_released, is_sendable
 
 ANY = Patterns(())
 

@@ -71,11 +71,15 @@ class Events:
 
     async def wait_for(self, event: EventType) -> dict[str, Any]:
         """Give the fields of the first event of a kind, past or to come."""
+        return (await self.wait_for_all(event, 1))[0]
+
+    async def wait_for_all(self, event: EventType, number: int) -> list[dict[str, Any]]:
+        """Give the fields of all events of a kind, when there are so many."""
         async with asyncio.timeout(PATIENCE):
-            while not self.of(event):
+            while len(self.of(event)) < number:
                 self._news.clear()
                 await self._news.wait()
-        return self.of(event)[0]
+        return self.of(event)
 
 
 class WatchedSessions(Sessions):

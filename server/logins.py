@@ -12,16 +12,17 @@ Users = Mapping[str, bytes]
 """Password by name; names in small letters."""
 
 
-def read_users(path: Path) -> Users:
+def read_users(path: Path, *, key: str = "auth.users") -> Users:
     """
     Read a file of NAME:PASSWORD lines; blank lines and lines that begin with # are skipped.
 
-    Raises `ConfigError` that names the line, never its password.
+    `key` is the setting that names the file. Raises `ConfigError` that names the line, never its
+    password.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("auth.users", f"cannot read {path}: {error}") from error
+        raise ConfigError(key, f"cannot read {path}: {error}") from error
     users: dict[str, bytes] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
@@ -29,7 +30,7 @@ def read_users(path: Path) -> Users:
         name, colon, password = line.partition(":")
         if not colon or not name:
             raise ConfigError(
-                "auth.users", f"line {number} of {path} is not NAME:PASSWORD", origin=str(path)
+                key, f"line {number} of {path} is not NAME:PASSWORD", origin=str(path)
             )
         users[name.lower()] = password.encode()
     return users

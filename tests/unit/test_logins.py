@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bindpost.errors import ConfigError
-from bindpost.server.smtp.auth import accepts, read_users
+from bindpost.server.logins import accepts, read_users
 
 SECRET = "correct horse"
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bindpost.errors import StoreError
+from bindpost.server.durable.follow import accepted
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -15,7 +16,6 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
-from bindpost.server.relay.follow import accepted
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import Counts, MessageRow, Query
 

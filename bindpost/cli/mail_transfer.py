@@ -1,0 +1,171 @@
+"""`bindpost mail import` and `export`: mail from files into the inbox, and the other way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+import msgspec
+
+from bindpost.client import Client, ImportRefusedError, MessageNotFoundError
+
+from . import mail_files
+from .asking import client_of, on_server
+from .terminal import as_json_option, print_json, printable
+
+_T = TypeVar("_T")
+_FILES: Final = click.Path(allow_dash=True, exists=True)
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """A message that is in the inbox now; `derived` are the guessed parts of its envelope."""
+
+    place: str
+    id: str
+    derived: tuple[str, ...]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A message that the server would not take, and why."""
+
+    place: str
+    reason: str
+
+
+class Outcome(msgspec.Struct):
+    """What came of an import."""
+
+    imported: list[Imported] = []
+    refused: list[Refused] = []
+
+
+@click.command("import")
+@click.argument("sources", metavar="FILE|DIR...", nargs=-1, required=True, type=_FILES)
+@click.option("--from", "sender", metavar="ADDRESS", help="Sender of the envelope.")
+@click.option(
+    "--to",
+    "recipients",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Recipient of the envelope; may be repeated.",
+)
+@as_json_option
+@on_server
+def import_(
+    *,
+    sources: tuple[str, ...],
+    sender: str | None,
+    recipients: tuple[str, ...],
+    as_json: bool,
+    server: str | None,
+) -> None:
+    """
+    Put mail from files into the inbox, byte for byte.
+
+    A file is one message (.eml) or an mbox, a folder a Maildir or one with *.eml and *.mbox in it,
+    - is standard input. Without --from and --to the envelope is derived from the header, and marked
+    so; an mbox tells the sender itself.
+    """
+    client = client_of(server)
+    outcome = Outcome()
+    try:
+        files = [file for source in sources for file in mail_files.files_of(source)]
+        for file in _shown(files, "Importing"):
+            for found in mail_files.read(file, sys.stdin.buffer):
+                _import(client, found, sender, recipients, outcome)
+    finally:  # what is in the inbox is told, even if the next one can't be
+        if as_json:
+            print_json(outcome)
+        else:
+            click.echo(f"{_count(len(outcome.imported))} imported")
+    for refused in outcome.refused:
+        click.echo(printable(f"{refused.place}: not imported: {refused.reason}"), err=True)
+    if outcome.refused:
+        raise click.ClickException(f"{_count(len(outcome.refused))} not imported")
+
+
+def _import(
+    client: Client,
+    found: mail_files.Found,
+    sender: str | None,
+    recipients: Sequence[str],
+    outcome: Outcome,
+) -> None:
+    told = found.sender if sender is None else sender
+    try:
+        row = client.import_message(found.raw, sender=told, recipients=recipients)
+    except ImportRefusedError as error:
+        outcome.refused.append(Refused(found.place, str(error)))
+    else:
+        outcome.imported.append(Imported(found.place, row.id, row.session.derived))
+
+
+@click.command()
+@click.argument("target", metavar="DIR|FILE", type=click.Path(allow_dash=True))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(mail_files.FORMATS),
+    default="eml",
+    show_default=True,
+    help="A folder of .eml files, one mbox file (- for standard output), or a Maildir.",
+)
+@click.option("--to", "recipient", metavar="ADDRESS", help="Only with this recipient.")
+@click.option("--from", "sender", metavar="ADDRESS", help="Only from this sender.")
+@click.option("--subject", metavar="TEXT", help="Only with this in the subject.")
+@click.option(
+    "--after", type=click.IntRange(min=0), metavar="CURSOR", help="Only messages behind this one."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=0, help="Only the newest; 0, as by default, all."
+)
+@on_server
+def export(
+    *,
+    target: str,
+    form: str,
+    recipient: str | None,
+    sender: str | None,
+    subject: str | None,
+    after: int | None,
+    limit: int,
+    server: str | None,
+) -> None:
+    """
+    Write messages to files, byte for byte, the oldest first.
+
+    What a folder has already is left alone, so that the same command again adds what is new. An
+    mbox file must not be there yet.
+    """
+    client = client_of(server)
+    rows = client.messages(limit, recipient=recipient, sender=sender, subject=subject, after=after)
+    written = there = gone = 0
+    with mail_files.writer(form, Path(target), sys.stdout.buffer) as writer:
+        for row in _shown(rows[::-1], "Exporting"):
+            try:
+                raw = client.raw(row.id)
+            except MessageNotFoundError:  # deleted meanwhile
+                gone += 1
+                continue
+            if writer.write(row, raw):
+                written += 1
+            else:
+                there += 1
+    notes = [f"{there} there already"] * bool(there) + [f"{gone} gone meanwhile"] * bool(gone)
+    click.echo(", ".join([f"{_count(written)} written", *notes]), err=target == mail_files.STDIN)
+
+
+def _shown(things: Sequence[_T], label: str) -> Iterator[_T]:
+    """Give things one after the other, with a bar on standard error if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from things
+        return
+    with click.progressbar(things, label=label, file=sys.stderr) as bar:
+        yield from bar
+
+
+def _count(number: int) -> str:
+    return f"{number} {'message' if number == 1 else 'messages'}"

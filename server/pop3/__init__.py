@@ -1,0 +1,1 @@
+"""POP3: a mail client reads the inbox (RFC 1939)."""
