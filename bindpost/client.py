@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -135,28 +137,39 @@ class _Page(Object, frozen=True):
 
 class Client:
     """
-    Talks to the server at `url`: `http://HOST:PORT`, `https://...` or `unix:/path`.
+    Talks to the server at `url`: `http://[USER:PASSWORD@]HOST:PORT`, `https://...` or `unix:/path`.
 
+    `token` is a bearer token; a user in the URL counts more. Neither is in `self.url`, nor in any
+    error. `tls` says whom to trust, else the system's authorities and what SSL_CERT_FILE names.
     `timeout` is in seconds, for each answer. Each call makes a connection of its own, so one client
     may be used by many threads. Every method raises `ServerUnreachableError` when there is no
     usable answer.
     """
 
-    def __init__(self, url: str, timeout: float = 10) -> None:
-        self.url = url
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 10,
+        *,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.url, userinfo = (url, None) if url.startswith(_UNIX) else _split(url)
         self._timeout = timeout
-        parts = urlsplit(url)
-        self._base = "" if url.startswith(_UNIX) else parts.path.rstrip("/")
+        self._tls = tls
+        self._headers = {"Connection": "close"} | _authorization(userinfo, token)
         try:
+            parts = urlsplit(self.url)
             usable = url.startswith(_UNIX) or (
                 parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
             )
-        except ValueError:  # of the port
+        except ValueError:  # of the port, or of brackets
             usable = False
         if not usable:
             raise ServerUnreachableError(
-                f"{url!r} is no server's URL; write http://HOST:PORT or unix:/path"
+                f"{self.url!r} is no server's URL; write http://HOST:PORT or unix:/path"
             )
+        self._base = "" if url.startswith(_UNIX) else parts.path.rstrip("/")
 
     def ready(self) -> bool:
         """Say whether every listener of the server is bound."""
@@ -406,7 +419,7 @@ class Client:
         with closing(self._connection(self._timeout + wait)) as connection:
             try:
                 content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
-                connection.request(method, self._base + path, content, {"Connection": "close"})
+                connection.request(method, self._base + path, content, self._headers)
                 yield connection.getresponse()
             except TimeoutError:
                 raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
@@ -420,6 +433,11 @@ class Client:
             return
         if response.status == 404 and f"{_API}/messages/" in path:
             raise self._missing(_id_in(path))
+        if response.status == 401:
+            raise ServerUnreachableError(
+                f"{self.url} wants a login, and {self._offered}; put USER:PASSWORD@ before the "
+                "host in its URL, or a token into BINDPOST_TOKEN"
+            )
         text = response.read(500).decode("utf-8", "replace")
         raise ServerUnreachableError(
             f"asking {self.url} for {_plain(path)} gave {response.status}: {text}"
@@ -431,8 +449,14 @@ class Client:
         parts = urlsplit(self.url)
         assert parts.hostname is not None  # __init__ has seen to it
         if parts.scheme == "https":
-            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout)
+            return http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=timeout, context=self._tls
+            )
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+
+    @property
+    def _offered(self) -> str:
+        return "refused this one" if "Authorization" in self._headers else "none was given"
 
     def _missing(self, message_id: str) -> MessageNotFoundError:
         if message_id == "latest":
@@ -460,6 +484,26 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _split(url: str) -> tuple[str, str | None]:
+    """Take the credentials out of a URL, whatever else is wrong with it."""
+    scheme, slashes, rest = url.partition("://") if "://" in url else ("", "", url)
+    userinfo, at, address = rest.rpartition("@")
+    return f"{scheme}{slashes}{address}", userinfo if at else None
+
+
+def _authorization(userinfo: str | None, token: str | None) -> dict[str, str]:
+    """Give the Authorization field, if there is anything to log in with."""
+    if userinfo is not None:
+        name, _, password = userinfo.partition(":")
+        pair = f"{unquote(name)}:{unquote(password)}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    if token is None:
+        return {}
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise ServerUnreachableError("the token has characters that no token can have")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _query(**values: str | float | Iterable[str] | None) -> str:

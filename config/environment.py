@@ -20,6 +20,8 @@ LISTEN: Final = f"{PREFIX}LISTEN"
 """Endpoints, separated by commas; does what `--listen` does."""
 VIA: Final = f"{PREFIX}VIA"
 """Bind path of every listener; does what `--via` does."""
+TOKEN: Final = f"{PREFIX}TOKEN"
+"""Bearer token with which commands ask a running server; no setting."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", "n", "f"})
@@ -41,14 +43,14 @@ class Assignment:
 
 def assignments(environ: Mapping[str, str], tree: Tree) -> Iterator[Assignment]:
     """
-    Give what the variables `BINDPOST_...` set; `FILE`, `LISTEN` and `VIA` are left out.
+    Give what the variables `BINDPOST_...` set; `FILE`, `LISTEN`, `VIA` and `TOKEN` are left out.
 
     Tables are joined with two underscores; case and single underscores don't matter otherwise.
     `tree` is what the file says: its `[path.NAME]` tables are matched by name. Raises `ConfigError`
     for a variable that means no setting.
     """
     for variable in sorted(environ):
-        if variable in (FILE, LISTEN, VIA) or not variable.startswith(PREFIX):
+        if variable in (FILE, LISTEN, VIA, TOKEN) or not variable.startswith(PREFIX):
             continue
         rest = variable.removeprefix(PREFIX)
         if _SERVICE_LINK.fullmatch(f"{rest}={environ[variable]}"):
@@ -76,6 +78,11 @@ def from_text(text: str, field: Field) -> object:
         except ValueError:
             return text
     return text
+
+
+def token_of(environ: Mapping[str, str]) -> str | None:
+    """Give the bearer token for asking a running server, None if there is none."""
+    return environ.get(TOKEN, "").strip() or None
 
 
 def variables(tables: Tables = SETTINGS, prefix: str = PREFIX) -> Iterator[str]:
@@ -119,6 +126,6 @@ def _unknown(variable: str) -> ConfigError:
     if plain(variable).startswith(plain(f"{PREFIX}LISTENER")):
         hint = f"use {LISTEN} and {VIA}, or [[listener]] in the file"
     else:
-        near = difflib.get_close_matches(variable, (FILE, LISTEN, VIA, *variables()), n=1)
+        near = difflib.get_close_matches(variable, (FILE, LISTEN, VIA, TOKEN, *variables()), n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists them all"
     return ConfigError(variable, "there is no such setting", origin="the environment", hint=hint)

@@ -256,6 +256,40 @@ class Auth(_Table, frozen=True):
     ] = ""
 
 
+class WebAccess(_Table, frozen=True):
+    """Who may use the web endpoint, and by which names, `[web_access]` (docs/web-access.md)."""
+
+    users: Annotated[
+        FileName,
+        Meta(
+            description="File of NAME:PASSWORD lines, as `bindpost web-password` makes them or "
+            "plain; empty = no users."
+        ),
+    ] = ""
+    tokens: Annotated[
+        FileName,
+        Meta(description="File of bearer tokens for programs, one a line; empty = none."),
+    ] = ""
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Further names by which requests may call the server, a reverse proxy's "
+            "for instance; * = any name."
+        ),
+    ] = ()
+    certificate: Annotated[
+        FileName,
+        Meta(
+            description="PEM file for HTTPS; `self-signed` makes one on the spot; empty = HTTP.",
+            extra={"words": ("self-signed",)},
+        ),
+    ] = ""
+    key: Annotated[
+        FileName,
+        Meta(description="PEM file of the private key; empty = in the certificate's file."),
+    ] = ""
+
+
 class Limits(_Table, frozen=True):
     """Bounds of the process, `[limits]`; IMS's own limits are in `[ims]`."""
 
@@ -510,6 +544,7 @@ class Settings(_Table, frozen=True):
     ims: Ims = Ims()
     tls: Tls = Tls()
     auth: Auth = Auth()
+    web_access: WebAccess = WebAccess()
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()

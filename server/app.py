@@ -27,6 +27,7 @@ from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
+from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
 from .store.store import MessageStore, Retention
@@ -124,9 +125,9 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `log`, `retention`,
-        `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are until a
-        restart. Raises `ConfigError`, changing nothing.
+        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
+        `retention`, `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are
+        until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -173,9 +174,12 @@ class Bindpost:
         if self.settings.web == "off":
             return
         # Imported only here: who wants no web waits for none of it at start.
+        from .web.access import Access
         from .web.app import Compatibility, create_app
         from .web.server import WebServer
 
+        settings = self.settings.web_access
+        access = Access.load(settings, folder=self._folder)
         endpoint = Endpoint.parse(self.settings.web)
         overview = Overview(self.listeners)
         stack.push_async_callback(overview.close)
@@ -183,7 +187,8 @@ class Bindpost:
             self.store,
             ready=self.ready.is_set,
             version=__version__,
-            hosts=[endpoint.host],
+            hosts=[endpoint.host, *settings.hosts],
+            access=access,
             relay=self.relay,
             listeners=overview,
             webhooks=self.webhooks,
@@ -196,7 +201,13 @@ class Bindpost:
             events=self.events,
             exports=FORMATS,
         )
-        self.web = WebServer(app, endpoint)
+        tls = make_context(
+            settings,
+            hostname=self._plan.resources.hostname,
+            folder=self._folder,
+            table="web_access",
+        )
+        self.web = WebServer(app, endpoint, tls=tls)
         try:
             await self.web.start()
         except BindError as error:
@@ -204,6 +215,11 @@ class Bindpost:
             raise
         stack.push_async_callback(self.web.stop)
         _LOG.info(events.WEB_BOUND, url=self.web.url)
+        if self.web.is_exposed:
+            if access.is_open:
+                _LOG.warning(events.WEB_OPEN, url=self.web.url)
+            elif tls is None:
+                _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
 
     async def _become_ready(self) -> None:
         """Say that the service is ready once every listener that will be is bound."""

@@ -40,6 +40,9 @@ _COMMANDS: Final = {
     "lab": _Command(
         "bindpost.cli.lab", "lab", "Scenarios of faults and cures, and stand-ins for proxies."
     ),
+    "web-password": _Command(
+        "bindpost.cli.web_password", "web_password", "A line for the file of the web side's users."
+    ),
     "plugins": _Command("bindpost.cli.plugins", "plugins", "Installed bind paths of others."),
 }
 

@@ -77,6 +77,7 @@ from .standin import (
     STANDIN_REFUSED,
     STANDIN_SESSION,
 )
+from .web import WEB_LOGIN_FAILED, WEB_LOGIN_LIMITED, WEB_OPEN, WEB_UNENCRYPTED
 
 __all__ = [
     "AUTH_FAILED",
@@ -148,6 +149,10 @@ __all__ = [
     "WEBHOOK_ON",
     "WEB_BOUND",
     "WEB_FAILED",
+    "WEB_LOGIN_FAILED",
+    "WEB_LOGIN_LIMITED",
+    "WEB_OPEN",
+    "WEB_UNENCRYPTED",
     "WINSOCK_FAILED",
     "Category",
     "EventType",

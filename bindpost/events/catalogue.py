@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, inbox, ours, standin
+from . import ims, inbox, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
@@ -13,6 +13,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *ours.EVENTS,
     *standin.EVENTS,
     *inbox.EVENTS,
+    *web.EVENTS,
 )
 """All events, by source and number."""
 

@@ -11,12 +11,12 @@ from typing import Final, final
 
 from bindpost.proxy.binding import Address
 
+from ..message.job import Outcome
 from ..message.model import Envelope
 from ..smtp.grammar import is_mailbox
 from .addresses import is_sendable
 from .dial import dial
 from .dialog import Dialog, GarbledReplyError, has_ambiguous_dot
-from .job import Outcome
 from .line import Line
 from .route import Route
 from .session_errors import explain

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, final
 
 from ..durable.file import WorkFile
+from ..message.job import Addressee, Job, Kind
 from ..message.model import Recipient, utc_now
 from . import tables
-from .job import Addressee, Job, Kind
 
 DATABASE_FILE: Final = "relay.db"
 KEPT: Final = 1000

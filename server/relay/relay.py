@@ -17,12 +17,12 @@ from ..durable.dispatcher import Dispatcher
 from ..durable.follower import Follower
 from ..durable.patterns import Patterns
 from ..durable.retry import LONGEST_PAUSE, insist
+from ..message.job import Job
 from ..message.model import Envelope, Recipient, utc_now
 from ..store.rules import is_unicode
 from ..store.store import MessageRow, MessageStore
 from .addresses import check_released
 from .delivery import Shipment
-from .job import Job
 from .loops import LoopTrouble, relay_name, was_relayed
 from .queue import DATABASE_FILE, Queue
 from .route import Route

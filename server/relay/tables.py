@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
+from ..message.job import Addressee, Job, Kind
 from ..message.model import Recipient
 from ..store.codec import decode, encode
 from ..store.rules import from_microseconds, to_microseconds
-from .job import Addressee, Job, Kind
 
 VERSION: Final = 1
 SCHEMA: Final = """

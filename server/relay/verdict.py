@@ -10,8 +10,8 @@ from typing import Final
 from bindpost.config.model import Relay as RelaySettings
 
 from ..durable.retry import pause_after
+from ..message.job import Addressee, Job
 from .delivery import Answer
-from .job import Addressee, Job
 from .sender import Result
 from .trouble import Hop, Trouble
 

@@ -9,50 +9,53 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bindpost.config.model import Tls
+from bindpost.config.model import Tls, WebAccess
 from bindpost.errors import ConfigError
 
 SELF_SIGNED: Final = "self-signed"
 _LIFETIME: Final = datetime.timedelta(days=397)
 
 
-def make_context(tls: Tls, *, hostname: str, folder: Path) -> ssl.SSLContext | None:
+def make_context(
+    tls: Tls | WebAccess, *, hostname: str, folder: Path, table: str = "tls"
+) -> ssl.SSLContext | None:
     """
     Give the server's TLS context, None when no certificate is set.
 
-    `folder` is what relative file names are relative to. Raises `ConfigError`.
+    `folder` is what relative file names are relative to, `table` the one of the settings that is
+    read. Raises `ConfigError`.
     """
     if not tls.certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if tls.certificate == SELF_SIGNED:
-        _load_self_signed(context, hostname)
+        _load_self_signed(context, hostname, table)
         return context
     certificate = folder / tls.certificate
     key = folder / tls.key if tls.key else None
-    for name, path in (("tls.certificate", certificate), ("tls.key", key)):
+    for name, path in ((f"{table}.certificate", certificate), (f"{table}.key", key)):
         if path is not None and not path.is_file():
             raise ConfigError(name, f"there is no file {path}")
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
         raise ConfigError(
-            "tls.certificate",
+            f"{table}.certificate",
             f"cannot use {certificate}: {error}",
-            hint="give a PEM certificate and, in tls.key, its unencrypted PEM key",
+            hint=f"give a PEM certificate and, in {table}.key, its unencrypted PEM key",
         ) from error
     return context
 
 
-def _load_self_signed(context: ssl.SSLContext, hostname: str) -> None:
+def _load_self_signed(context: ssl.SSLContext, hostname: str, table: str) -> None:
     """Load a fresh certificate, through a private file: the ssl module reads no other way."""
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(self_signed_pem(hostname))
+        file.write(self_signed_pem(hostname, table))
         file.flush()
         context.load_cert_chain(file.name)
 
 
-def self_signed_pem(hostname: str) -> bytes:
+def self_signed_pem(hostname: str, table: str = "tls") -> bytes:
     """
     Make a key and a certificate for a host name, localhost and the loopback addresses, as PEM.
 
@@ -64,7 +67,7 @@ def self_signed_pem(hostname: str) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
         raise ConfigError(
-            "tls.certificate",
+            f"{table}.certificate",
             "a self-signed certificate needs the package cryptography",
             hint="install bindpost[tls], or give a certificate of your own",
         ) from error

@@ -77,7 +77,7 @@ def matches(query: Query, row: MessageRow) -> bool:
         and (query.after is None or row.cursor > query.after)
         and (query.before is None or row.cursor < query.before)
         and (query.unread is None or row.read != query.unread)
-        and terms_hold(query.terms, row, searched_header(row.fields))
+        and (not query.terms or terms_hold(query.terms, row, searched_header(row.fields)))
     )
 
 

@@ -15,7 +15,9 @@ from starlette.middleware import Middleware
 from ..activity import Activity
 from ..store.events import EventStore
 from ..store.store import MessageStore
-from . import health
+from . import health, openapi
+from .access import Access
+from .authentication import Authentication
 from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
@@ -64,6 +66,7 @@ def create_app(
     ready: Callable[[], bool],
     version: str,
     hosts: Collection[str] = (),
+    access: Access | None = None,
     relay: Releases | None = None,
     listeners: Listens | None = None,
     webhooks: TellsWebhooks | None = None,
@@ -77,6 +80,7 @@ def create_app(
 
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
+    `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
     Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
@@ -108,6 +112,7 @@ def create_app(
             *Importing(store, size_limit=compatibility.message_size).routes(),
             *Listening(listeners).routes(),
             *WebhookRoutes(webhooks).routes(),
+            *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
             *Marking(store).routes(),
             *Stream(store, stopping=stopping).routes(),
@@ -116,7 +121,10 @@ def create_app(
             *path_page.routes(),
             *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[
+            Middleware(Guard, hosts=hosts),
+            Middleware(Authentication, access=access or Access()),
+        ],
         exception_handlers={HTTPException: error_response},
     )
     app.router.redirect_slashes = False  # Mailpit has no paths that end in one

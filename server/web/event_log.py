@@ -84,7 +84,7 @@ class EventLog:
         found = await store.find(read_query(request), limit=limit + 1)
         shown = found[:limit]
         return json_response(
-            objects.Page(
+            objects.Events(
                 events=[objects.event(kept) for kept in shown],
                 next=shown[-1].cursor if len(found) > limit else None,
             )

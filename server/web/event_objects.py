@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -11,13 +11,14 @@ import msgspec
 from bindpost.events import Level, find_type
 
 from ..store.events import KeptEvent
+from .responses import Moment
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A kept event; docs/api.md tells each key."""
 
     cursor: int
-    time: datetime
+    time: Moment
     source: str
     id: int
     level: str
@@ -41,7 +42,7 @@ class Explained(Event, frozen=True, kw_only=True):
     reference: str
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Events(msgspec.Struct, frozen=True, kw_only=True):
     """Events, newest first; `next` is what `before` must be for those behind them."""
 
     events: list[Event]

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from bindpost.events import SEVERITIES, types_from
 
 from ..store.events import EventQuery
-from .requests import LARGEST_NUMBER, read_optional_number, refuse
+from .requests import LARGEST_NUMBER, read_optional_number, refuse, whole_number
 
-_MOST: Final = 100
+LISTED_LIMIT: Final = 100
 """Values that one parameter may list."""
 
 
@@ -44,8 +44,8 @@ def _listed(request: Request, name: str) -> Iterator[str]:
     values = [part.strip() for text in given for part in text.split(",") if part.strip()]
     if given and not values:
         refuse(f"{name} is empty; leave it out, or give a value")
-    if len(values) > _MOST:
-        refuse(f"{name} lists {len(values)} values; {_MOST} are the most")
+    if len(values) > LISTED_LIMIT:
+        refuse(f"{name} lists {len(values)} values; {LISTED_LIMIT} are the most")
     yield from values
 
 
@@ -54,9 +54,10 @@ def _id(text: str) -> int:
 
 
 def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))):
-        refuse(f"{name}={text[:40]!r} is not a whole number of 0 or more")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        refuse(f"{name}={text[:40]!r} is not a whole number from 0 to {LARGEST_NUMBER}")
+    return number
 
 
 def _types(request: Request) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -108,6 +109,8 @@ class Guard:
             await PlainTextResponse(f"The message store failed: {error}", 503)(
                 scope, receive, answer
             )
+        except ClientDisconnect:
+            return  # in the middle of its body: nobody is there to be answered, and nothing failed
         except Exception:
             if answer.has_begun:
                 raise  # the server logs it, and cuts the connection
@@ -121,11 +124,12 @@ class Guard:
         if not is_allowed(host_of(authority), self._hosts):
             return (
                 f"The host {authority!r} is none of this server's names. "
-                "Use localhost, or the name or address that it was bound to."
+                "Use localhost, or the name or address that it was bound to, or list this one in "
+                "web_access.hosts."
             )
-        origin = headers.get("origin")
-        if origin is not None and _netloc_of(origin) != authority.strip().lower():
-            return f"Pages of {origin!r} may not use this server."
+        for origin in headers.getlist("origin"):
+            if _netloc_of(origin) != authority.strip().lower():
+                return f"Pages of {origin!r} may not use this server."
         return ""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from bindpost.proxy.provider import Hop, ListenerState
+
+from .responses import Moment
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     `name` is the Winsock name of `code`, `sentence` what event 4007 says with it.
     """
 
-    when: datetime
+    when: Moment
     code: int
     name: str
     hop: str
@@ -39,7 +39,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     tls: str
     proxy_protocol: bool
     state: ListenerState
-    since: datetime
+    since: Moment
     addresses: list[str]
     capacity: int | None
     sessions: int

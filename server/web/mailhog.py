@@ -20,6 +20,7 @@ from .display import Display
 from .mailpit_message import inline, media_type
 from .releasing import OFF, Releases
 from .requests import (
+    bytes_of,
     decode_object,
     read_body,
     read_index,
@@ -108,7 +109,9 @@ class MailHog:
                 break
             if (message := await self._message(row)) is not None:
                 items.append(message)
-        return json_response(objects.Page(total=total, count=len(items), start=start, items=items))
+        page = objects.Page(total=total, count=len(items), start=start, items=items)
+        text = await asyncio.to_thread(msgspec.json.encode, page)  # many megabytes, it may be
+        return Response(text, media_type="application/json")
 
     async def message(self, request: Request) -> Response:
         """Answer with a message."""
@@ -123,9 +126,7 @@ class MailHog:
     async def download(self, request: Request) -> Response:
         """Answer with the bytes as received, as a file."""
         row = await row_of(self._store, request)
-        raw = await self._store.raw(row.id)
-        if raw is None:
-            refuse_unknown()
+        raw = await bytes_of(self._store, row)
         disposition = {"Content-Disposition": f'attachment; filename="{row.id}.eml"'}
         return Response(raw, media_type="message/rfc822", headers=disposition)
 

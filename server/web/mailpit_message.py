@@ -17,7 +17,7 @@ from ..store.store import MessageRow, MessageStore
 from . import mailpit_objects as objects
 from .display import Display, PartContent
 from .mailpit_search import row_asked
-from .requests import refuse, refuse_unknown
+from .requests import bytes_of, refuse, refuse_unknown
 from .responses import json_response
 
 BLANK: Final = (Path(__file__).parent / "static" / "blank.jpg").read_bytes()
@@ -76,9 +76,7 @@ class MailpitMessage:
     async def raw(self, request: Request) -> Response:
         """Answer with the bytes as received; with `dl=1` as a file to keep."""
         row = await row_asked(self._store, request)
-        raw = await self._store.raw(row.id)
-        if raw is None:
-            refuse_unknown()
+        raw = await bytes_of(self._store, row)
         response = Response(raw, media_type="text/plain; charset=utf-8")
         if request.query_params.get("dl") == "1":
             response.headers["Content-Disposition"] = f'attachment; filename="{row.id}.eml"'

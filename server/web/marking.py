@@ -12,7 +12,7 @@ from .requests import decode_object, read_body, refuse
 from .responses import json_response
 
 
-class _Mark(msgspec.Struct):
+class _Mark(msgspec.Struct, forbid_unknown_fields=True):
     """Body of PATCH /messages."""
 
     read: bool

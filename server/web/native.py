@@ -34,7 +34,7 @@ WAIT_LIMIT: Final = 300.0
 PAGE_LIMIT: Final = 1_000
 
 
-class _Delete(msgspec.Struct):
+class _Delete(msgspec.Struct, forbid_unknown_fields=True):
     """Body of DELETE /messages."""
 
     ids: list[str] | None = None
@@ -92,7 +92,7 @@ class Native:
         rows = await self._store.find(_query(request), limit=limit + 1)
         shown = rows[:limit]
         return json_response(
-            objects.Page(
+            objects.Messages(
                 messages=[objects.row(row) for row in shown],
                 next=shown[-1].cursor if len(rows) > limit else None,
             )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from ..message.found import Found
 from ..message.model import Envelope, SessionFacts, Transcript
 from ..message.parse import ParsedMessage
 from ..store.store import MessageRow
+from .responses import Moment
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +26,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     cursor: int
     id: str
-    received: datetime
+    received: Moment
     size: int
     read: bool
     envelope: Envelope
@@ -57,7 +56,7 @@ class Message(Row, frozen=True, kw_only=True):
     raw: bytes | msgspec.UnsetType = msgspec.UNSET
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Messages(msgspec.Struct, frozen=True, kw_only=True):
     """Messages, newest first; `next` is what `before` must be for those behind them."""
 
     messages: list[Row]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..message.job import Job
 from ..store.store import MessageRow, MessageStore
+from .release_objects import Jobs, Release
 from .requests import LATEST, decode_object, read_body, refuse, refuse_unknown, row_of
 from .responses import json_response
 
@@ -18,7 +19,7 @@ OFF: Final = "Message relay is off: set relay.server to the server that takes re
 
 
 class Releases(Protocol):
-    """What takes released messages; its jobs are JSON objects as docs/api.md shows them."""
+    """What takes released messages."""
 
     @property
     def server(self) -> str:
@@ -30,7 +31,7 @@ class Releases(Protocol):
         """Patterns of the addresses that a release may name; none = any."""
         ...
 
-    async def release(self, row: MessageRow, to: Sequence[str] | None) -> msgspec.Struct:
+    async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
         """
         Queue a message for these addresses, None for its own recipients; give the job.
 
@@ -38,21 +39,9 @@ class Releases(Protocol):
         """
         ...
 
-    async def jobs(self, message_id: str) -> Sequence[msgspec.Struct]:
+    async def jobs(self, message_id: str) -> Sequence[Job]:
         """Give the jobs of a message, newest first."""
         ...
-
-
-class _Release(msgspec.Struct):
-    """Body of a release."""
-
-    to: list[str] | None = None
-
-
-class _Jobs(msgspec.Struct):
-    """What became of the releases of a message."""
-
-    jobs: Sequence[msgspec.Struct]
 
 
 class Releasing:
@@ -75,7 +64,7 @@ class Releasing:
         """Answer with the message's jobs: their states, and each recipient's own reply."""
         relay = self._relay or refuse(OFF)
         row = await row_of(self._store, request)
-        return json_response(_Jobs(await relay.jobs(row.id)))
+        return json_response(Jobs(await relay.jobs(row.id)))
 
     async def release(self, request: Request) -> Response:
         """Queue the message for the addresses given, or its own recipients; answer with the job."""
@@ -96,12 +85,12 @@ class Releasing:
 
 def _addresses(body: bytes) -> list[str] | None:
     try:
-        return decode_object(body, _Release).to
+        return decode_object(body, Release).to
     except ValueError as error:
         refuse(f"Nothing was released: the body is not readable: {error}.")
 
 
-async def _queue(relay: Releases, row: MessageRow, to: Sequence[str] | None) -> msgspec.Struct:
+async def _queue(relay: Releases, row: MessageRow, to: Sequence[str] | None) -> Job:
     try:
         return await relay.release(row, to)
     except ValueError as error:

@@ -20,7 +20,8 @@ LARGEST_NUMBER: Final = 2**53 - 1
 LATEST: Final = "latest"
 """Stands for the id of the newest message."""
 
-_ID: Final = re.compile(rf"[0-9A-Za-z]{{{ID_LENGTH}}}")
+ID_PATTERN: Final = f"[0-9A-Za-z]{{{ID_LENGTH}}}"
+_ID: Final = re.compile(ID_PATTERN)
 _T = TypeVar("_T")
 
 
@@ -37,6 +38,12 @@ async def row_of(store: MessageStore, request: Request) -> MessageRow:
         return rows[0] if rows else refuse("Message not found", 404)
     row = await store.get(message_id) if _ID.fullmatch(message_id) else None
     return row or refuse_unknown()
+
+
+async def bytes_of(store: MessageStore, row: MessageRow) -> bytes:
+    """Give the bytes of a message; 404 if it has gone meanwhile."""
+    raw = await store.raw(row.id)
+    return refuse_unknown() if raw is None else raw
 
 
 def refuse_unknown() -> NoReturn:
@@ -57,18 +64,22 @@ def read_optional_number(
     text = request.query_params.get(name)
     if text is None:
         return None
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))
-    if not is_number or int(text) > maximum:
+    number = whole_number(text)
+    if number is None or number > maximum:
         refuse(f"{name}={text[:40]!r} is not a whole number from 0 to {maximum}")
-    return int(text)
+    return number
+
+
+def whole_number(text: str) -> int | None:
+    """Give a number from 0 to `LARGEST_NUMBER`; None for a text that is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))
+    return int(text) if is_number and int(text) <= LARGEST_NUMBER else None
 
 
 def read_index(request: Request, name: str) -> int:
     """Give a number of the path; 404 for what is none."""
-    text = request.path_params[name]
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_NUMBER))):
-        refuse_unknown()
-    return int(text)
+    number = whole_number(request.path_params[name])
+    return refuse_unknown() if number is None else number
 
 
 def read_seconds(request: Request, name: str, default: float, *, maximum: float) -> float:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time in an answer; it is aware, and written as RFC 3339 has it."""
 NOT_FOUND: Final = "404 page not found"
 """Mailpit's words; its clients compare them."""
+
+_READING: Final = frozenset({"GET", "HEAD"})
+"""What a folder of files answers."""
 
 
 def json_response(value: object, status: int = HTTPStatus.OK) -> Response:
@@ -19,10 +26,20 @@ def json_response(value: object, status: int = HTTPStatus.OK) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-async def error_response(_: Request, error: Exception) -> Response:
-    """Answer a refused request in plain text."""
+async def error_response(request: Request, error: Exception) -> Response:
+    """Answer a refused request in plain text; 405 says what there is (RFC 9110, 15.5.6)."""
     assert isinstance(error, HTTPException)  # what it is registered for
     text = error.detail
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return PlainTextResponse(text, error.status_code, headers={"Allow": _methods(request)})
     if error.status_code == HTTPStatus.NOT_FOUND and text == HTTPStatus.NOT_FOUND.phrase:
         text = NOT_FOUND
     return PlainTextResponse(text, error.status_code, headers=error.headers)
+
+
+def _methods(request: Request) -> str:
+    """Give the methods of all routes that have the request's path; each knows its own only."""
+    scope = dict(request.scope) | {"root_path": "", "path_params": {}}
+    routes = [route for route in request.app.routes if route.matches(scope)[0] is not Match.NONE]
+    methods = {method for route in routes for method in getattr(route, "methods", _READING)}
+    return ", ".join(sorted(methods))

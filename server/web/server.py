@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
+import ssl
 from functools import partial
 from typing import Any, Final
 
@@ -33,13 +35,21 @@ class WebServer:
 
     Not `uvicorn.Server`: that one handles signals, exits the process when it can't bind, polls,
     and sets up logging for the whole process. `grace` is how many seconds `stop()` gives to
-    requests that are under way.
+    requests that are under way. With `tls` it speaks HTTPS; at a Unix socket nothing needs that.
     """
 
-    def __init__(self, app: Starlette, endpoint: Endpoint, *, grace: float = 3.0) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        endpoint: Endpoint,
+        *,
+        grace: float = 3.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._app = app
         self._endpoint = endpoint
         self._grace = grace
+        self._tls = None if endpoint.is_unix else tls
         self._state = _State()
         self._listener: Listener | None = None
 
@@ -61,7 +71,9 @@ class WebServer:
         )
         config.load()
         factory = partial(_Protocol, config=config, server_state=self._state, app_state={})
-        self._listener = await DirectProvider().create_server(factory, self._endpoint)
+        self._listener = await DirectProvider().create_server(
+            factory, self._endpoint, ssl=self._tls
+        )
 
     @property
     def address(self) -> Endpoint:
@@ -72,7 +84,17 @@ class WebServer:
     def url(self) -> str:
         """The server's URL: `http://127.0.0.1:8025`, or `unix:/path`."""
         address = self.address
-        return str(address) if address.is_unix else f"http://{address}"
+        scheme = "https" if self._tls else "http"
+        return str(address) if address.is_unix else f"{scheme}://{address}"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may reach it: it is bound to an address that is not loopback."""
+        addresses = () if self._listener is None else self._listener.addresses
+        return any(
+            not (one.is_unix or ipaddress.ip_address(one.host.partition("%")[0]).is_loopback)
+            for one in addresses
+        )
 
     async def stop(self) -> None:
         """Stop accepting, let requests under way end for `grace` seconds, cut what is left."""

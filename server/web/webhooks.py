@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from .responses import json_response
+from .webhook_objects import Webhook, Webhooks
 
 
 class TellsWebhooks(Protocol):
-    """What knows the webhooks; its objects are as docs/api.md shows them."""
+    """What knows the webhooks."""
 
-    async def states(self) -> Sequence[msgspec.Struct]:
+    async def states(self) -> Sequence[Webhook]:
         """Tell how each of them is."""
         ...
-
-
-class _Webhooks(msgspec.Struct):
-    webhooks: Sequence[msgspec.Struct]
 
 
 class WebhookRoutes:
@@ -38,4 +34,4 @@ class WebhookRoutes:
     async def states(self, _: Request) -> Response:
         """Answer with every webhook and the newest of its deliveries."""
         known = [] if self._webhooks is None else await self._webhooks.states()
-        return json_response(_Webhooks(known))
+        return json_response(Webhooks(known))

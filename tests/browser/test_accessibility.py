@@ -9,8 +9,13 @@ from playwright.sync_api import Page, expect
 
 from .conftest import ARTEFACTS, OpenPage, Send
 
+PICTURES = ("empty", "html", "event", "path", "list")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-RUN = """async () => (await axe.run({iframes: false, resultTypes: ["violations"]})).violations
+RUN = """async () => (await axe.run({
+        iframes: false,
+        resultTypes: ["violations"],
+        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    })).violations
     .filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({target}) => `${id}: ${target}`))"""
 
@@ -47,11 +52,13 @@ def test_nothing_serious_is_found(
     """Contrast, names, roles, landmarks and focus are in order on each page."""
     page = open_page(dark=dark, width=width)
     page.emulate_media(reduced_motion="reduce")
+    is_first = width > 1000 and not dark  # the dark and a phone change colours and order only
     found = {}
 
     def look(name: str) -> None:
-        ARTEFACTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=ARTEFACTS / f"{name}-{'dark' if dark else 'light'}-{width}.png")
+        if name in PICTURES:
+            ARTEFACTS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=ARTEFACTS / f"{name}-{'dark' if dark else 'light'}-{width}.png")
         if serious := violations(page):
             found[name] = serious
 
@@ -60,14 +67,10 @@ def test_nothing_serious_is_found(
     send("Some text.\n", subject="Read", html="<p>Some text.</p>")
     send("Some text, https://example.test/.\n", subject="Unread")
     expect(page.locator(".row")).to_have_count(2)
-    look("list")
     page.locator(".row a").last.click()
     expect(page.locator("#subject")).to_have_text("Read")
     look("html")
-    # A phone or the dark changes nothing in what the other views are made of.
-    for view in (
-        ("session",) if dark or width < 1000 else ("text", "headers", "parts", "links", "session")
-    ):
+    for view in ("text", "headers", "parts", "links", "session") if is_first else ("session",):
         page.locator(f"[data-show={view}]").click()
         expect(page.locator(f".show-{view}")).to_be_visible()
         look(view)
@@ -75,9 +78,12 @@ def test_nothing_serious_is_found(
     page.locator(".row a").first.click()
     expect(page.locator(".event")).to_be_visible()
     look("event")
-    page.goto(f"{url}/events")
-    look("events")
     page.goto(f"{url}/path?walk")
     look("path")
+    if width < 1000:  # where there is room for one thing, the lists are alone
+        for name, path in {"list": "/", "events": "/events"}.items():
+            page.goto(f"{url}{path}")
+            expect(page.locator(".row").first).to_be_visible()
+            look(name)
 
     assert found == {}

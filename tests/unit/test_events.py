@@ -112,6 +112,10 @@ def test_our_numbers_are_never_reassigned() -> None:
         177: "webhook-delayed",
         178: "webhook-failed",
         179: "webhook-error",
+        180: "web-login-failed",
+        181: "web-login-limited",
+        182: "web-open",
+        183: "web-unencrypted",
     }
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bindpost.errors import StoreError
+from bindpost.server.message.job import Addressee, Job
 from bindpost.server.message.model import Recipient, utc_now
 from bindpost.server.relay import tables
-from bindpost.server.relay.job import Addressee, Job
 from bindpost.server.relay.queue import DATABASE_FILE, Queue
 
 HORIZON = 7200.0

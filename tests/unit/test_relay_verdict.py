@@ -6,9 +6,9 @@ import pytest
 
 from bindpost.config.model import Relay
 from bindpost.server.durable.retry import LONGEST_PAUSE, pause_after
+from bindpost.server.message.job import Addressee, Job
 from bindpost.server.message.model import utc_now
 from bindpost.server.relay.delivery import Answer
-from bindpost.server.relay.job import Addressee, Job
 from bindpost.server.relay.sender import Result
 from bindpost.server.relay.trouble import Trouble
 from bindpost.server.relay.verdict import judge

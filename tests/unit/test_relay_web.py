@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import httpx
-import msgspec
 import pytest
 
+from bindpost.server.message.job import Job
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -23,13 +24,23 @@ from bindpost.server.web.app import create_app
 
 OURS = "/api/bindpost/v1/messages/{}/release"
 MAILPITS = "/api/v1/message/{}/release"
+MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 BOTH = pytest.mark.parametrize("path", [OURS, MAILPITS])
 
 
-class Noted(msgspec.Struct):
-    """What the relay answers."""
-
-    id: int
+def job(number: int, message_id: str) -> Job:
+    """Give what the relay answers."""
+    return Job(
+        id=number,
+        message_id=message_id,
+        kind="release",
+        state="queued",
+        attempts=0,
+        created=MOMENT,
+        due=MOMENT,
+        error="",
+        recipients=(),
+    )
 
 
 class NotingRelay:
@@ -41,16 +52,16 @@ class NotingRelay:
     def __init__(self) -> None:
         self.given: list[tuple[str, Sequence[str] | None]] = []
 
-    async def release(self, row: MessageRow, to: Sequence[str] | None) -> Noted:
+    async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
         """Note a release."""
         if to == ["bad"]:
             raise ValueError("Invalid email address: bad")
         self.given.append((row.id, to))
-        return Noted(len(self.given))
+        return job(len(self.given), row.id)
 
-    async def jobs(self, message_id: str) -> list[Noted]:
+    async def jobs(self, message_id: str) -> list[Job]:
         """Give a job for each release."""
-        return [Noted(n) for n, (given, _) in enumerate(self.given, 1) if given == message_id]
+        return [job(n, given) for n, (given, _) in enumerate(self.given, 1) if given == message_id]
 
 
 @pytest.fixture
@@ -99,7 +110,7 @@ async def test_a_release_answers_with_its_job(
     """Our release gives the addresses on and answers with the job."""
     response = await http.post(OURS.format(row.id), json={"to": ["c@d"]})
 
-    assert (response.status_code, response.json()) == (200, {"id": 1})
+    assert (response.status_code, response.json()["id"]) == (200, 1)
     assert relay.given == [(row.id, ["c@d"])]
 
 
@@ -126,7 +137,8 @@ async def test_the_jobs_of_a_message(http: httpx.AsyncClient, row: MessageRow) -
     """What became of a message's releases is told."""
     await http.post(OURS.format(row.id))
 
-    assert (await http.get(OURS.format(row.id))).json() == {"jobs": [{"id": 1}]}
+    answer = (await http.get(OURS.format(row.id))).json()
+    assert [one["id"] for one in answer["jobs"]] == [1]
 
 
 @pytest.mark.parametrize("key", ["To", "to"])

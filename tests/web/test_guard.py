@@ -129,6 +129,13 @@ async def test_pages_of_others_may_not_bind_again(
     assert (allowed.status_code, desk.rebound) == (200, [0])
 
 
+async def test_one_good_origin_of_two_does_not_help(http: httpx.AsyncClient) -> None:
+    """Each Origin must be the Host, also behind a proxy that adds one of its own."""
+    origins = [("Origin", "http://localhost:8025"), ("Origin", "http://evil.example")]
+
+    assert (await http.get("/livez", headers=origins)).status_code == 403
+
+
 async def test_own_pages_may_ask(http: httpx.AsyncClient) -> None:
     """An Origin that is the Host is allowed."""
     response = await http.get("/livez", headers={"Origin": "http://localhost:8025"})

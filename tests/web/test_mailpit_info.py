@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
-import msgspec
 import pytest
 
 from bindpost.server.activity import Activity
+from bindpost.server.message.job import Job
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web.app import Compatibility, create_app
@@ -65,11 +65,11 @@ class Relay:
     server = "mx.example:25"
     allowed: Sequence[str] = ("*@a.example", "b@c.example")
 
-    async def release(self, row: MessageRow, to: Sequence[str] | None) -> msgspec.Struct:
+    async def release(self, row: MessageRow, to: Sequence[str] | None) -> Job:
         """Refuse."""
         raise ValueError("no")
 
-    async def jobs(self, message_id: str) -> Sequence[msgspec.Struct]:
+    async def jobs(self, message_id: str) -> Sequence[Job]:
         """Give none."""
         return ()
 

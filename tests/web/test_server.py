@@ -201,6 +201,25 @@ async def test_invalid_http_is_answered(app: Starlette, caplog: pytest.LogCaptur
     }
 
 
+async def test_a_client_that_breaks_off_is_no_fault(
+    app: Starlette, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that ends too early, or is malformed, deletes nothing and is no error of ours."""
+    server = WebServer(app, ANY_PORT)
+    await server.start()
+    head = b"DELETE /api/bindpost/v1/messages HTTP/1.1\r\nHost: localhost\r\n"
+    for rest in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
+        writer.write(head + rest)
+        writer.write_eof()
+        assert b" 500 " not in await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    await server.stop()
+
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 async def test_the_list_is_json(app: Starlette) -> None:
     """The media type of the API's answers is JSON."""
     server = WebServer(app, ANY_PORT)

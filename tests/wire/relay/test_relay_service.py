@@ -17,8 +17,8 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener, Relay, Settings
 from bindpost.errors import StoreError
 from bindpost.server.app import Bindpost
+from bindpost.server.message.job import Job
 from bindpost.server.relay import Route, relaying
-from bindpost.server.relay.job import Job
 from bindpost.server.relay.loops import relay_name
 from bindpost.server.store import open_store
 from bindpost.server.store.memory import MemoryStore

@@ -1,0 +1,288 @@
+"""
+The routes of bindpost's own API, described: a line here for each, or a test fails.
+
+A key is the method and the path as the route has it. The document is made from this table
+(openapi.py); tests/web/test_openapi.py holds it against the routes and what their handlers read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bindpost.events import SEVERITIES
+
+from ..message.derived import ADDRESS_LIMIT
+from ..message.job import Job
+from . import (
+    criteria,
+    event_objects,
+    event_query,
+    listener_objects,
+    marking,
+    native,
+    native_objects,
+    release_objects,
+    webhook_objects,
+)
+from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
+from .requests import ID_PATTERN, LARGEST_NUMBER
+from .responses import Moment
+
+PREFIX: Final = "/api/bindpost/v1"
+
+
+class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
+    """Messages to delete, by their ids."""
+
+    ids: list[str]
+    all: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
+
+
+class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
+    """All messages are to be deleted."""
+
+    all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    ids: None = None
+
+
+class MarkThese(msgspec.Struct, forbid_unknown_fields=True):
+    """Messages to mark, by their ids."""
+
+    read: bool
+    ids: list[str]
+
+
+class MarkAll(msgspec.Struct, forbid_unknown_fields=True):
+    """All messages are to be marked."""
+
+    read: bool
+    all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
+_Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+_Limit = Annotated[int, Meta(ge=0, le=native.PAGE_LIMIT, extra_json_schema={"default": 50})]
+_Seconds = Annotated[
+    float, Meta(ge=0, le=native.WAIT_LIMIT, extra_json_schema={"default": native.WAIT_DEFAULT})
+]
+_Flag = Literal["true", "false", "1", "0"]
+_Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
+_Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
+_Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
+_Address = Annotated[str, Meta(max_length=ADDRESS_LIMIT)]
+_MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
+_Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
+_Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
+_Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
+_Level: Any = Literal[SEVERITIES]
+
+_ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
+_RAW: Final = Parameter("raw", "Whether the bytes as received are given too.", _Flag)
+_AFTER: Final = Parameter("after", "A cursor: only what lies behind it.", _Number)
+_BEFORE: Final = Parameter("before", "A cursor: only what lies in front of it.", _Number)
+_LIMIT: Final = Parameter("limit", "How many are given; 0 for 1000.", _Limit)
+_MESSAGES: Final = (
+    Parameter("recipient", "A whole address that is a recipient in the envelope.", str),
+    Parameter("sender", "The whole address of the envelope's sender.", str),
+    Parameter("subject", "A part of the subject.", str),
+    _AFTER,
+    _BEFORE,
+)
+_EVENTS: Final = (
+    Parameter("id", "An event's number; commas may stand between several.", _Ids),
+    Parameter("source", "`MSExchangeIMC` or `bindpost`; likewise.", _Sources),
+    Parameter("level", "The least grave that is given.", _Level),
+    Parameter("since", "The earliest time, inclusive.", Moment),
+    Parameter("until", "The latest time, inclusive.", Moment),
+    Parameter("text", "A part of the sentence, in any case.", str),
+    _AFTER,
+    _BEFORE,
+)
+_EXPORTS: Final = ("application/x-ndjson", "application/xml", BYTES)
+_BAD_QUERY: Final = sentence("A parameter is wrong; the text says which.")
+_NO_MESSAGE: Final = sentence("There is no such message.")
+_NO_EVENTS: Final = sentence("No events are kept.")
+_TOO_LARGE: Final = sentence("The body is larger than 5 MiB.")
+_NOT_RELEASED: Final = sentence("The relay is off, or an address or the body is wrong.")
+
+
+def _file(description: str, *media_types: str) -> Answer:
+    return Answer(description, media_types, bytes)
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
+    {
+        f"GET {PREFIX}/openapi.json": Operation(
+            summary="This document",
+            answers={200: json_of(dict[str, Any], "An OpenAPI document.")},
+        ),
+        f"GET {PREFIX}/wait": Operation(
+            summary="Wait for a message",
+            parameters=(
+                *_MESSAGES,
+                Parameter("subject_regex", "A pattern (RE2) that is in the subject.", _Regex),
+                Parameter("header", "`NAME: VALUE` of a field of the header, decoded.", _Fields),
+                Parameter("header_regex", "`NAME: PATTERN` likewise.", _Fields),
+                Parameter("has_link", "Whether the message must have a link.", _Flag),
+                _RAW,
+                Parameter("timeout", "Seconds to wait.", _Seconds),
+            ),
+            answers={
+                200: json_of(native_objects.Message, "The message."),
+                204: Answer("None has come in time."),
+                400: _BAD_QUERY,
+            },
+        ),
+        f"GET {PREFIX}/messages": Operation(
+            summary="Messages, newest first",
+            parameters=(*_MESSAGES, _LIMIT),
+            answers={200: json_of(native_objects.Messages, "A page of them."), 400: _BAD_QUERY},
+        ),
+        f"PATCH {PREFIX}/messages": Operation(
+            summary="Set or clear read flags",
+            body=Body((MarkThese, MarkAll)),
+            answers={
+                200: json_of(marking.Marked, "How many have changed."),
+                400: sentence("The body is wrong; nothing was marked."),
+                413: _TOO_LARGE,
+            },
+        ),
+        f"GET {PREFIX}/stream": Operation(
+            summary="Changes of the inbox as they happen, as server-sent events",
+            parameters=(
+                _AFTER,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+            ),
+            answers={
+                200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
+                400: _BAD_QUERY,
+            },
+        ),
+        f"DELETE {PREFIX}/messages": Operation(
+            summary="Delete messages",
+            body=Body((DeleteThese, DeleteAll)),
+            answers={
+                200: json_of(native_objects.Deleted, "What was deleted."),
+                400: sentence("The body is wrong; nothing was deleted."),
+                413: _TOO_LARGE,
+            },
+        ),
+        f"GET {PREFIX}/messages/{{id}}": Operation(
+            summary="All that is known of a message",
+            parameters=(_ID, _RAW),
+            answers={
+                200: json_of(native_objects.Message, "The message."),
+                400: _BAD_QUERY,
+                404: _NO_MESSAGE,
+            },
+        ),
+        f"GET {PREFIX}/messages/{{id}}/raw": Operation(
+            summary="A message's bytes as received",
+            parameters=(_ID,),
+            answers={200: _file("The bytes.", BYTES), 404: _NO_MESSAGE},
+        ),
+        f"GET {PREFIX}/messages/{{id}}/release": Operation(
+            summary="What became of a message's releases",
+            parameters=(_ID,),
+            answers={
+                200: json_of(release_objects.Jobs, "The relay's jobs, newest first."),
+                400: sentence("The relay is off."),
+                404: _NO_MESSAGE,
+            },
+        ),
+        f"POST {PREFIX}/messages/{{id}}/release": Operation(
+            summary="Give a message to the relay",
+            parameters=(_ID,),
+            body=Body((release_objects.Release,), required=False),
+            answers={
+                200: json_of(Job, "The job, queued."),
+                400: _NOT_RELEASED,
+                404: _NO_MESSAGE,
+                413: _TOO_LARGE,
+            },
+        ),
+        f"POST {PREFIX}/import": Operation(
+            summary="Keep the body as a message",
+            parameters=(
+                Parameter("sender", "The envelope's sender; else from the header.", _Address),
+                Parameter("recipient", "Its recipients; else from the header.", list[_Address]),
+            ),
+            body=Body((), media_type="message/rfc822"),
+            answers={
+                201: json_of(native_objects.Row, "The message, kept."),
+                400: sentence("A parameter is wrong, or the body is empty; nothing was kept."),
+                413: sentence("The body is larger than limits.message_size."),
+            },
+        ),
+        f"GET {PREFIX}/webhooks": Operation(
+            summary="Every webhook, and what waits for it",
+            answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
+        ),
+        f"GET {PREFIX}/listeners": Operation(
+            summary="Every listener as it is now",
+            answers={200: json_of(listener_objects.Listeners, "The listeners.")},
+        ),
+        f"POST {PREFIX}/listeners/{{number}}/rebind": Operation(
+            summary="Try to bind a listener at once",
+            parameters=(Parameter("number", "Its place in the settings.", _Number, "path"),),
+            answers={
+                200: json_of(listener_objects.Listener, "The listener after the attempt."),
+                404: sentence("There is no such listener."),
+                409: sentence("It has nothing to be bound again."),
+            },
+        ),
+        f"GET {PREFIX}/paths": Operation(
+            summary="Every listener's bind path, walked now",
+            answers={200: json_of(listener_objects.Paths, "The paths, hop by hop.")},
+        ),
+        f"GET {PREFIX}/events": Operation(
+            summary="Events, newest first",
+            parameters=(*_EVENTS, _LIMIT),
+            answers={
+                200: json_of(event_objects.Events, "A page of them."),
+                400: _BAD_QUERY,
+                404: _NO_EVENTS,
+            },
+        ),
+        f"GET {PREFIX}/events/stream": Operation(
+            summary="Events as they happen, as server-sent events",
+            parameters=(
+                *_EVENTS,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+            ),
+            answers={
+                200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
+                400: _BAD_QUERY,
+                404: _NO_EVENTS,
+            },
+        ),
+        f"GET {PREFIX}/events/export": Operation(
+            summary="Events as a file, oldest first",
+            parameters=(
+                *_EVENTS,
+                Parameter(
+                    "format",
+                    "The file's form; `json` if none.",
+                    Literal["json", "xml", "evt", "evtx"],
+                ),
+            ),
+            answers={
+                200: _file("The file.", *_EXPORTS),
+                400: _BAD_QUERY,
+                404: _NO_EVENTS,
+            },
+        ),
+        f"GET {PREFIX}/events/{{cursor}}": Operation(
+            summary="An event, and what its kind means",
+            parameters=(Parameter("cursor", "The event's cursor.", _Number, "path"),),
+            answers={
+                200: json_of(event_objects.Explained, "The event."),
+                404: sentence("It is not kept."),
+            },
+        ),
+    }
+)
