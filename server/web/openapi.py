@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .operation import JSON, Answer, Body, Operation, Parameter, sentence
+from .operation import BYTES, JSON, Answer, Body, Operation, Parameter, sentence
 from .operations import OPERATIONS, PREFIX
 
 VERSION: Final = "3.1.0"
@@ -113,8 +113,8 @@ def _parameter(parameter: Parameter, schemas: _Schemas) -> _Object:
 
 
 def _body(body: Body, schemas: _Schemas) -> _Object:
-    if body.media_type != JSON:  # bytes, as in an answer
-        return {"required": body.required, "content": {body.media_type: {}}}
+    if body.types == (bytes,):  # described by their media type, as in an answer
+        return {"required": body.required, "content": {BYTES: {}}}
     choices = [schemas[kind] for kind in body.types]
     schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
     return {"required": body.required, "content": {JSON: {"schema": schema}}}

@@ -25,11 +25,10 @@ class Parameter(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A body: JSON of one of these types, or bytes of another media type."""
+    """A body: JSON of one of these types, or, if the only one is `bytes`, the bytes themselves."""
 
     types: tuple[type, ...]
     required: bool = True
-    media_type: str = JSON
 
 
 class Answer(NamedTuple):

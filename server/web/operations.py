@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from bindpost.events import SEVERITIES
 
-from ..message.derived import ADDRESS_LIMIT
+from ..message import derived
 from ..message.job import Job
 from . import (
     criteria,
@@ -73,11 +73,12 @@ _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
 _Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
-_Address = Annotated[str, Meta(max_length=ADDRESS_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
 _Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
+_Address = Annotated[str, Meta(max_length=derived.ADDRESS_LIMIT)]
+_Addresses = list[_Address]
 _Level: Any = Literal[SEVERITIES]
 
 _ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
@@ -206,20 +207,22 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             },
         ),
         f"POST {PREFIX}/import": Operation(
-            summary="Keep the body as a message",
+            summary="Keep a message as if it had been received",
             parameters=(
-                Parameter("sender", "The envelope's sender; else from the header.", _Address),
-                Parameter("recipient", "Its recipients; else from the header.", list[_Address]),
+                Parameter("sender", "The reverse-path; else taken from the header.", _Address),
+                Parameter(
+                    "recipient", "A forward-path; without any, taken from the header.", _Addresses
+                ),
             ),
-            body=Body((), media_type="message/rfc822"),
+            body=Body((bytes,)),
             answers={
-                201: json_of(native_objects.Row, "The message, kept."),
-                400: sentence("A parameter is wrong, or the body is empty; nothing was kept."),
+                201: json_of(native_objects.Row, "The message's row; it is durable."),
+                400: sentence("A parameter is wrong, or the body is empty."),
                 413: sentence("The body is larger than limits.message_size."),
             },
         ),
         f"GET {PREFIX}/webhooks": Operation(
-            summary="Every webhook, and what waits for it",
+            summary="Every webhook, and the newest of its deliveries",
             answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
