@@ -27,7 +27,7 @@ from . import (
     native,
     native_objects,
     release_objects,
-    webhooks,
+    webhook_objects,
 )
 from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
 from .requests import ID_PATTERN, LARGEST_NUMBER
@@ -218,12 +218,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             answers={
                 201: json_of(native_objects.Row, "The message's row; it is durable."),
                 400: sentence("A parameter is wrong, or the body is empty."),
-                413: _TOO_LARGE,
+                413: sentence("The body is larger than limits.message_size."),
             },
         ),
         f"GET {PREFIX}/webhooks": Operation(
             summary="Every webhook, and the newest of its deliveries",
-            answers={200: json_of(webhooks.Webhooks, "The webhooks.")},
+            answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",

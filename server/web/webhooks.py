@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from .responses import json_response
+from .webhook_objects import Webhook, Webhooks
 
 
 class TellsWebhooks(Protocol):
-    """What knows the webhooks; its objects are as docs/api.md shows them."""
+    """What knows the webhooks."""
 
-    async def states(self) -> Sequence[msgspec.Struct]:
+    async def states(self) -> Sequence[Webhook]:
         """Tell how each of them is."""
         ...
-
-
-class Webhooks(msgspec.Struct):
-    """Every webhook, as docs/api.md shows it."""
-
-    webhooks: Sequence[Any]
 
 
 class WebhookRoutes:

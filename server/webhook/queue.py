@@ -10,8 +10,9 @@ from typing import Final, final
 
 from ..durable.file import WorkFile
 from ..message.model import new_id, utc_now
+from ..web.webhook_objects import Delivery
 from . import tables
-from .delivery import Delivery, Job
+from .job import Job
 
 DATABASE_FILE: Final = "webhook.db"
 KEPT: Final = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, final
 
 from ..store.store import MessageStore
-from .delivery import HookState
+from ..web.webhook_objects import Webhook
 from .hook import Hook
 from .queue import DATABASE_FILE, Queue
 from .worker import Worker
@@ -25,7 +25,7 @@ class Webhooks:
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
-    async def states(self) -> list[HookState]:
+    async def states(self) -> list[Webhook]:
         """Tell how each of them is. Raises `StoreError`."""
         return [await worker.state() for worker in self._workers]
 

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from ..store.rules import from_microseconds, to_microseconds
-from .delivery import Delivery, Job
+from ..web.webhook_objects import Delivery
+from .job import Job
 
 VERSION: Final = 1
 SCHEMA: Final = """

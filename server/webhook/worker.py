@@ -18,9 +18,9 @@ from ..durable.follower import Follower
 from ..durable.retry import LONGEST_PAUSE, insist, pause_after
 from ..message.model import utc_now
 from ..store.store import MessageRow, MessageStore
-from ..web import native_objects
-from .delivery import HookState, Job
+from ..web import native_objects, webhook_objects
 from .hook import RECEIVED, TYPES, Hook
+from .job import Job
 from .post import PostError, post
 from .queue import Queue
 from .signature import sign
@@ -81,11 +81,11 @@ class Worker:
         await self._dispatcher.stop(grace)
         await self._follower.note()
 
-    async def state(self) -> HookState:
+    async def state(self) -> webhook_objects.Webhook:
         """Tell how it is. Raises `StoreError`."""
         name = self._hook.name
         delivered, given_up = await self._queue.counts(name)
-        return HookState(
+        return webhook_objects.Webhook(
             name=name,
             target=str(self._hook.target),
             types=self._hook.types,

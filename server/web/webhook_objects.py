@@ -1,18 +1,20 @@
-"""Delivery: something that a webhook is to be told, and what became of it."""
+"""The JSON objects of webhooks: each as it is now, and its newest deliveries."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+from .responses import Moment
 
 State = Literal["queued", "sending", "delivered", "given_up"]
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A delivery, as the API tells it.
+    Something that a webhook is to be told, and what became of it.
 
     `id` is the request's webhook-id, the same at each attempt. `due` is when the next attempt
     comes, None when there is none. `status` and `error` are what the last attempt met with.
@@ -22,23 +24,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     state: State
     attempts: int
-    created: datetime
-    due: datetime | None
+    created: Moment
+    due: Moment | None
     status: int | None
     error: str
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery that is being made: its place in the queue, and the request's body."""
-
-    number: int
-    delivery: Delivery
-    body: bytes
-
-
-class HookState(msgspec.Struct, frozen=True, kw_only=True):
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A webhook as it is now, as the API tells it.
+    A webhook as it is now.
 
     `waiting` deliveries are queued, `delivered` and `given_up` ones are done, counted since the
     webhook was first there. `target` is its URL without the path. `deliveries` are the newest.
@@ -52,3 +46,9 @@ class HookState(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     given_up: int
     deliveries: tuple[Delivery, ...]
+
+
+class Webhooks(msgspec.Struct, frozen=True):
+    """Every webhook."""
+
+    webhooks: Sequence[Webhook]
