@@ -31,7 +31,8 @@ _LINK: Final = re.compile(r"<(?:a|area)(?=[\s/>])", re.IGNORECASE)
 _PART_POLICY: Final = "default-src 'none'; sandbox"
 _PAGE_POLICY: Final = (
     "default-src 'none'; img-src * data:; media-src * data:; font-src * data:; "
-    "style-src * 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors {}"
+    "style-src * 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors {}"
 )
 """What mail may do as a page: look as it does elsewhere, and run, send and frame nothing."""
 

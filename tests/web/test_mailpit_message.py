@@ -149,6 +149,7 @@ async def test_html_runs_nothing(http: httpx.AsyncClient, deliver: Deliver) -> N
     assert policy.startswith("default-src 'none'; ")
     assert "script-src" not in policy
     assert "form-action 'none'" in policy
+    assert "sandbox allow-popups" in policy
     assert "frame-ancestors 'none'" in policy
     assert response.headers["x-frame-options"] == "DENY"
 
