@@ -19,6 +19,7 @@ SCHEMAS: Final = "#/components/schemas/{name}"
 COMMON: Final[Mapping[int, Answer]] = {
     401: sentence("No credentials, or none that are known; only where the server wants a login."),
     403: sentence("Another host or another site's page asks."),
+    405: sentence("The path has no such method; an empty part of it makes it another path."),
     429: sentence("Too many failed logins from this address."),
     500: sentence("A fault of bindpost's; its log has the details."),
     503: sentence("The message store failed, or the server is busy or going down."),

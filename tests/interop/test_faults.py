@@ -154,11 +154,18 @@ def test_dante_killed_under_load(serve: Serve, through_dante: Way, tmp_path: Pat
 def test_dante_killed_while_clients_are_polite(
     serve: Serve, through_dante: Way, tmp_path: Path
 ) -> None:
-    """A client that closes as usual leaves a TIME_WAIT to Dante: the port is dead for a minute."""
+    """
+    A client that closes as usual may leave a TIME_WAIT to Dante: the port is dead for a minute.
+
+    Whether one was connected when Dante was killed is chance, and so is 10048.
+    """
     through_dante.start()
     soon = TIME_WAIT + SOON
 
-    assert check_survival(serve, through_dante, tmp_path, rounds=1, soon=soon) == {"10050", "10048"}
+    codes = check_survival(serve, through_dante, tmp_path, rounds=1, soon=soon)
+
+    assert "10050" in codes
+    assert codes <= {"10050", "10048"}
 
 
 def reload(serving: Serving, file: Path, text: str, count: int) -> None:

@@ -23,10 +23,13 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait)$"
+include-path-regex = "/(release|wait|import)$"
 checks.positive_data_acceptance.enabled = false
 """
-"""Which addresses a release takes the relay says, and what is a pattern RE2 does; no schema can."""
+"""
+Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an
+import are not none; no schema can.
+"""
 
 
 EXAMPLES = 30
