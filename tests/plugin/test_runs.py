@@ -15,7 +15,7 @@ from bindpost.client import Client
 from bindpost.testing import Serving
 from bindpost.testing.running import connect
 
-QUIET = "-p no:randomly -p no:cacheprovider --strict-markers -W error"
+QUIET = "-p no:randomly -p no:cacheprovider -p no:schemathesis --strict-markers -W error"
 Run = Callable[..., str]
 SENDING = """
 import smtplib
