@@ -22,17 +22,17 @@ PATIENCE: Final = 200
 
 
 def node_modules(npm: Path) -> Path:
-    """Give a folder with the npm packages of package.json, exactly those of its lock."""
-    lock = [CLIENTS / "package.json", CLIENTS / "package-lock.json"]
+    """Give a folder with the npm packages of constraints/clients-npm.json, exactly those."""
+    wanted, pins = CLIENTS / "package.json", ROOT / "constraints" / "clients-npm.json"
 
     def install(folder: Path) -> None:
-        for file in lock:
-            shutil.copy(file, folder)
+        shutil.copy(wanted, folder)
+        shutil.copy(pins, folder / "package-lock.json")  # npm's own form and name of it
         # Cypress itself, a peer that cypress-mailpit wants, stays out: it is a browser.
         options = ("--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund")
         _run([npm, "ci", *options], folder)
 
-    return _installed("node", lock, install) / "node_modules"
+    return _installed("node", [wanted, pins], install) / "node_modules"
 
 
 def python() -> Path:

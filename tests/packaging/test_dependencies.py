@@ -99,7 +99,7 @@ def test_each_dependency_has_its_reason(checkout: Path, project: dict[str, Any])
 def test_npm_packages_are_pinned_by_content(checkout: Path) -> None:
     """The lock of the npm packages has a version and a digest of each, and no address."""
     wanted = json.loads((checkout / CLIENTS / "package.json").read_text(encoding="utf-8"))
-    lock = json.loads((checkout / CLIENTS / "package-lock.json").read_text(encoding="utf-8"))
+    lock = json.loads((checkout / "constraints" / "clients-npm.json").read_text(encoding="utf-8"))
     root = lock["packages"].pop("")
     locked = {name.removeprefix("node_modules/"): one for name, one in lock["packages"].items()}
 

@@ -140,8 +140,7 @@ def test_no_file_names_a_registry(checkout: Path, tracked_files: list[str]) -> N
             ("deb.debian", "org"),
         ]
     ]
-    # package-lock.json can do without addresses: test_dependencies looks at the one that is there.
-    locks = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "yarn.lock"}
+    locks = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "yarn.lock", "package-lock.json"}
     files = [checkout / name for name in tracked_files]
     content = {file: file.read_bytes() for file in files if not file.is_symlink()}
 
