@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .redact import redact
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 FORMS: Final[Mapping[str, str]] = {
     "direct": "direct:",
@@ -26,6 +28,8 @@ PLUG_INS: Final = "bindpost.bind_providers"
 
 def plug_ins() -> Mapping[str, EntryPoint]:
     """Give the installed plug-ins by scheme; what is built in can't be replaced by one."""
+    from importlib.metadata import entry_points  # dear, and built-in schemes need no plug-ins
+
     found = entry_points(group=PLUG_INS)
     return {entry.name.lower(): entry for entry in found if entry.name.lower() not in FORMS}
 

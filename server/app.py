@@ -20,9 +20,8 @@ from bindpost.ready import write_ready_file
 from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
 from .message.model import new_id
+from .optional import OptionalParts
 from .overview import Overview
-from .pop3.server import Pop3Server
-from .relay import Relay, Route, relaying
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
@@ -31,10 +30,12 @@ from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
 from .store.store import MessageStore, Retention
-from .webhook import Hook, Webhooks, webhooking
 
 if TYPE_CHECKING:
+    from .pop3.server import Pop3Server
+    from .relay import Relay
     from .web.server import WebServer
+    from .webhook import Webhooks
 
 _LOG: Final = get_logger("bindpost")
 SWEEP_INTERVAL: Final = 60.0
@@ -64,14 +65,7 @@ class Bindpost:
         self._folder = folder
         self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
-        self._route = Route.load(settings.relay, folder=folder)
-        self.pop3 = Pop3Server.load(
-            settings,
-            folder=folder,
-            tls_context=self._plan.resources.tls_context,
-            hostname=self._plan.resources.hostname,
-        )
-        self._hooks = Hook.load_all(settings.webhook, folder=folder)
+        self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -95,14 +89,14 @@ class Bindpost:
                 sessions=self.sessions,
                 protocol_log=self._start_protocol_log(stack),
             )
-            self.relay = await stack.enter_async_context(self._relaying())
-            self.webhooks = await stack.enter_async_context(
-                webhooking(self._hooks, self.store, data=self._data())
+            self.relay = await self._optional.start_relay(
+                stack, self.store, data=self._data(), listeners=lambda: self.smtp
+            )
+            self.webhooks = await self._optional.start_webhooks(
+                stack, self.store, data=self._data()
             )
             await self._start_web(stack)
-            if self.pop3 is not None:
-                await self.pop3.start(self.store)
-                stack.push_async_callback(self.pop3.stop, self.settings.limits.drain)
+            await self._optional.start_pop3(stack, self.store)
             stack.push_async_callback(self._stop_listening)
             await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
@@ -160,16 +154,6 @@ class Bindpost:
         _LOG.info(events.PROTOCOL_LOG_ON, level=settings.level, directory=settings.directory)
         return log
 
-    def _relaying(self) -> contextlib.AbstractAsyncContextManager[Relay | None]:
-        return relaying(
-            self._route,
-            self.settings.relay,
-            self.store,
-            data=self._data(),
-            hostname=self._plan.resources.hostname,
-            listeners=lambda: self.smtp,
-        )
-
     async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
         if self.settings.web == "off":
             return
@@ -220,6 +204,11 @@ class Bindpost:
                 _LOG.warning(events.WEB_OPEN, url=self.web.url)
             elif tls is None:
                 _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
+
+    @property
+    def pop3(self) -> Pop3Server | None:
+        """The POP3 server, None when it is off."""
+        return self._optional.pop3
 
     async def _become_ready(self) -> None:
         """Say that the service is ready once every listener that will be is bound."""

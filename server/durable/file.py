@@ -15,6 +15,9 @@ from bindpost.errors import StoreError
 from ..store.sqlite_connection import open_writer, translated
 
 MEMORY: Final = ":memory:"
+RELAY_FILE: Final = "relay.db"
+WEBHOOK_FILE: Final = "webhook.db"
+"""The files there are, named here so that they can be missed without importing their parts."""
 _WAL_PAGES: Final = 200
 """Length of the write-ahead log at which it is copied into the database: its work is small."""
 

@@ -1,4 +1,8 @@
-"""The forms in which kept events are handed out as a file."""
+"""
+The forms in which kept events are handed out as a file.
+
+What writes a form is imported when one is written: most services never write any.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from typing import BinaryIO, Final
 import msgspec
 
 from ..store.events import KeptEvent
-from . import evt, evtx, saved, xml_form
 from .json_form import document
 from .kept import recall
 from .record import EventRecord
@@ -40,14 +43,20 @@ def _write_json(records: Iterable[EventRecord], file: BinaryIO) -> None:
 
 
 def _write_xml(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    from . import xml_form
+
     file.writelines(line.encode() for line in xml_form.document(map(xml_form.event_xml, records)))
 
 
 def _write_evt(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    from . import evt
+
     evt.write((evt.from_event(record, record.record_id or 0) for record in records), file)
 
 
 def _write_evtx(records: Iterable[EventRecord], file: BinaryIO) -> None:
+    from . import evtx, saved
+
     evtx.write((saved.from_event(record, record.record_id or 0) for record in records), file)
 
 

@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, final
 
-from ..durable.file import WorkFile
+from ..durable.file import RELAY_FILE, WorkFile
 from ..message.job import Addressee, Job, Kind
 from ..message.model import Recipient, utc_now
 from . import tables
 
-DATABASE_FILE: Final = "relay.db"
 KEPT: Final = 1000
 """Jobs that are remembered when they are done."""
 
@@ -41,9 +40,7 @@ class Queue:
         Of the jobs that are done it remembers the latest, `kept` of them. What was being sent is
         queued again. Raises `StoreError`, also when a newer bindpost has made the file.
         """
-        file = await WorkFile.open(
-            data, DATABASE_FILE, schema=tables.SCHEMA, version=tables.VERSION
-        )
+        file = await WorkFile.open(data, RELAY_FILE, schema=tables.SCHEMA, version=tables.VERSION)
         try:
             waiting = await file.do(lambda database: tables.resume(database, utc_now()))
         except BaseException:

@@ -14,6 +14,7 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
 from ..durable.dispatcher import Dispatcher
+from ..durable.file import RELAY_FILE
 from ..durable.follower import Follower
 from ..durable.patterns import Patterns
 from ..durable.retry import LONGEST_PAUSE, insist
@@ -24,7 +25,7 @@ from ..store.store import MessageRow, MessageStore
 from .addresses import check_released
 from .delivery import Shipment
 from .loops import LoopTrouble, relay_name, was_relayed
-from .queue import DATABASE_FILE, Queue
+from .queue import Queue
 from .route import Route
 from .sender import Result, Sender
 from .trouble import Trouble
@@ -71,7 +72,7 @@ async def relaying(
 
 async def _forget_cursor(data: str | Path) -> None:
     """See that mail that comes while the relay is off isn't sent when it is on again."""
-    if str(data) == ":memory:" or not (Path(data) / DATABASE_FILE).exists():
+    if str(data) == ":memory:" or not (Path(data) / RELAY_FILE).exists():
         return
     queue = await Queue.open(data)
     try:

@@ -8,13 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, final
 
-from ..durable.file import WorkFile
+from ..durable.file import WEBHOOK_FILE, WorkFile
 from ..message.model import new_id, utc_now
 from ..web.webhook_objects import Delivery
 from . import tables
 from .job import Job
 
-DATABASE_FILE: Final = "webhook.db"
 KEPT: Final = 100
 """Deliveries of a webhook that are remembered when they are done."""
 
@@ -42,9 +41,7 @@ class Queue:
 
         It knows the webhooks of these names and forgets all others; a new one begins at `cursor`.
         """
-        file = await WorkFile.open(
-            data, DATABASE_FILE, schema=tables.SCHEMA, version=tables.VERSION
-        )
+        file = await WorkFile.open(data, WEBHOOK_FILE, schema=tables.SCHEMA, version=tables.VERSION)
         try:
             await file.do(lambda database: tables.begin(database, names, cursor, utc_now()))
         except BaseException:

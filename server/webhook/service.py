@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, final
 
+from ..durable.file import WEBHOOK_FILE
 from ..store.store import MessageStore
 from ..web.webhook_objects import Webhook
 from .hook import Hook
-from .queue import DATABASE_FILE, Queue
+from .queue import Queue
 from .worker import Worker
 
 GRACE: Final = 3.0
@@ -40,7 +41,7 @@ async def webhooking(
     `data` is the data folder, which the store holds already, or `:memory:`. Raises `StoreError`
     when the queue cannot be opened.
     """
-    if not hooks and (str(data) == ":memory:" or not (Path(data) / DATABASE_FILE).exists()):
+    if not hooks and (str(data) == ":memory:" or not (Path(data) / WEBHOOK_FILE).exists()):
         yield Webhooks(())
         return
     # Opened without a webhook too: one that is gone now must not find its old queue later.

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bindpost.errors import StoreError
+from bindpost.server.durable.file import RELAY_FILE
 from bindpost.server.message.job import Addressee, Job
 from bindpost.server.message.model import Recipient, utc_now
 from bindpost.server.relay import tables
-from bindpost.server.relay.queue import DATABASE_FILE, Queue
+from bindpost.server.relay.queue import Queue
 
 HORIZON = 7200.0
 BOTH = (Recipient("a@x", {"NOTIFY": "NEVER", "ORCPT": None}), Recipient("b@x"))
@@ -187,12 +188,12 @@ async def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     queue = await Queue.open(tmp_path)
     await queue.close()
 
-    assert (tmp_path / DATABASE_FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / RELAY_FILE).stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     """A file of a newer bindpost is left alone, and told with what to do."""
-    database = sqlite3.connect(tmp_path / DATABASE_FILE)
+    database = sqlite3.connect(tmp_path / RELAY_FILE)
     database.execute(f"PRAGMA user_version = {tables.VERSION + 1}")
     database.close()
 
@@ -202,7 +203,7 @@ async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
 
 async def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     """What is no database is told by its name."""
-    (tmp_path / DATABASE_FILE).write_text("no database at all, but long enough to be looked at")
+    (tmp_path / RELAY_FILE).write_text("no database at all, but long enough to be looked at")
 
     with pytest.raises(StoreError, match=r"relay\.db"):
         await Queue.open(tmp_path)
