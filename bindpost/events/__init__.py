@@ -21,6 +21,7 @@ from .ims import (
     bind_failure,
 )
 from .inbox import (
+    MESSAGES_RECEIVED,
     POP3_BOUND,
     POP3_ERROR,
     POP3_FAILED,
@@ -96,6 +97,7 @@ __all__ = [
     "IMS",
     "INTERNAL_ERROR",
     "LISTENER_BOUND",
+    "MESSAGES_RECEIVED",
     "MESSAGE_RECEIVED",
     "OURS",
     "PATH_LOST",

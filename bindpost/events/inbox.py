@@ -1,4 +1,4 @@
-"""The events of the inbox's other ways in and out: POP3 and webhooks."""
+"""The events of the inbox: much mail at once, and its other ways out, POP3 and webhooks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from typing import Final
 
 from .model import OURS, Category, EventType, Level
 
+MESSAGES_RECEIVED: Final = EventType(
+    id=131,
+    source=OURS,
+    symbol="MSG_MESSAGES_RECEIVED",
+    level=Level.INFORMATION,
+    category=Category.MESSAGE_TRANSFER,
+    template="%1 more messages, with %2 bytes together, were received within a second.",
+    parameters=("messages", "size"),
+    action="messages-received",
+    explanation=(
+        "So many messages came in a second that event 2002 told only of the first of them. All of "
+        "them are kept."
+    ),
+    remedy="Nothing to do; the inbox has each of them.",
+    ecs=("email", "info"),
+)
 POP3_BOUND: Final = EventType(
     id=170,
     source=OURS,
@@ -156,6 +172,7 @@ WEBHOOK_ERROR: Final = EventType(
 )
 
 EVENTS: Final[tuple[EventType, ...]] = (
+    MESSAGES_RECEIVED,
     POP3_BOUND,
     POP3_FAILED,
     POP3_LOGIN_REFUSED,

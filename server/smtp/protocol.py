@@ -93,13 +93,14 @@ class SmtpProtocol(SmtpWire):
             return self.conversation.say("message_failed")
         self._kept_messages = True
         self._around.sessions.activity.accept(len(body))
-        self._report(
-            events.MESSAGE_RECEIVED,
-            sender=envelope.reverse_path,
-            file=message.id,
-            host=self.conversation.peer_host or "localhost",
-            recipients=len(envelope.recipients),
-        )
+        if self._around.sessions.receipts.tells_of(len(body)):
+            self._report(
+                events.MESSAGE_RECEIVED,
+                sender=envelope.reverse_path,
+                file=message.id,
+                host=self.conversation.peer_host or "localhost",
+                recipients=len(envelope.recipients),
+            )
         return self.conversation.say("message_ok", id=message.id)
 
     def _facts(self) -> SessionFacts:

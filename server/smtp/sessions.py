@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Protocol
 
 from ..activity import Activity
+from .receipts import Receipts
 
 
 class LiveSession(Protocol):
@@ -25,12 +26,14 @@ class Sessions:
     """
     All live sessions of one app, whichever listener took them.
 
-    `limit` bounds them together, `activity` counts what they do; what a session leaves to be done
-    after its end (its last transcript lines) runs here too.
+    `limit` bounds them together, `activity` counts what they do, `receipts` says which messages the
+    log tells of; what a session leaves to be done after its end (its last transcript lines) runs
+    here too.
     """
 
     def __init__(self, limit: int) -> None:
         self.activity = Activity()
+        self.receipts = Receipts()
         self._limit = limit
         self._live: set[LiveSession] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
@@ -77,6 +80,7 @@ class Sessions:
             await self._empty.wait()
         if self._afterwards:
             await asyncio.wait(self._afterwards)
+        self.receipts.tell_rest()
 
     def cut(self) -> None:
         """End every session now."""

@@ -83,6 +83,7 @@ def test_our_numbers_are_never_reassigned() -> None:
         118: "reloaded",
         119: "reload-failed",
         130: "proxy-header-unexpected",
+        131: "messages-received",
         140: "single-session",
         120: "relay-on",
         121: "relay-sent",
