@@ -151,8 +151,13 @@ def _of_phase(
         yield f"{key}.files", f"there is no {SETTINGS_FILE}"
     yield from _of_files(f"{key}.files", phase.files)
     for number, event in enumerate(phase.expect.event):
-        for text in (*event.strings, *event.fields.values()):
-            yield from _of_text(f"{key}.expect.event[{number}]", text)
+        own = f"{key}.expect.event[{number}]"
+        for name, patterns in event.alternatives().items():
+            if not patterns:
+                yield own, f"the list of {name} is empty, so nothing could match"
+        patterns = (pattern for one in event.alternatives().values() for pattern in one)
+        for text in (*event.strings, *patterns):
+            yield from _of_text(own, text)
 
 
 def _of_files(key: str, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:

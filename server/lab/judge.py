@@ -77,6 +77,8 @@ def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> 
     for wanted, event in zip(expect.event, found, strict=True):
         came = any(_is(other, wanted, values) for other in seen.events)
         missing = "came too early" if came else "did not come"
+        if event is None and wanted.optional:
+            continue
         yield Check(
             what=f"event {wanted.id}",
             expected=_wanted(wanted, values),
@@ -99,8 +101,8 @@ def _is(event: Event, wanted: ExpectedEvent, values: Mapping[str, str]) -> bool:
         (event.source, event.id) == (wanted.source, wanted.id)
         and (not strings or event.strings == strings)
         and all(
-            fill(text, values) in str(event.fields.get(name, ""))
-            for name, text in wanted.fields.items()
+            any(fill(text, values) in str(event.fields.get(name, "")) for text in texts)
+            for name, texts in wanted.alternatives().items()
         )
     )
 
@@ -121,7 +123,9 @@ def _status(status: int | None) -> str:
 
 def _wanted(wanted: ExpectedEvent, values: Mapping[str, str]) -> str:
     strings = f" ({', '.join(fill(text, values) for text in wanted.strings)})"
-    fields = {name: fill(text, values) for name, text in wanted.fields.items()}
+    fields = {
+        name: fill(" or ".join(texts), values) for name, texts in wanted.alternatives().items()
+    }
     return f"{wanted.source} {wanted.id}{strings if wanted.strings else ''}{_fields(fields)}"
 
 

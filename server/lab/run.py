@@ -171,7 +171,11 @@ class Run:
         service = self._service
         assert service is not None
         mail = events.MESSAGE_RECEIVED.id
-        wanted = [e for e in phase.expect.event if not (before_mail and e.id == mail)]
+        wanted = [
+            event
+            for event in phase.expect.event
+            if not (event.optional or (before_mail and event.id == mail))
+        ]
 
         def have_come() -> bool:
             return None not in judge.find(wanted, service.events[self._read :], values)

@@ -63,8 +63,10 @@ def _expected(expect: Expect) -> Iterator[str]:
     yield "the service runs" if expect.exit == RUNS else f"the service ends with {expect.exit}"
     for event in expect.event:
         strings = f" ({', '.join(event.strings)})" if event.strings else ""
-        fields = "".join(f", {name} {text}" for name, text in event.fields.items())
-        yield f"event {event.source} {event.id}{strings}{fields}"
+        alternatives = event.alternatives().items()
+        fields = "".join(f", {name} {' or '.join(texts)}" for name, texts in alternatives)
+        may = "perhaps " if event.optional else ""
+        yield f"{may}event {event.source} {event.id}{strings}{fields}"
     for role, words in _PLACES.items():
         reached = getattr(expect.reach, role)
         if reached != "untried":
