@@ -9,9 +9,9 @@ from typing import Final
 from bindpost.config.scenario import NOT_ASKED, RUNS, Expect, ExpectedEvent, Role
 from bindpost.config.scenario_file import fill
 
-from .result import Check, Event, Visit
+from ..findings.result import Check, Event, Visit
 
-_ROLES: Final[Mapping[Role, str]] = {
+ROLES: Final[Mapping[Role, str]] = {
     "exchange": "from the machine itself",
     "proxy": "from the proxy",
     "internet": "from outside",
@@ -56,13 +56,13 @@ def find(
 
 def _checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> Iterator[Check]:
     if expect.check != NOT_ASKED:
-        yield _check("bindpost check foretells", _code(expect.check), _code(seen.foretold))
+        yield _check("bindpost check foretells", in_words(expect.check), in_words(seen.foretold))
     yield _check(
         "service", _status(None if expect.exit == RUNS else expect.exit), _status(seen.exit)
     )
     yield from _event_checks(expect, seen, values)
     visits = {visit.role: visit for visit in seen.visits}
-    for role, words in _ROLES.items():
+    for role, words in ROLES.items():
         wanted = getattr(expect.reach, role)
         if wanted != "untried":
             yield _check(
@@ -111,7 +111,8 @@ def _check(what: str, expected: str, observed: str) -> Check:
     return Check(what=what, expected=expected, observed=observed, held=expected == observed)
 
 
-def _code(code: int | None) -> str:
+def in_words(code: int | None) -> str:
+    """Say what `bindpost check` foretells: with which code a bind would fail, 0 for none."""
     if code is None:
         return "was not asked"
     return f"it would fail with {code}" if code else "it would bind"

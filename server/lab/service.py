@@ -11,9 +11,10 @@ import msgspec
 
 from bindpost.config.scenario_file import OVERLAID, SETTINGS_FILE
 
+from ..findings.result import Event, Hop
+from .leash import Leash
 from .places import overlay
 from .process import PATIENCE, LabError, Process, output_of, python_module
-from .result import Event, Hop
 
 BINDPOST: Final = python_module("bindpost")
 CONSOLE: Final = "console.jsonl"
@@ -22,10 +23,20 @@ _READY: Final = "ready"
 
 
 class Service:
-    """One life of the service; `events` are those that it has logged so far."""
+    """One life of the service; `events` are those that it has logged so far, `on_event` is told."""
 
-    def __init__(self, folder: Path, prefix: Sequence[str], files: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefix: Sequence[str],
+        files: Sequence[str],
+        *,
+        leash: Leash,
+        on_event: Callable[[], None],
+    ) -> None:
         self.events: list[Event] = []
+        self._leash = leash
+        self._on_event = on_event
         self._folder = folder
         laid_over = {f"/{name}": folder / name for name in files if name in OVERLAID}
         self._command = (*prefix, *overlay(laid_over), *BINDPOST)
@@ -63,6 +74,7 @@ class Service:
             (*command, "--ready-file", str(self._folder / "ready.json")),
             folder=self._folder,
             log=self._folder / CONSOLE,
+            leash=self._leash,
             on_line=self._heard,
         )
         if not await self._process.until(lambda: self._ready) and self.status is None:
@@ -95,6 +107,7 @@ class Service:
         if isinstance(record, dict) and "EventID" in record:
             self.events.append(_event(record))
             self._ready |= record["event"].get("action") == _READY
+            self._on_event()
 
 
 def _event(record: Mapping[str, Any]) -> Event:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from bindpost.config.scenario import Expect, ExpectedEvent, ExpectedReach
+from bindpost.server.findings.result import Check, Event, Visit
 from bindpost.server.lab.judge import Observed, judge
-from bindpost.server.lab.result import Check, Event, Visit
 
 VALUES = {"internet": "203.0.113.9"}
 
@@ -98,7 +98,11 @@ def test_an_event_that_may_come(hops: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("hops", "told"),
-    [((), ["did not come"]), (("accept",), ["did not come"]), (("connect", "auth"), ["no other error"])],
+    [
+        ((), ["did not come"]),
+        (("accept",), ["did not come"]),
+        (("connect", "auth"), ["no other error"]),
+    ],
 )
 def test_what_is_optional_replaces_nothing(hops: tuple[str, ...], told: list[str]) -> None:
     """It doesn't stand for the one that must come, and another form of it is one too many."""

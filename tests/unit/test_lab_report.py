@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bindpost.server.lab.drawing import draw
+from bindpost.server.findings.drawing import draw
+from bindpost.server.findings.result import Check, Event, Hop, PhaseResult, ScenarioResult, Visit
 from bindpost.server.lab.report import render
-from bindpost.server.lab.result import Check, Event, Hop, PhaseResult, ScenarioResult, Visit
 
 MACHINES = {
     "exchange": "10.25.0.10",
@@ -73,7 +73,7 @@ def test_the_broken_hop_is_drawn_where_it_is(hop: str, via: str, where: str) -> 
     """A hop belongs to a machine or to the network between two; only that one is marked."""
     it = phase(failure(hop, via=via))
 
-    drawing = draw(result(it), it)
+    drawing = draw(it, MACHINES)
 
     marked = {
         name
@@ -99,7 +99,7 @@ def test_the_walk_of_check_is_drawn() -> None:
     )
     it = phase(failure("connect"), hops=hops)
 
-    steps = draw(result(it), it).steps
+    steps = draw(it, MACHINES).steps
 
     assert [(step.name, step.state) for step in steps] == [
         ("decision", "good"),
@@ -117,7 +117,7 @@ def test_the_way_from_outside(reached: str, state: str) -> None:
     seen = Visit(role="internet", here="203.0.113.9", there="203.0.113.1:25", reached=reached)
     it = phase(visits=(seen,))
 
-    assert draw(result(it), it).outer.state == state
+    assert draw(it, MACHINES).outer.state == state
 
 
 def test_a_path_that_is_back_is_not_broken() -> None:
@@ -134,7 +134,7 @@ def test_a_path_that_is_back_is_not_broken() -> None:
     )
     it = phase(failure("connect"), back)
 
-    assert draw(result(it), it).inner.state == "good"
+    assert draw(it, MACHINES).inner.state == "good"
 
 
 def test_an_event_has_the_fields_of_the_event_viewer() -> None:

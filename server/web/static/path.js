@@ -1,5 +1,7 @@
-// The path page: states anew every two seconds, a walk when asked for, one listener bound again.
+// The path page: states anew every two seconds, a walk when asked for, one listener bound again;
+// the list of scenarios anew when a run begins or ends.
 
+import { follow } from "./live.js";
 import { ask, byId, note, part, startPage } from "./page.js";
 import { writeTimes } from "./times.js";
 
@@ -7,6 +9,7 @@ const PERIOD = 2000; // milliseconds
 
 const place = byId("listeners");
 const button = byId("walk");
+const scenarios = byId("scenario-list"); // there may be none
 let walked = "walked" in place.dataset;
 let shown = "";
 
@@ -54,6 +57,13 @@ async function rebind(number) {
   await refresh();
 }
 
+async function listScenarios() {
+  const found = await part("/path", "scenarios");
+  if (!found) return;
+  scenarios.innerHTML = found.html;
+  writeTimes(scenarios);
+}
+
 button.addEventListener("click", (event) => {
   event.preventDefault();
   if (!button.hasAttribute("aria-disabled")) walk();
@@ -63,3 +73,7 @@ place.addEventListener("click", ({ target }) => {
 });
 startPage([["w", "walk the paths", () => button.click()]]);
 setInterval(refresh, PERIOD);
+if (scenarios) {
+  const { after } = scenarios.dataset;
+  follow("/api/bindpost/v1/scenarios/stream", ["begun", "ended"], Number(after), listScenarios);
+}

@@ -1,12 +1,15 @@
-"""What a run found, as plain values: for the table, `--json`, the report and the evidence."""
+"""What a run found: for the table, `--json`, the report, the evidence, the API and its page."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
-Outcome = Literal["held", "failed", "skipped"]
+from bindpost.config.scenario import Scenario
+
+Outcome = Literal["running", "held", "failed", "skipped", "stopped"]
+"""What became of a run; `running` is one that was looked at while it went on."""
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,7 @@ class ScenarioResult(_Value, frozen=True, kw_only=True):
     title: str
     outcome: Outcome
     reason: str = ""
-    """Why it was skipped."""
+    """Why it was skipped, or ended before its time."""
     articles: tuple[str, ...] = ()
     cause: str = ""
     story: str = ""
@@ -100,3 +103,14 @@ class ScenarioResult(_Value, frozen=True, kw_only=True):
     substitutes: tuple[str, ...] = ()
     """Which stand-ins took the place of programs that are not installed."""
     phases: tuple[PhaseResult, ...] = ()
+
+    @classmethod
+    def of(cls, scenario: Scenario, **found: Any) -> Self:  # Any: the fields above
+        """Give a scenario's result: what its file tells, and what was found."""
+        return cls(
+            title=scenario.title,
+            articles=scenario.articles,
+            cause=scenario.cause,
+            story=scenario.story.strip(),
+            **found,
+        )
