@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,7 +138,7 @@ class Laboratory:
         except OSError as error:
             raise UnknownScenarioError(f"The report of {name} has gone: {error}.") from None
 
-    async def follow(self, after: int) -> AsyncIterator[objects.Told]:
+    async def follow(self, after: int) -> AsyncGenerator[objects.Told, None]:
         """Give what is remembered behind a cursor, then what happens, without an end."""
         after = after if after <= self.sequence else 0
         while True:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from bindpost import events
 
-from .result import Event, Hop, PhaseResult, Visit
+from .result import LoggedEvent, PhaseResult, Visit, WalkedHop
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 """Has drawing.html, a macro that shows a `Drawing`."""
@@ -125,7 +125,7 @@ def _recovered(phase: PhaseResult) -> bool:
     return events.PATH_RECOVERED.id in ids
 
 
-def _last_failure(logged: Sequence[Event]) -> Event | None:
+def _last_failure(logged: Sequence[LoggedEvent]) -> LoggedEvent | None:
     return next((event for event in reversed(logged) if event.id in _FAILURES), None)
 
 
@@ -180,7 +180,7 @@ def _outer(phase: PhaseResult, visit: Visit | None) -> Link:
     return Link(name="Internet", state=state, label=_REACHED.get(visit.reached, visit.reached))
 
 
-def _steps(hops: Sequence[Hop], failure: Event | None, place: str) -> Iterator[Step]:
+def _steps(hops: Sequence[WalkedHop], failure: LoggedEvent | None, place: str) -> Iterator[Step]:
     """Give the hops that `bindpost check` walked, and the broken one that only the event tells."""
     broken = False
     for hop in hops:

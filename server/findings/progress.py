@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from .result import Check, Event, ScenarioResult, Visit
+from .result import Check, LoggedEvent, ScenarioResult, Visit
 
 Kind = Literal["begun", "phase", "step", "event", "visit", "verdict", "ended"]
 
@@ -25,7 +25,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     phase: str = ""
     words: str
-    event: Event | None = None
+    event: LoggedEvent | None = None
     visit: Visit | None = None
     checks: tuple[Check, ...] = ()
 

@@ -25,7 +25,7 @@ class Check(_Value, frozen=True, kw_only=True):
     held: bool
 
 
-class Event(_Value, frozen=True, kw_only=True):
+class LoggedEvent(_Value, frozen=True, kw_only=True):
     """An event of the catalogue as it was logged."""
 
     time: str
@@ -39,7 +39,7 @@ class Event(_Value, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
 
 
-class Hop(_Value, frozen=True, kw_only=True):
+class WalkedHop(_Value, frozen=True, kw_only=True):
     """A hop of the bind path as `bindpost check` walked it; see `bindpost.proxy.provider.Hop`."""
 
     name: str
@@ -74,8 +74,8 @@ class PhaseResult(_Value, frozen=True, kw_only=True):
     """What ran on each machine: `proxy: a Winsock Proxy`."""
     files: dict[str, str] = {}
     via: str = ""
-    hops: tuple[Hop, ...] = ()
-    events: tuple[Event, ...] = ()
+    hops: tuple[WalkedHop, ...] = ()
+    events: tuple[LoggedEvent, ...] = ()
     visits: tuple[Visit, ...] = ()
     checks: tuple[Check, ...] = ()
     trouble: str = ""

@@ -9,7 +9,7 @@ from typing import Final
 from bindpost.config.scenario import NOT_ASKED, RUNS, Expect, ExpectedEvent, Role
 from bindpost.config.scenario_file import fill
 
-from ..findings.result import Check, Event, Visit
+from ..findings.result import Check, LoggedEvent, Visit
 
 ROLES: Final[Mapping[Role, str]] = {
     "exchange": "from the machine itself",
@@ -32,7 +32,7 @@ class Observed:
     exit: int | None
     stopped: int | None = None
     foretold: int | None = None
-    events: Sequence[Event]
+    events: Sequence[LoggedEvent]
     visits: Sequence[Visit]
 
 
@@ -42,10 +42,10 @@ def judge(expect: Expect, seen: Observed, values: Mapping[str, str]) -> tuple[Ch
 
 
 def find(
-    expected: Sequence[ExpectedEvent], events: Sequence[Event], values: Mapping[str, str]
-) -> list[Event | None]:
+    expected: Sequence[ExpectedEvent], events: Sequence[LoggedEvent], values: Mapping[str, str]
+) -> list[LoggedEvent | None]:
     """Give the event that meets each expectation, in order; None for one that hasn't come."""
-    found: list[Event | None] = []
+    found: list[LoggedEvent | None] = []
     at = 0
     for wanted in expected:
         here = [n for n in range(at, len(events)) if _is(events[n], wanted, values)]
@@ -95,7 +95,7 @@ def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> 
             )
 
 
-def _is(event: Event, wanted: ExpectedEvent, values: Mapping[str, str]) -> bool:
+def _is(event: LoggedEvent, wanted: ExpectedEvent, values: Mapping[str, str]) -> bool:
     strings = tuple(fill(text, values) for text in wanted.strings)
     return (
         (event.source, event.id) == (wanted.source, wanted.id)
@@ -130,7 +130,7 @@ def _wanted(wanted: ExpectedEvent, values: Mapping[str, str]) -> str:
     return f"{wanted.source} {wanted.id}{strings if wanted.strings else ''}{_fields(fields)}"
 
 
-def _event(event: Event, fields: Mapping[str, object]) -> str:
+def _event(event: LoggedEvent, fields: Mapping[str, object]) -> str:
     strings = f" ({', '.join(event.strings)})" if event.strings else ""
     shown = {name: event.fields.get(name, "none") for name in fields}
     return f"{event.source} {event.id}{strings}{_fields(shown)}"

@@ -67,16 +67,7 @@ class Process:
     ) -> Self:
         """Start it on a leash; raises `LabError` if there is no such program."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=folder,
-                env=environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-            )
+            process = await _spawn(command, folder)
         except OSError as error:
             raise _no_program(name, command, error) from None
         leash.hold(process.pid)
@@ -144,6 +135,31 @@ class Process:
         await self._process.wait()
         # Whoever waits looks at the status, which is there when this task is done.
         asyncio.get_running_loop().call_soon(self._news.set)
+
+
+async def _spawn(command: Sequence[str], folder: Path) -> asyncio.subprocess.Process:
+    """Start a program in a group of its own; being cancelled meanwhile ends the whole group."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env=environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio's own way would end the program, and not what that has started already.
+        with contextlib.suppress(OSError):
+            process = await starting
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        raise
 
 
 async def output_of(

@@ -14,7 +14,7 @@ from bindpost import __version__
 from bindpost.errors import ConfigError
 
 from ..findings.drawing import STATIC, TEMPLATES, draw
-from ..findings.result import Event, PhaseResult, ScenarioResult
+from ..findings.result import LoggedEvent, PhaseResult, ScenarioResult
 from ..findings.words import article, paragraphs
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -68,7 +68,7 @@ def _moment(time: str) -> tuple[str, str]:
     return f"{then.month}/{then.day}/{then:%y}", f"{then.hour % 12 or 12}{then::%M:%S %p}"
 
 
-def _errors(logged: Sequence[Event]) -> list[tuple[Event, list[tuple[str, str]]]]:
+def _errors(logged: Sequence[LoggedEvent]) -> list[tuple[LoggedEvent, list[tuple[str, str]]]]:
     """Give each error with what stands beside its sentence, and is not told already."""
     told: set[tuple[str, str]] = set()
     found = []

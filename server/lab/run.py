@@ -16,12 +16,12 @@ from bindpost.config.scenario_file import OVERLAID, ScenarioFile, fill
 from ..findings.progress import Kind, Progress, Watch
 from ..findings.result import (
     Check,
-    Event,
-    Hop,
+    LoggedEvent,
     Outcome,
     PhaseResult,
     ScenarioResult,
     Visit,
+    WalkedHop,
 )
 from . import evidence, judge
 from .leash import Leash
@@ -56,10 +56,10 @@ class _Seen:
     folder: Path
     files: dict[str, str] = field(default_factory=dict)
     via: str = ""
-    hops: tuple[Hop, ...] = ()
+    hops: tuple[WalkedHop, ...] = ()
     foretold: int | None = None
     visits: list[Visit] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[LoggedEvent] = field(default_factory=list)
     exit: int | None = None
     stopped: int | None = None
     trouble: str = ""
@@ -122,7 +122,7 @@ class Run:
         kind: Kind,
         words: str,
         *,
-        event: Event | None = None,
+        event: LoggedEvent | None = None,
         visit: Visit | None = None,
         checks: tuple[Check, ...] = (),
         phase: str = "",
@@ -251,7 +251,7 @@ class Run:
 
         await service.until(have_come, seconds)
 
-    def _logged(self) -> list[Event]:
+    def _logged(self) -> list[LoggedEvent]:
         """Give the service's events of this phase so far."""
         return [] if self._service is None else self._service.events[self._read :]
 

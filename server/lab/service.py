@@ -11,7 +11,7 @@ import msgspec
 
 from bindpost.config.scenario_file import OVERLAID, SETTINGS_FILE
 
-from ..findings.result import Event, Hop
+from ..findings.result import LoggedEvent, WalkedHop
 from .leash import Leash
 from .places import overlay
 from .process import PATIENCE, LabError, Process, output_of, python_module
@@ -34,7 +34,7 @@ class Service:
         leash: Leash,
         on_event: Callable[[], None],
     ) -> None:
-        self.events: list[Event] = []
+        self.events: list[LoggedEvent] = []
         self._leash = leash
         self._on_event = on_event
         self._folder = folder
@@ -48,7 +48,7 @@ class Service:
         """Its exit status; None while it runs, or before it was started."""
         return None if self._process is None else self._process.status
 
-    async def foretell(self) -> tuple[str, tuple[Hop, ...], int | None]:
+    async def foretell(self) -> tuple[str, tuple[WalkedHop, ...], int | None]:
         """
         Ask `bindpost check`: gives the bind path's URL, its hops, and the first code, 0 for none.
 
@@ -61,7 +61,7 @@ class Service:
         (self._folder / "check.json").write_bytes(output)
         try:
             (verdict,) = msgspec.json.decode(output, type=list[dict[str, Any]])
-            hops = msgspec.convert(verdict["hops"], tuple[Hop, ...])
+            hops = msgspec.convert(verdict["hops"], tuple[WalkedHop, ...])
         except (msgspec.MsgspecError, ValueError, KeyError):
             return "", (), None
         return str(verdict["via"]), hops, verdict["code"] or 0
@@ -110,9 +110,9 @@ class Service:
             self._on_event()
 
 
-def _event(record: Mapping[str, Any]) -> Event:
+def _event(record: Mapping[str, Any]) -> LoggedEvent:
     """Read a record of the JSON log."""
-    return Event(
+    return LoggedEvent(
         time=record["@timestamp"],
         source=record["Provider_Name"],
         id=record["EventID"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class RunsScenarios(Protocol):
         """Give the report of the last run as HTML; raises `UnknownScenarioError` without one."""
         ...
 
-    def follow(self, after: int) -> AsyncIterator[objects.Told]:
+    def follow(self, after: int) -> AsyncGenerator[objects.Told, None]:
         """
         Give what is remembered behind a cursor, then what happens, without an end.
 

@@ -8,15 +8,15 @@ import msgspec
 import pytest
 
 from bindpost.config.scenario import Expect, ExpectedEvent, ExpectedReach
-from bindpost.server.findings.result import Check, Event, Visit
+from bindpost.server.findings.result import Check, LoggedEvent, Visit
 from bindpost.server.lab.judge import Observed, judge
 
 VALUES = {"internet": "203.0.113.9"}
 
 
-def event(number: int, *strings: str, level: str = "Error", **fields: Any) -> Event:
+def event(number: int, *strings: str, level: str = "Error", **fields: Any) -> LoggedEvent:
     """Give an event of IMS's."""
-    return Event(
+    return LoggedEvent(
         time="2026-11-26T12:00:00Z",
         source="MSExchangeIMC",
         id=number,
@@ -36,7 +36,7 @@ def visit(role: str, reached: str) -> Visit:
 
 def wrong(
     expect: Expect,
-    *events: Event,
+    *events: LoggedEvent,
     exit_status: int | None = None,
     visits: tuple[Visit, ...] = (),
     **more: Any,

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from bindpost.server.findings.drawing import draw
-from bindpost.server.findings.result import Check, Event, Hop, PhaseResult, ScenarioResult, Visit
+from bindpost.server.findings.result import (
+    Check,
+    LoggedEvent,
+    PhaseResult,
+    ScenarioResult,
+    Visit,
+    WalkedHop,
+)
 from bindpost.server.lab.report import render
 
 MACHINES = {
@@ -21,9 +28,9 @@ MACHINES = {
 EVIL = "<script>alert(1)</script>"
 
 
-def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745") -> Event:
+def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745") -> LoggedEvent:
     """Give a 4007."""
-    return Event(
+    return LoggedEvent(
         time="2026-11-26T15:04:05.123456Z",
         source="MSExchangeIMC",
         id=4007,
@@ -36,7 +43,7 @@ def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745"
     )
 
 
-def phase(*events: Event, **more: Any) -> PhaseResult:
+def phase(*events: LoggedEvent, **more: Any) -> PhaseResult:
     """Give a phase."""
     given: dict[str, Any] = {
         "name": "fault",
@@ -92,10 +99,10 @@ def test_the_broken_hop_is_drawn_where_it_is(hop: str, via: str, where: str) -> 
 def test_the_walk_of_check_is_drawn() -> None:
     """The hops of `bindpost check` are drawn in order, and its own broken one only once."""
     hops = (
-        Hop(name="decision", target="0.0.0.0:25", ok=True, detail="remote"),
-        Hop(name="connect", target="10.25.0.1", ok=False, detail="refused", code=10050),
-        Hop(name="greeting", target="10.25.0.1", ok=None, detail=""),
-        Hop(name="serve", target="", ok=None, detail="would log 4007"),
+        WalkedHop(name="decision", target="0.0.0.0:25", ok=True, detail="remote"),
+        WalkedHop(name="connect", target="10.25.0.1", ok=False, detail="refused", code=10050),
+        WalkedHop(name="greeting", target="10.25.0.1", ok=None, detail=""),
+        WalkedHop(name="serve", target="", ok=None, detail="would log 4007"),
     )
     it = phase(failure("connect"), hops=hops)
 
@@ -122,7 +129,7 @@ def test_the_way_from_outside(reached: str, state: str) -> None:
 
 def test_a_path_that_is_back_is_not_broken() -> None:
     """After event 104 the 4007 before it is history."""
-    back = Event(
+    back = LoggedEvent(
         time="2026-11-26T15:04:06Z",
         source="bindpost",
         id=104,

@@ -14,7 +14,7 @@ from bindpost.server.lab.leash import Leash
 from bindpost.server.lab.process import Process
 
 def start(name, leash):
-    command = ["sh", "-c", f"exec 9>{name}; sleep 600 & sleep 600"]
+    command = ["sh", "-c", f"exec 9>{name}; sleep 600 >/dev/null 2>&1 & exec sleep 600"]
     return Process.start(name, command, folder=Path(), log=Path("log"), leash=leash)
 
 async def run():
