@@ -199,7 +199,8 @@ class Run:
         await self._wait_for_events(phase, values, _LATE)
         seen.exit = service.status
         if stop:
-            self._tell("step", "the service is asked to stop")
+            if seen.exit is None:
+                self._tell("step", "the service is asked to stop")
             seen.stopped = await service.stop()
 
     async def _restart(self, seen: _Seen, values: Mapping[str, str]) -> None:
@@ -222,7 +223,8 @@ class Run:
         self._tell("step", "bindpost serve is started")
         await service.start()
         status = service.status
-        self._tell("step", "the service is ready" if status is None else f"it ended with {status}")
+        came_to = "is ready" if status is None else f"ended with exit status {status}"
+        self._tell("step", f"the service {came_to}")
 
     def _note_events(self) -> None:
         """Tell of events that have come; one that came between two phases is the next one's."""

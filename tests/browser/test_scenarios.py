@@ -42,9 +42,9 @@ def test_a_scenario_is_run_and_watched(lab: str, open_page: OpenPage) -> None:
     """
     page = open_page()
     page.goto(f"{lab}/path")
-    page.locator("#scenario-list a").filter(has_text="no Microsoft Proxy Server").click()
-    expect(page.locator(".story")).to_contain_text("bind() fails with 10050")
-    fault, cure = page.locator("#phase-fault"), page.locator("#phase-cure-disable")
+    page.locator("#scenario-list a").filter(has_text="Another firewall is in use").click()
+    expect(page.locator(".story")).to_contain_text("control panel")
+    fault, cure = page.locator("#phase-fault"), page.locator("#phase-cure")
     expect(fault.get_by_text("event MSExchangeIMC 4007 (10050)")).to_be_hidden()
     fault.get_by_text("What is expected").click()
     expect(fault.get_by_text("event MSExchangeIMC 4007 (10050)")).to_be_visible()
@@ -56,6 +56,7 @@ def test_a_scenario_is_run_and_watched(lab: str, open_page: OpenPage) -> None:
     expect(logged).to_contain_text("10050", timeout=RUN)
     expect(fault.locator(".cable.bad").first).to_contain_text("connect: 10050")
     assert state_of(page) == "running"
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTEFACTS / "scenario-running.png", full_page=True)
     expect(page.locator(".facts-line .held")).to_be_visible(timeout=RUN)
     expect(cure).to_have_class("phase cure held")
@@ -72,7 +73,7 @@ def test_a_scenario_is_run_and_watched(lab: str, open_page: OpenPage) -> None:
     expect(page.locator("section.phase.fault h2")).to_contain_text("a proxy that is not there")
     expect(page.locator("section.phase.fault .event").first).to_be_visible()
     page.goto(f"{lab}/path")
-    expect(page.locator("#scenario-list li.held")).to_contain_text("q203116")
+    expect(page.locator("#scenario-list li.held")).to_contain_text("q193928-b")
 
 
 def test_a_scenario_needs_no_scripts(lab: str, open_page: OpenPage) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bindpost.client import Client, ScenarioRefusedError
+from bindpost.config.endpoint import Endpoint
 from bindpost.config.scenario_file import names
 from bindpost.server.findings.progress import Progress
 from bindpost.server.findings.result import Check, LoggedEvent, PhaseResult, ScenarioResult, Visit
@@ -20,6 +22,7 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web import scenario_objects as objects
 from bindpost.server.web.app import create_app
 from bindpost.server.web.run_rule import RunRule
+from bindpost.server.web.server import WebServer
 
 from .laboratory import ANYBODY, app_over, laboratory
 from .test_api_docs import section
@@ -278,6 +281,26 @@ async def test_a_form_leads_back_to_the_page(client: httpx.AsyncClient, lab: Lab
     assert (answer.status_code, answer.headers["location"]) == (303, "/path/short")
     assert (await client.get("/path/short")).headers["referrer-policy"] == "same-origin"
     await told_until(lab, "ended")
+
+
+async def test_from_python(lab: Laboratory, store: MemoryStore) -> None:
+    """The client lists, runs and stops them, and tells what the server says against it."""
+    server = WebServer(app_over(lab, store), Endpoint("127.0.0.1", 0))
+    await server.start()
+    client = Client(server.url)
+
+    def ask() -> list[str]:
+        with pytest.raises(ScenarioRefusedError, match="There is no scenario 'nothing'"):
+            client.run_scenario("nothing")
+        begun = client.run_scenario("hanging", only="fault")
+        with pytest.raises(ScenarioRefusedError, match="one scenario runs at a time"):
+            client.run_scenario("short")
+        return [begun.state, client.scenarios()[-1].state, client.stop_scenario("hanging").state]
+
+    try:
+        assert await asyncio.to_thread(ask) == ["running", "running", "stopped"]
+    finally:
+        await server.stop()
 
 
 async def test_an_app_without_a_laboratory(http: httpx.AsyncClient) -> None:
