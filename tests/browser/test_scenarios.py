@@ -61,7 +61,7 @@ def test_a_scenario_is_run_and_watched(lab: str, open_page: OpenPage) -> None:
     expect(page.locator(".facts-line .held")).to_be_visible(timeout=RUN)
     expect(cure).to_have_class("phase cure held")
     expect(cure.locator(".cable.good")).to_contain_text("mail delivered")
-    expect(page.locator("#said")).to_have_text(" held")
+    expect(page.locator("#said")).to_have_text("held")
     page.screenshot(path=ARTEFACTS / "scenario-held.png", full_page=True)
     phone = open_page(width=390, dark=True)
     phone.emulate_media(reduced_motion="reduce")

@@ -1,8 +1,8 @@
 // The path page: states anew every two seconds, a walk when asked for, one listener bound again;
 // the list of scenarios anew when a run begins or ends.
 
-import { follow } from "./live.js";
 import { ask, byId, note, part, startPage } from "./page.js";
+import { followRuns } from "./runs.js";
 import { writeTimes } from "./times.js";
 
 const PERIOD = 2000; // milliseconds
@@ -57,10 +57,14 @@ async function rebind(number) {
   await refresh();
 }
 
-async function listScenarios() {
+async function listScenarios({ kind }) {
+  if (!["begun", "ended"].includes(kind)) return;
   const found = await part("/path", "scenarios");
   if (!found) return;
+  const focused = scenarios.contains(document.activeElement) && document.activeElement;
+  const link = focused && `a[href="${focused.getAttribute("href")}"]`;
   scenarios.innerHTML = found.html;
+  if (link) scenarios.querySelector(link)?.focus();
   writeTimes(scenarios);
 }
 
@@ -73,7 +77,4 @@ place.addEventListener("click", ({ target }) => {
 });
 startPage([["w", "walk the paths", () => button.click()]]);
 setInterval(refresh, PERIOD);
-if (scenarios) {
-  const { after } = scenarios.dataset;
-  follow("/api/bindpost/v1/scenarios/stream", ["begun", "ended"], Number(after), listScenarios);
-}
+if (scenarios) followRuns(scenarios.dataset.after, listScenarios);

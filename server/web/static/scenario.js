@@ -1,17 +1,15 @@
 // A scenario's page: run and stop it, and show anew what the server has made of each step.
 
-import { follow } from "./live.js";
 import { ask, byId, part, startPage } from "./page.js";
+import { followRuns } from "./runs.js";
 import { writeTimes } from "./times.js";
-
-const STREAM = "/api/bindpost/v1/scenarios/stream";
-const KINDS = ["begun", "phase", "step", "event", "visit", "verdict", "ended"];
 
 const place = byId("run");
 const { name, after } = place.dataset;
 const toggled = new Map(); // what somebody has opened or closed, by its id
 let asking = false;
 let stale = false;
+let sending = false;
 
 /** Puts the newest state in; what comes while it is asked for is shown by one more look. */
 async function refresh() {
@@ -48,15 +46,19 @@ function keyOf(element) {
 
 function tell(told) {
   if (told.scenario !== name) return;
-  if (["verdict", "ended"].includes(told.kind)) byId("said").textContent = `${told.phase} ${told.words}`;
+  if (["verdict", "ended"].includes(told.kind)) {
+    byId("said").textContent = [told.phase, told.words].filter(Boolean).join(" ");
+  }
   refresh();
 }
 
 place.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (sending) return;
+  sending = true;
   const action = new URL(event.target.action).pathname.split("/").at(-1);
-  event.target.querySelector("button").disabled = true;
   await ask(`/api/bindpost/v1/scenarios/${name}/${action}`, { method: "POST" });
+  sending = false;
   refresh();
 });
 place.addEventListener("click", ({ target }) => {
@@ -67,4 +69,4 @@ startPage([
   ["r", "run the scenario", () => byId("start")?.click()],
   ["s", "stop it", () => byId("stop")?.click()],
 ]);
-follow(STREAM, KINDS, Number(after), tell);
+followRuns(after, tell);
