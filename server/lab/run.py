@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -97,7 +98,7 @@ class Run:
                 if self._phases[-1].trouble:
                     break
         finally:
-            await asyncio.shield(self._end())
+            await _to_its_end(self._end())
         complete = len(self._phases) == len(self._scenario.phase)
         held = complete and all(phase.held for phase in self._phases)
         result = self._result("held" if held else "failed")
@@ -289,6 +290,15 @@ class Run:
         for server in self._running.values():
             await server.stop()
         self._running.clear()
+
+
+async def _to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Do what must not be left half done; being cancelled meanwhile comes too late."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 def _observed(seen: _Seen) -> judge.Observed:
