@@ -26,6 +26,7 @@ from bindpost.server.web.server import WebServer
 
 from .laboratory import ANYBODY, app_over, laboratory
 from .test_api_docs import section
+from .test_stream import Events
 
 API = "/api/bindpost/v1/scenarios"
 
@@ -275,12 +276,58 @@ async def test_a_name_is_never_a_path(
 
 
 async def test_a_form_leads_back_to_the_page(client: httpx.AsyncClient, lab: Laboratory) -> None:
-    """Without scripts a form runs it, and the page shows how far it is."""
-    answer = await client.post("/path/short/run", headers={"Origin": "http://localhost:8025"})
+    """Without scripts forms run and stop it; the page's policy lets them say where they are from."""
+    origin = {"Origin": "http://localhost:8025"}
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/path/short")
-    assert (await client.get("/path/short")).headers["referrer-policy"] == "same-origin"
-    await told_until(lab, "ended")
+    for verb in ("run", "stop"):
+        answer = await client.post(f"/path/hanging/{verb}", headers=origin)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/path/hanging")
+
+    page = await client.get("/path/hanging")
+    assert page.headers["referrer-policy"] == "same-origin"
+    assert "it was stopped" in page.text
+
+
+@pytest.mark.parametrize(
+    ("after", "seen", "first"),
+    [("0", None, 1), ("999", None, 1), ("1", None, 2), ("0", "2", 3)],
+    ids=["replay", "another server's", "after", "last seen"],
+)
+async def test_the_stream_goes_on_from_a_cursor(
+    client: httpx.AsyncClient,
+    lab: Laboratory,
+    store: MemoryStore,
+    after: str,
+    seen: str | None,
+    first: int,
+) -> None:
+    """What is remembered behind a cursor comes first; a header counts more than the query."""
+    assert (await client.post(f"{API}/hanging/run")).status_code == 202
+    await told_until(lab, "phase")
+    await client.post(f"{API}/hanging/stop")
+    server = WebServer(app_over(lab, store), Endpoint("127.0.0.1", 0))
+    await server.start()
+    headers = {} if seen is None else {"Last-Event-ID": seen}
+    try:
+        async with (
+            httpx.AsyncClient(base_url=server.url) as asking,
+            asking.stream(
+                "GET", f"{API}/stream", params={"after": after}, headers=headers
+            ) as answer,
+        ):
+            told = Events(answer)
+            found = [await told.next() for _ in range(3 - first + 1)]
+    finally:
+        await server.stop()
+
+    assert [number for _, number, _ in found] == list(range(first, 4))
+    kind, _, data = found[-1]
+    assert (kind, data["kind"], data["scenario"], data["words"]) == (
+        "ended",
+        "ended",
+        "hanging",
+        "stopped: it was stopped",
+    )
 
 
 async def test_from_python(lab: Laboratory, store: MemoryStore) -> None:
