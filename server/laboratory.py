@@ -20,7 +20,7 @@ from bindpost.log import get_logger
 
 from .findings.progress import Progress
 from .findings.result import ScenarioResult
-from .lab.archive import REPORT, Archive, Kept
+from .lab.archive import Archive, Kept
 from .lab.bench import run_all
 from .lab.process import LabError
 from .lab.run import reason_to_skip
@@ -91,7 +91,7 @@ class Laboratory:
         file = await self._find(name)
         short = await self._describe(file)
         run, kept = self._run_of(name), self._kept.get(name)
-        has_report = run is None and kept is not None and (kept.folder / REPORT).is_file()
+        has_report = run is None and kept is not None and kept.report is not None
         result = None if kept is None else kept.result
         return objects.WholeScenario(
             **msgspec.structs.asdict(short),
@@ -131,12 +131,10 @@ class Laboratory:
         """Give the report of the last run; raises `UnknownScenarioError`."""
         await self._find(name)
         kept = self._kept.get(name)
-        if kept is None or self._run_of(name) is not None:
-            raise UnknownScenarioError(f"There is no report of {name}: it has not run to an end.")
-        try:
-            return await asyncio.to_thread((kept.folder / REPORT).read_text, "utf-8")
-        except OSError as error:
-            raise UnknownScenarioError(f"The report of {name} has gone: {error}.") from None
+        report = None if kept is None or self._run_of(name) is not None else kept.report
+        if report is None:
+            raise UnknownScenarioError(f"There is no report of {name}: run it, to its end.")
+        return await asyncio.to_thread(report.read_text, "utf-8")
 
     async def follow(self, after: int) -> AsyncGenerator[objects.Told, None]:
         """Give what is remembered behind a cursor, then what happens, without an end."""
@@ -215,6 +213,9 @@ class Laboratory:
             result = _failed(run, f"it had not ended after {self._run_limit:g} seconds")
         except LabError as error:
             result = _failed(run, str(error))
+        except OSError as error:
+            _LOG.error(events.SCENARIO_BROKEN, scenario=run.file.name, error=str(error))
+            result = _failed(run, f"its evidence can't be kept: {error}")
         except Exception as error:
             _LOG.exception(events.SCENARIO_BROKEN, scenario=run.file.name, error=repr(error))
             result = _failed(run, f"a fault of bindpost's, which its log tells: {error}")
@@ -222,13 +223,14 @@ class Laboratory:
 
     async def _finish(self, run: _Run, folder: Path | None, result: ScenarioResult) -> None:
         run.finishing = True
+        kept = Kept(run.since, result, None)
         if folder is not None:
             try:
                 kept = await asyncio.to_thread(self._archive.finish, folder, result)
             except OSError as error:
                 result = _failed(run, f"its results can't be kept: {error}")
-                kept = Kept(run.since, folder, result)
-            self._kept[run.file.name] = kept
+                kept = Kept(run.since, result, None)
+        self._kept[run.file.name] = kept
         self._run = None
         _LOG.info(
             events.SCENARIO_ENDED,

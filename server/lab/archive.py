@@ -24,11 +24,17 @@ _NAME: Final = re.compile(r"(\d{8}T\d{12}Z)-[a-z0-9][a-z0-9.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A run that is kept: when it began, where its evidence is, what it found."""
+    """A run: when it began, what it found, where its evidence is, None if that isn't kept."""
 
     when: datetime
-    folder: Path
     result: ScenarioResult
+    folder: Path | None
+
+    @property
+    def report(self) -> Path | None:
+        """The file of its report; None when there is none, or none any more."""
+        path = None if self.folder is None else self.folder / REPORT
+        return path if path is not None and path.is_file() else None
 
 
 @final
@@ -61,7 +67,7 @@ class Archive:
         """Write a run's results and its report."""
         (folder / RESULTS).write_bytes(msgspec.json.format(msgspec.json.encode([result])))
         (folder / REPORT).write_text(render([result]), "utf-8")
-        return Kept(_when(folder), folder, result)
+        return Kept(_when(folder), result, folder)
 
     def newest(self) -> dict[str, Kept]:
         """Give the newest run of each scenario by its name; what can't be read is left out."""
@@ -83,7 +89,7 @@ class Archive:
                 )
             except (OSError, msgspec.MsgspecError):
                 continue  # it did not come to its end, or another version wrote it
-            yield Kept(_when(folder), folder, result)
+            yield Kept(_when(folder), result, folder)
 
     def _folders(self) -> list[Path]:
         """Give the folders of the runs, the newest first; nothing else in the root is ours."""

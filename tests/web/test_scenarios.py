@@ -60,10 +60,10 @@ async def client(lab: Laboratory, store: MemoryStore) -> AsyncIterator[httpx.Asy
         yield client
 
 
-async def told_until(lab: Laboratory, kind: str) -> list[objects.Told]:
-    """Give what is told from the beginning to the first of a kind."""
+async def told_until(lab: Laboratory, kind: str, after: int = 0) -> list[objects.Told]:
+    """Give what is told behind a cursor, up to the first of a kind."""
     found = []
-    async with aclosing(lab.follow(0)) as progress:
+    async with aclosing(lab.follow(after)) as progress:
         async for told in progress:
             found.append(told)
             if told.kind == kind:
@@ -276,7 +276,7 @@ async def test_a_name_is_never_a_path(
 
 
 async def test_a_form_leads_back_to_the_page(client: httpx.AsyncClient, lab: Laboratory) -> None:
-    """Without scripts forms run and stop it; the page's policy lets them say where they are from."""
+    """Without scripts forms run and stop it; the page lets them say where they are from."""
     origin = {"Origin": "http://localhost:8025"}
 
     for verb in ("run", "stop"):
@@ -286,6 +286,21 @@ async def test_a_form_leads_back_to_the_page(client: httpx.AsyncClient, lab: Lab
     page = await client.get("/path/hanging")
     assert page.headers["referrer-policy"] == "same-origin"
     assert "it was stopped" in page.text
+
+
+async def test_evidence_that_can_not_be_kept(store: MemoryStore, tmp_path: Path) -> None:
+    """The run fails before anything is started, says why, and another may be tried."""
+    (tmp_path / "file").touch()
+    lab = laboratory(tmp_path / "file")
+    async with client_of(lab, store) as client:
+        for seen in range(2):
+            assert (await client.post(f"{API}/hanging/run")).status_code == 202
+            told = await told_until(lab, "ended", after=seen)
+            found = (await client.get(f"{API}/hanging")).json()
+            assert "its evidence can't be kept" in told[-1].words
+            assert (found["state"], found["report"]) == ("failed", None)
+            assert (await client.get(f"{API}/hanging/report")).status_code == 404
+    await lab.close()
 
 
 @pytest.mark.parametrize(
