@@ -37,6 +37,8 @@ from .objects import (
     Object,
     Path,
     Recipient,
+    Scenario,
+    ScenarioPhase,
     Session,
     TranscriptLine,
     Trouble,
@@ -69,6 +71,9 @@ __all__ = [
     "Path",
     "Recipient",
     "ReleaseRefusedError",
+    "Scenario",
+    "ScenarioPhase",
+    "ScenarioRefusedError",
     "Session",
     "TranscriptLine",
     "Trouble",
@@ -81,6 +86,8 @@ _LONGEST_WAIT: Final = 300.0
 """Seconds that one request may wait; a longer wait is several requests."""
 _LONGEST_WALK: Final = 30.0
 """Seconds that the server gives to a walk of its paths, or to an attempt to bind."""
+_LONGEST_STOP: Final = 60.0
+"""Seconds that the programs of a scenario may take to end."""
 _SILENCE: Final = 60.0
 """Seconds in which a stream must say something; the server does so every 15."""
 _CHUNK: Final = 64 * 1024
@@ -109,6 +116,10 @@ class ListenerBoundError(BindpostError):
     """The server has nothing to bind again: no such listener, or it is bound."""
 
 
+class ScenarioRefusedError(BindpostError):
+    """The server runs or stops no such scenario: it may not, it can't, or there is none."""
+
+
 ANY_EVENT: Final = EventFilter()
 """The filter that leaves nothing out."""
 
@@ -128,6 +139,10 @@ class _Listeners(Object, frozen=True):
 
 class _Paths(Object, frozen=True):
     paths: tuple[Path, ...]
+
+
+class _Scenarios(Object, frozen=True):
+    scenarios: tuple[Scenario, ...]
 
 
 class _Page(Object, frozen=True):
@@ -351,6 +366,29 @@ class Client:
         if status >= 400:
             raise ListenerBoundError(f"{self.url}: {body.decode('utf-8', 'replace')}")
         return self._read(body, Listener, path)
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Give every lab scenario, and how its last run stands."""
+        return self._decode("GET", f"{_API}/scenarios", _Scenarios).scenarios
+
+    def run_scenario(self, name: str, *, only: str | None = None) -> Scenario:
+        """
+        Have a lab scenario run, or `only` one of its phases; returns when the run has begun.
+
+        Raises `ScenarioRefusedError` with what the server says.
+        """
+        return self._ask_for_run(name, f"run{_query(only=only)}")
+
+    def stop_scenario(self, name: str) -> Scenario:
+        """End a run; returns when all has ended. Raises `ScenarioRefusedError`."""
+        return self._ask_for_run(name, "stop")
+
+    def _ask_for_run(self, name: str, verb: str) -> Scenario:
+        path = f"{_API}/scenarios/{quote(name, safe='')}/{verb}"
+        status, body = self._ask("POST", path, wait=_LONGEST_STOP, passing=(403, 404, 409))
+        if status >= 400:
+            raise ScenarioRefusedError(f"{self.url}: {body.decode('utf-8', 'replace')}")
+        return self._read(body, Scenario, path)
 
     def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
         """Give the newest events, newest first; `limit` 0 means all."""

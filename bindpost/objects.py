@@ -344,6 +344,32 @@ class Path(Listener, frozen=True):
     sentence: str
 
 
+class ScenarioPhase(Object, frozen=True):
+    """A phase of a lab scenario; `kind` is healthy, fault or cure."""
+
+    name: str
+    title: str
+    kind: str
+
+
+class Scenario(Object, frozen=True):
+    """
+    A lab scenario, and how its last run stands.
+
+    `obstacle` says why it can't be run there, empty if it can. `state` is idle, running, held,
+    failed, skipped or stopped; `since` is when that run began, None without one.
+    """
+
+    name: str
+    title: str
+    articles: tuple[str, ...]
+    cause: str
+    phases: tuple[ScenarioPhase, ...]
+    obstacle: str
+    state: str
+    since: datetime | None
+
+
 class Event(Object, frozen=True):
     """
     An event of the catalogue that the server has logged.

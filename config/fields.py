@@ -85,7 +85,9 @@ class Field:
         if self.is_list:
             return "a list of file names" if self.kind == "file" else "a list of strings"
         if typing.get_origin(self.type) is dict:
-            return "a table of strings"
+            values = typing.get_args(self.type)[1]
+            both = typing.get_origin(values) is types.UnionType
+            return "a table of strings, or of lists of them" if both else "a table of strings"
         nouns: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
         kinds = {"file": "a file name", "endpoint": 'an endpoint such as "127.0.0.1:1025"'}
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")
@@ -194,7 +196,7 @@ def _shape(bare: Any) -> tuple[Shape, Tables]:
 def _is_string(annotation: Any) -> bool:
     if typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
-    return annotation is str
+    return annotation in (str, str | tuple[str, ...])
 
 
 def _default(info: msgspec.structs.FieldInfo) -> object:

@@ -497,6 +497,24 @@ class Webhook(_Table, frozen=True):
     ] = 5.0
 
 
+class Lab(_Table, frozen=True):
+    """Lab scenarios, run from the web side, `[lab]` (docs/lab.md)."""
+
+    from_web: Annotated[
+        Literal["loopback", "on", "off"],
+        Meta(
+            description="Who may run scenarios over HTTP: loopback = whoever may use a web "
+            "endpoint that only this machine reaches; on = also whoever has logged in to another; "
+            "off = nobody."
+        ),
+    ] = "loopback"
+    scenarios: Annotated[
+        FileName,
+        Meta(description="Folder of scenarios of one's own, *.toml; empty = only bindpost's."),
+    ] = ""
+    keep: Annotated[int, Meta(ge=1, le=1000, description="Runs whose evidence is kept.")] = 20
+
+
 class Mailpit(_Table, frozen=True):
     """Where the API of Mailpit and MailHog is safer than theirs, `[mailpit]` (docs/api.md)."""
 
@@ -554,4 +572,5 @@ class Settings(_Table, frozen=True):
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()
+    lab: Lab = Lab()
     mailpit: Mailpit = Mailpit()

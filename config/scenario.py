@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -18,6 +19,8 @@ Reached = Literal[
     "untried", "mail", "banner", "other banner", "closed", "silent", "refused", "unreachable"
 ]
 """What somebody gets who dials the listener; docs/lab.md tells them apart."""
+Pattern = str | tuple[str, ...]
+"""A part of a text, or several of which one must be in it."""
 Text = Annotated[str, Meta(extra={"kind": "text"})]
 """A text of any number of lines."""
 
@@ -35,11 +38,22 @@ class ExpectedEvent(_Table, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="Its insertion strings; empty = whatever they are.")
     ] = ()
     fields: Annotated[
-        dict[str, str],
+        dict[str, Pattern],
         Meta(
-            description="Fields beside the sentence (`hop`, `peer`), each with a part of its text."
+            description="Fields beside the sentence (`hop`, `peer`), each with a part of its text, "
+            "or with several in a list, of which one must be in it."
         ),
     ] = {}
+    optional: Annotated[
+        bool, Meta(description="Whether it may stay away; if it comes, it is no surprise.")
+    ] = False
+
+    def alternatives(self) -> Mapping[str, tuple[str, ...]]:
+        """Give for each field the texts of which one must be in it."""
+        return {
+            name: (pattern,) if isinstance(pattern, str) else pattern
+            for name, pattern in self.fields.items()
+        }
 
 
 class ExpectedReach(_Table, frozen=True, kw_only=True):

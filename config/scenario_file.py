@@ -42,6 +42,8 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 SETTINGS_FILE: Final = "bindpost.toml"
 OVERLAID: Final = frozenset({"etc/hosts", "etc/services"})
 """Files that the service sees in place of the machine's own."""
+RESERVED: Final = frozenset({"stream"})
+"""Names that mean something else in the API."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -79,6 +81,23 @@ def load(name: str) -> ScenarioFile:
         )
     file = _folder() / f"{name}.toml"
     return read_text(name, file.read_text("utf-8"), Path(file.name))
+
+
+def load_folder(folder: Path) -> dict[str, ScenarioFile]:
+    """
+    Load the scenarios of a folder by their names, which bindpost's own must not have.
+
+    Raises `ConfigError`.
+    """
+    if not folder.is_dir():
+        raise ConfigError(str(folder), "is no folder of scenarios")
+    found = {path.stem: load(str(path)) for path in sorted(folder.glob("*.toml"))}
+    for name, file in found.items():
+        if not _NAME.fullmatch(name):
+            raise ConfigError(file.origin, "name it with small letters, digits, - and .")
+        if name in RESERVED or name in names():
+            raise ConfigError(file.origin, f"{name} is taken; give it another name")
+    return found
 
 
 def read_text(name: str, text: str, path: Path) -> ScenarioFile:
@@ -151,8 +170,14 @@ def _of_phase(
         yield f"{key}.files", f"there is no {SETTINGS_FILE}"
     yield from _of_files(f"{key}.files", phase.files)
     for number, event in enumerate(phase.expect.event):
-        for text in (*event.strings, *event.fields.values()):
-            yield from _of_text(f"{key}.expect.event[{number}]", text)
+        own = f"{key}.expect.event[{number}]"
+        for text in event.strings:
+            yield from _of_text(own, text)
+        for name, texts in event.alternatives().items():
+            if not texts:
+                yield join(f"{own}.fields", name), "the list is empty, so nothing could match"
+            for text in texts:
+                yield from _of_text(own, text)
 
 
 def _of_files(key: str, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
+from bindpost.config.scenario_file import load_folder
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
@@ -32,6 +33,7 @@ from .store.events import EventStore
 from .store.store import MessageStore, Retention
 
 if TYPE_CHECKING:
+    from .lab.archive import Archive
     from .pop3.server import Pop3Server
     from .relay import Relay
     from .web.server import WebServer
@@ -66,6 +68,8 @@ class Bindpost:
         self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
         self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
+        own = settings.lab.scenarios
+        self._scenarios = load_folder(folder / own) if own else {}
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -120,8 +124,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are
-        until a restart. Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `lab` and the protocol log stay as
+        they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -158,8 +162,10 @@ class Bindpost:
         if self.settings.web == "off":
             return
         # Imported only here: who wants no web waits for none of it at start.
+        from .laboratory import Laboratory
         from .web.access import Access
         from .web.app import Compatibility, create_app
+        from .web.run_rule import RunRule
         from .web.server import WebServer
 
         settings = self.settings.web_access
@@ -167,6 +173,8 @@ class Bindpost:
         endpoint = Endpoint.parse(self.settings.web)
         overview = Overview(self.listeners)
         stack.push_async_callback(overview.close)
+        laboratory = Laboratory(self._scenarios, self._archive())
+        stack.push_async_callback(laboratory.close)
         app = create_app(
             self.store,
             ready=self.ready.is_set,
@@ -175,6 +183,12 @@ class Bindpost:
             access=access,
             relay=self.relay,
             listeners=overview,
+            scenarios=laboratory,
+            run_rule=RunRule(
+                self.settings.lab.from_web,
+                is_exposed=lambda: self.web is None or self.web.is_exposed,
+                needs_login=not access.is_open,
+            ),
             webhooks=self.webhooks,
             activity=self.sessions.activity,
             compatibility=Compatibility(
@@ -209,6 +223,14 @@ class Bindpost:
     def pop3(self) -> Pop3Server | None:
         """The POP3 server, None when it is off."""
         return self._optional.pop3
+
+    def _archive(self) -> Archive:
+        """Give the place for what scenarios show: beside the mail, or nowhere for long."""
+        from .lab.archive import Archive
+
+        data = self._data()
+        root = data / "lab" if isinstance(data, Path) else None
+        return Archive(root, keep=self.settings.lab.keep)
 
     async def _become_ready(self) -> None:
         """Say that the service is ready once every listener that will be is bound."""

@@ -20,7 +20,8 @@ from .terminal import printable
 
 if TYPE_CHECKING:
     from bindpost.config.lab_hosts import Hosts
-    from bindpost.server.lab.result import ScenarioResult
+    from bindpost.server.findings.progress import Progress
+    from bindpost.server.findings.result import ScenarioResult
 
 EXIT_FAILED: Final = 1
 """A scenario did not meet its expectations, or none could be run."""
@@ -147,10 +148,12 @@ async def _run(
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
-    def tell(line: str) -> None:
-        click.echo(printable(line), err=True)
+    def watch(progress: Progress, so_far: ScenarioResult) -> None:
+        if progress.kind == "verdict" or so_far.outcome == "skipped":
+            words = " ".join(filter(None, (progress.phase, progress.words)))
+            click.echo(printable(f"{progress.scenario}: {words}"), err=True)
 
-    return await run_all(files, hosts, folder, jobs=jobs, tell=tell)
+    return await run_all(files, hosts, folder, jobs=jobs, watch=watch)
 
 
 def _load_all(chosen: Sequence[str]) -> list[ScenarioFile]:

@@ -33,6 +33,7 @@ from .inbox import (
     WEBHOOK_FAILED,
     WEBHOOK_ON,
 )
+from .lab import SCENARIO_BROKEN, SCENARIO_ENDED, SCENARIO_STARTED
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
@@ -125,6 +126,9 @@ __all__ = [
     "RELOAD_FAILED",
     "REQUEST_FAILED",
     "RETENTION_SWEPT",
+    "SCENARIO_BROKEN",
+    "SCENARIO_ENDED",
+    "SCENARIO_STARTED",
     "SERVICES_HOP",
     "SERVICE_STARTED",
     "SERVICE_START_FAILED",

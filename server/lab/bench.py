@@ -9,49 +9,45 @@ from pathlib import Path
 from bindpost.config.lab_hosts import Hosts
 from bindpost.config.scenario_file import ScenarioFile
 
+from ..findings.progress import Progress, Watch
+from ..findings.result import ScenarioResult
+from .leash import Leash
 from .places import Ports, check_addresses
 from .process import LabError
-from .result import ScenarioResult
-from .run import Run, Tell, reason_to_skip
+from .run import Run, reason_to_skip
 
 
 async def run_all(
-    files: Sequence[ScenarioFile], hosts: Hosts, folder: Path, *, jobs: int, tell: Tell
+    files: Sequence[ScenarioFile], hosts: Hosts, folder: Path, *, jobs: int, watch: Watch
 ) -> list[ScenarioResult]:
     """
     Run scenarios and give their results in order; what can't be run here is skipped with a reason.
 
     On isolated machines they run one at a time, because each takes the ports that it names. Being
-    cancelled ends everything that was started. Raises `LabError` if the machines lack an address.
+    cancelled ends everything that was started, and so does being killed. Raises `LabError` if the
+    machines lack an address.
     """
     check_addresses(hosts)
     ports = Ports(hosts)
     slots = asyncio.Semaphore(1 if hosts.isolated else jobs)
 
-    async def run_one(file: ScenarioFile) -> ScenarioResult:
+    async def run_one(file: ScenarioFile, leash: Leash) -> ScenarioResult:
         async with slots:
             reason = await asyncio.to_thread(reason_to_skip, file)
             if reason:
-                tell(f"{file.name}: skipped, {reason}")
-                return _skipped(file, reason)
-            return await Run(file, ports.place(file.scenario), folder / file.name, tell).run()
+                return _skip(file, reason, watch)
+            place = ports.place(file.scenario)
+            return await Run(file, place, folder / file.name, watch=watch, leash=leash).run()
 
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run_one(file)) for file in files]
+        async with Leash() as leash, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_one(file, leash)) for file in files]
     except* LabError as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-def _skipped(file: ScenarioFile, reason: str) -> ScenarioResult:
-    scenario = file.scenario
-    return ScenarioResult(
-        name=file.name,
-        title=scenario.title,
-        outcome="skipped",
-        reason=reason,
-        articles=scenario.articles,
-        cause=scenario.cause,
-        story=scenario.story.strip(),
-    )
+def _skip(file: ScenarioFile, reason: str, watch: Watch) -> ScenarioResult:
+    result = ScenarioResult.of(file.scenario, name=file.name, outcome="skipped", reason=reason)
+    watch(Progress(scenario=file.name, kind="ended", words=f"skipped, {reason}"), result)
+    return result

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from .result import PhaseResult, Visit
+from ..findings.result import PhaseResult, Visit
 
 _ANSI: Final = (".ini", ".txt")
 """The Proxy Client's files, which KB Q181420 wants in ANSI."""

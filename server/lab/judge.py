@@ -9,9 +9,9 @@ from typing import Final
 from bindpost.config.scenario import NOT_ASKED, RUNS, Expect, ExpectedEvent, Role
 from bindpost.config.scenario_file import fill
 
-from .result import Check, Event, Visit
+from ..findings.result import Check, LoggedEvent, Visit
 
-_ROLES: Final[Mapping[Role, str]] = {
+ROLES: Final[Mapping[Role, str]] = {
     "exchange": "from the machine itself",
     "proxy": "from the proxy",
     "internet": "from outside",
@@ -32,7 +32,7 @@ class Observed:
     exit: int | None
     stopped: int | None = None
     foretold: int | None = None
-    events: Sequence[Event]
+    events: Sequence[LoggedEvent]
     visits: Sequence[Visit]
 
 
@@ -42,10 +42,10 @@ def judge(expect: Expect, seen: Observed, values: Mapping[str, str]) -> tuple[Ch
 
 
 def find(
-    expected: Sequence[ExpectedEvent], events: Sequence[Event], values: Mapping[str, str]
-) -> list[Event | None]:
+    expected: Sequence[ExpectedEvent], events: Sequence[LoggedEvent], values: Mapping[str, str]
+) -> list[LoggedEvent | None]:
     """Give the event that meets each expectation, in order; None for one that hasn't come."""
-    found: list[Event | None] = []
+    found: list[LoggedEvent | None] = []
     at = 0
     for wanted in expected:
         here = [n for n in range(at, len(events)) if _is(events[n], wanted, values)]
@@ -56,13 +56,13 @@ def find(
 
 def _checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> Iterator[Check]:
     if expect.check != NOT_ASKED:
-        yield _check("bindpost check foretells", _code(expect.check), _code(seen.foretold))
+        yield _check("bindpost check foretells", in_words(expect.check), in_words(seen.foretold))
     yield _check(
         "service", _status(None if expect.exit == RUNS else expect.exit), _status(seen.exit)
     )
     yield from _event_checks(expect, seen, values)
     visits = {visit.role: visit for visit in seen.visits}
-    for role, words in _ROLES.items():
+    for role, words in ROLES.items():
         wanted = getattr(expect.reach, role)
         if wanted != "untried":
             yield _check(
@@ -77,6 +77,8 @@ def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> 
     for wanted, event in zip(expect.event, found, strict=True):
         came = any(_is(other, wanted, values) for other in seen.events)
         missing = "came too early" if came else "did not come"
+        if event is None and wanted.optional:
+            continue
         yield Check(
             what=f"event {wanted.id}",
             expected=_wanted(wanted, values),
@@ -93,14 +95,14 @@ def _event_checks(expect: Expect, seen: Observed, values: Mapping[str, str]) -> 
             )
 
 
-def _is(event: Event, wanted: ExpectedEvent, values: Mapping[str, str]) -> bool:
+def _is(event: LoggedEvent, wanted: ExpectedEvent, values: Mapping[str, str]) -> bool:
     strings = tuple(fill(text, values) for text in wanted.strings)
     return (
         (event.source, event.id) == (wanted.source, wanted.id)
         and (not strings or event.strings == strings)
         and all(
-            fill(text, values) in str(event.fields.get(name, ""))
-            for name, text in wanted.fields.items()
+            any(fill(text, values) in str(event.fields.get(name, "")) for text in texts)
+            for name, texts in wanted.alternatives().items()
         )
     )
 
@@ -109,7 +111,8 @@ def _check(what: str, expected: str, observed: str) -> Check:
     return Check(what=what, expected=expected, observed=observed, held=expected == observed)
 
 
-def _code(code: int | None) -> str:
+def in_words(code: int | None) -> str:
+    """Say what `bindpost check` foretells: with which code a bind would fail, 0 for none."""
     if code is None:
         return "was not asked"
     return f"it would fail with {code}" if code else "it would bind"
@@ -121,11 +124,13 @@ def _status(status: int | None) -> str:
 
 def _wanted(wanted: ExpectedEvent, values: Mapping[str, str]) -> str:
     strings = f" ({', '.join(fill(text, values) for text in wanted.strings)})"
-    fields = {name: fill(text, values) for name, text in wanted.fields.items()}
+    fields = {
+        name: fill(" or ".join(texts), values) for name, texts in wanted.alternatives().items()
+    }
     return f"{wanted.source} {wanted.id}{strings if wanted.strings else ''}{_fields(fields)}"
 
 
-def _event(event: Event, fields: Mapping[str, object]) -> str:
+def _event(event: LoggedEvent, fields: Mapping[str, object]) -> str:
     strings = f" ({', '.join(event.strings)})" if event.strings else ""
     shown = {name: event.fields.get(name, "none") for name in fields}
     return f"{event.source} {event.id}{strings}{_fields(shown)}"

@@ -15,6 +15,8 @@ from typing import Final, Self
 
 from bindpost.errors import BindpostError
 
+from .leash import Leash
+
 PATIENCE: Final = 45.0
 """Seconds for a program to get up, or for an event to come."""
 LEAVE: Final = 15.0
@@ -38,11 +40,16 @@ class Process:
     """
 
     def __init__(
-        self, name: str, process: asyncio.subprocess.Process, on_line: Callable[[str], None] | None
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        leash: Leash,
+        on_line: Callable[[str], None] | None,
     ) -> None:
         self.name = name
         self._last: deque[str] = deque(maxlen=_KEPT)
         self._process = process
+        self._leash = leash
         self._on_line = on_line
         self._news = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
@@ -55,23 +62,16 @@ class Process:
         *,
         folder: Path,
         log: Path,
+        leash: Leash,
         on_line: Callable[[str], None] | None = None,
     ) -> Self:
-        """Start it; raises `LabError` if there is no such program."""
+        """Start it on a leash; raises `LabError` if there is no such program."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=folder,
-                env=environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-            )
+            process = await _spawn(command, folder)
         except OSError as error:
             raise _no_program(name, command, error) from None
-        self = cls(name, process, on_line)
+        leash.hold(process.pid)
+        self = cls(name, process, leash, on_line)
         self._pump = asyncio.create_task(self._read(log))
         return self
 
@@ -112,6 +112,7 @@ class Process:
                 await asyncio.wait_for(self._process.wait(), LEAVE)
         self.kill()
         status = await self._process.wait()
+        self._leash.let_go(self._process.pid)
         await self._pump
         return status
 
@@ -134,6 +135,31 @@ class Process:
         await self._process.wait()
         # Whoever waits looks at the status, which is there when this task is done.
         asyncio.get_running_loop().call_soon(self._news.set)
+
+
+async def _spawn(command: Sequence[str], folder: Path) -> asyncio.subprocess.Process:
+    """Start a program in a group of its own; being cancelled meanwhile ends the whole group."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env=environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio's own way would end the program, and not what that has started already.
+        with contextlib.suppress(OSError):
+            process = await starting
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        raise
 
 
 async def output_of(

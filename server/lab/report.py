@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +13,11 @@ import jinja2
 from bindpost import __version__
 from bindpost.errors import ConfigError
 
-from .drawing import draw
-from .result import Event, PhaseResult, ScenarioResult
+from ..findings.drawing import STATIC, TEMPLATES, draw
+from ..findings.result import LoggedEvent, PhaseResult, ScenarioResult
+from ..findings.words import article, paragraphs
 
-_KB: Final = "https://jeffpar.github.io/kbarchive/kb/{}/{}/"
-"""An archive of the Knowledge Base, by the article's first three digits."""
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 _OPEN: Final = 2
 """A report of so many scenarios or fewer shows them unfolded."""
 _BESIDE: Final = ("hop", "reason", "hint", "peer", "via")
@@ -36,7 +35,7 @@ def write_report(path: Path, results: Sequence[ScenarioResult]) -> None:
 def render(results: Sequence[ScenarioResult]) -> str:
     """Give the report of a run as HTML; what is in the results is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
+        loader=jinja2.FileSystemLoader([_TEMPLATES, TEMPLATES, STATIC]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -44,10 +43,10 @@ def render(results: Sequence[ScenarioResult]) -> str:
     )
     environment.globals |= {
         "draw": draw,
-        "article": _article,
+        "article": article,
         "errors": _errors,
         "changes": _changes,
-        "paragraphs": _paragraphs,
+        "paragraphs": paragraphs,
         "moment": _moment,
     }
     counts = {
@@ -63,26 +62,13 @@ def render(results: Sequence[ScenarioResult]) -> str:
     )
 
 
-def _template(name: str) -> str:
-    return (files("bindpost.server.lab") / "templates" / name).read_text("utf-8")
-
-
-def _article(name: str) -> str:
-    """Give the address of a Knowledge Base article."""
-    return _KB.format(name.removeprefix("Q")[:3], name)
-
-
-def _paragraphs(text: str) -> list[str]:
-    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
-
-
 def _moment(time: str) -> tuple[str, str]:
     """Give date and time of an event as NT's Event Viewer wrote them."""
     then = datetime.fromisoformat(time)
     return f"{then.month}/{then.day}/{then:%y}", f"{then.hour % 12 or 12}{then::%M:%S %p}"
 
 
-def _errors(logged: Sequence[Event]) -> list[tuple[Event, list[tuple[str, str]]]]:
+def _errors(logged: Sequence[LoggedEvent]) -> list[tuple[LoggedEvent, list[tuple[str, str]]]]:
     """Give each error with what stands beside its sentence, and is not told already."""
     told: set[tuple[str, str]] = set()
     found = []

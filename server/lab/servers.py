@@ -14,6 +14,7 @@ from bindpost.config.scenario import Scenario, Server
 from bindpost.config.scenario_file import fill
 
 from .evidence import write_files
+from .leash import Leash
 from .places import Place
 from .process import PATIENCE, LabError, Process, output_of, python_module
 from .service import BINDPOST
@@ -55,7 +56,14 @@ class RunningServer:
 
     @classmethod
     async def start(
-        cls, name: str, server: Server, place: Place, values: Mapping[str, str], folder: Path
+        cls,
+        name: str,
+        server: Server,
+        place: Place,
+        values: Mapping[str, str],
+        folder: Path,
+        *,
+        leash: Leash,
     ) -> RunningServer:
         """Start it; returns when it is up. Raises `LabError` with the last that it said."""
         texts = {file: fill(text, values) for file, text in server.files.items()}
@@ -70,7 +78,7 @@ class RunningServer:
         )
         prefix = place.machine(server.on).prefix
         process = await Process.start(
-            name, (*prefix, *own), folder=folder, log=folder / "output.txt"
+            name, (*prefix, *own), folder=folder, log=folder / "output.txt", leash=leash
         )
         running = cls(name, server, process)
         try:

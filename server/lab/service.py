@@ -11,9 +11,10 @@ import msgspec
 
 from bindpost.config.scenario_file import OVERLAID, SETTINGS_FILE
 
+from ..findings.result import LoggedEvent, WalkedHop
+from .leash import Leash
 from .places import overlay
 from .process import PATIENCE, LabError, Process, output_of, python_module
-from .result import Event, Hop
 
 BINDPOST: Final = python_module("bindpost")
 CONSOLE: Final = "console.jsonl"
@@ -22,10 +23,20 @@ _READY: Final = "ready"
 
 
 class Service:
-    """One life of the service; `events` are those that it has logged so far."""
+    """One life of the service; `events` are those that it has logged so far, `on_event` is told."""
 
-    def __init__(self, folder: Path, prefix: Sequence[str], files: Sequence[str]) -> None:
-        self.events: list[Event] = []
+    def __init__(
+        self,
+        folder: Path,
+        prefix: Sequence[str],
+        files: Sequence[str],
+        *,
+        leash: Leash,
+        on_event: Callable[[], None],
+    ) -> None:
+        self.events: list[LoggedEvent] = []
+        self._leash = leash
+        self._on_event = on_event
         self._folder = folder
         laid_over = {f"/{name}": folder / name for name in files if name in OVERLAID}
         self._command = (*prefix, *overlay(laid_over), *BINDPOST)
@@ -37,7 +48,7 @@ class Service:
         """Its exit status; None while it runs, or before it was started."""
         return None if self._process is None else self._process.status
 
-    async def foretell(self) -> tuple[str, tuple[Hop, ...], int | None]:
+    async def foretell(self) -> tuple[str, tuple[WalkedHop, ...], int | None]:
         """
         Ask `bindpost check`: gives the bind path's URL, its hops, and the first code, 0 for none.
 
@@ -50,7 +61,7 @@ class Service:
         (self._folder / "check.json").write_bytes(output)
         try:
             (verdict,) = msgspec.json.decode(output, type=list[dict[str, Any]])
-            hops = msgspec.convert(verdict["hops"], tuple[Hop, ...])
+            hops = msgspec.convert(verdict["hops"], tuple[WalkedHop, ...])
         except (msgspec.MsgspecError, ValueError, KeyError):
             return "", (), None
         return str(verdict["via"]), hops, verdict["code"] or 0
@@ -63,6 +74,7 @@ class Service:
             (*command, "--ready-file", str(self._folder / "ready.json")),
             folder=self._folder,
             log=self._folder / CONSOLE,
+            leash=self._leash,
             on_line=self._heard,
         )
         if not await self._process.until(lambda: self._ready) and self.status is None:
@@ -95,11 +107,12 @@ class Service:
         if isinstance(record, dict) and "EventID" in record:
             self.events.append(_event(record))
             self._ready |= record["event"].get("action") == _READY
+            self._on_event()
 
 
-def _event(record: Mapping[str, Any]) -> Event:
+def _event(record: Mapping[str, Any]) -> LoggedEvent:
     """Read a record of the JSON log."""
-    return Event(
+    return LoggedEvent(
         time=record["@timestamp"],
         source=record["Provider_Name"],
         id=record["EventID"],

@@ -6,8 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from bindpost.config.scenario import RUNS, Expect, Phase
+from bindpost.config.scenario import RUNS, Expect, Phase, Scenario
 from bindpost.config.scenario_file import ScenarioFile
+
+from .servers import choose
 
 _WIDTH: Final = 96
 _PLACES: Final = {
@@ -38,6 +40,12 @@ def tell(file: ScenarioFile) -> Iterator[str]:
     yield f"bindpost lab run {file.name}"
 
 
+def servers(scenario: Scenario, phase: Phase) -> tuple[str, ...]:
+    """Say what runs on each machine in a phase: `proxy: a Winsock Proxy`, stand-ins included."""
+    chosen = (scenario.server[choose(scenario, name)[0]] for name in phase.run)
+    return tuple(f"{server.on}: {server.words}" for server in chosen)
+
+
 def _facts(file: ScenarioFile) -> Iterator[str]:
     scenario = file.scenario
     if scenario.articles:
@@ -53,18 +61,21 @@ def _phase(number: int, phase: Phase) -> Iterator[str]:
         yield f"    runs: {', '.join(phase.run)}"
     if phase.files:
         yield f"    files that differ: {', '.join(phase.files)}"
-    for line in _expected(phase.expect):
+    for line in expectations(phase.expect):
         yield f"    - {line}"
 
 
-def _expected(expect: Expect) -> Iterator[str]:
+def expectations(expect: Expect) -> Iterator[str]:
+    """Say what must be observed in a phase, an expectation at a time."""
     if expect.check > 0:
         yield f"`bindpost check` foretells {expect.check}"
     yield "the service runs" if expect.exit == RUNS else f"the service ends with {expect.exit}"
     for event in expect.event:
         strings = f" ({', '.join(event.strings)})" if event.strings else ""
-        fields = "".join(f", {name} {text}" for name, text in event.fields.items())
-        yield f"event {event.source} {event.id}{strings}{fields}"
+        alternatives = event.alternatives().items()
+        fields = "".join(f", {name} {' or '.join(texts)}" for name, texts in alternatives)
+        may = "perhaps " if event.optional else ""
+        yield f"{may}event {event.source} {event.id}{strings}{fields}"
     for role, words in _PLACES.items():
         reached = getattr(expect.reach, role)
         if reached != "untried":

@@ -7,9 +7,9 @@ from typing import Final
 
 from bindpost.config.scenario import Role
 
+from ..findings.result import Visit
 from .places import HOSTNAME, Place
 from .process import LabError, output_of, python_module
-from .result import Visit
 
 PATIENCE: Final = 30.0
 """Seconds for a visit, all in all."""

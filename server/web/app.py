@@ -39,6 +39,10 @@ from .pages import Pages
 from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .run_rule import NOBODY, RunRule
+from .scenario_desk import RunsScenarios, ScenarioDesk
+from .scenario_page import ScenarioPage
+from .scenarios import ScenarioRoutes
 from .stream import Stream
 from .webhooks import TellsWebhooks, WebhookRoutes
 
@@ -69,6 +73,8 @@ def create_app(
     access: Access | None = None,
     relay: Releases | None = None,
     listeners: Listens | None = None,
+    scenarios: RunsScenarios | None = None,
+    run_rule: RunRule = NOBODY,
     webhooks: TellsWebhooks | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
@@ -82,15 +88,16 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
-    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
-    out.
+    taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
+    what is told to URLs, `activity` what SMTP did. `compatibility` is for Mailpit's API. `events`
+    keeps the events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     frames = Frames(store, display)
     look = Look(version=version)
-    path_page = PathPage(look, listeners)
+    scenario_desk = ScenarioDesk(scenarios, run_rule)
+    path_page = PathPage(look, listeners, scenario_desk)
     stopping = asyncio.Event()
     activity = activity or Activity()
     app = Starlette(
@@ -111,6 +118,7 @@ def create_app(
             *Releasing(store, relay).routes(),
             *Importing(store, size_limit=compatibility.message_size).routes(),
             *Listening(listeners).routes(),
+            *ScenarioRoutes(scenario_desk, stopping=stopping).routes(),
             *WebhookRoutes(webhooks).routes(),
             *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
@@ -119,6 +127,7 @@ def create_app(
             *frames.routes(),
             *EventsPage(events, look, exports=exports).routes(),
             *path_page.routes(),
+            *ScenarioPage(look, scenario_desk).routes(),
             *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
         middleware=[

@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
+from ..findings import drawing
+from ..findings.words import article, paragraphs
 from ..message.links import cut_at_urls
 
 FOLDER: Final = Path(__file__).parent
@@ -25,6 +27,8 @@ PAGE_HEADERS: Final = {
         "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     ),
+    # Else a form that is sent without scripts would come from `null`, and be refused.
+    "Referrer-Policy": "same-origin",
     # A page that a mail's link opens must not get hold of this one (rel=opener asks for it).
     "Cross-Origin-Opener-Policy": "same-origin",
     # Looking up the host of a link tells its owner that the mail was opened.
@@ -37,16 +41,21 @@ class Look:
 
     def __init__(self, *, version: str) -> None:
         self._templates = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
+            loader=FileSystemLoader([FOLDER / "templates", drawing.TEMPLATES]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._templates.filters.update(
-            moment=show_moment, size=show_size, clip=clip, linked=show_linked, web_link=is_web_link
+            moment=show_moment,
+            paragraphs=paragraphs,
+            size=show_size,
+            clip=clip,
+            linked=show_linked,
+            web_link=is_web_link,
         )
-        self._templates.globals.update(version=version, new_tab=NEW_TAB)
+        self._templates.globals.update(version=version, new_tab=NEW_TAB, article=article)
 
     def page(self, template: str, **values: object) -> Response:
         """Make a page, or the part of one that its script puts in."""

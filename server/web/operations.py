@@ -27,6 +27,7 @@ from . import (
     native,
     native_objects,
     release_objects,
+    scenario_objects,
     webhook_objects,
 )
 from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
@@ -85,6 +86,7 @@ _ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
 _RAW: Final = Parameter("raw", "Whether the bytes as received are given too.", _Flag)
 _AFTER: Final = Parameter("after", "A cursor: only what lies behind it.", _Number)
 _BEFORE: Final = Parameter("before", "A cursor: only what lies in front of it.", _Number)
+_SCENARIO: Final = Parameter("name", "The scenario's name.", str, "path")
 _LIMIT: Final = Parameter("limit", "How many are given; 0 for 1000.", _Limit)
 _MESSAGES: Final = (
     Parameter("recipient", "A whole address that is a recipient in the envelope.", str),
@@ -106,6 +108,7 @@ _EVENTS: Final = (
 _EXPORTS: Final = ("application/x-ndjson", "application/xml", BYTES)
 _BAD_QUERY: Final = sentence("A parameter is wrong; the text says which.")
 _NO_MESSAGE: Final = sentence("There is no such message.")
+_NO_SCENARIO: Final = sentence("There is no such scenario.")
 _NO_EVENTS: Final = sentence("No events are kept.")
 _TOO_LARGE: Final = sentence("The body is larger than 5 MiB.")
 _NOT_RELEASED: Final = sentence("The relay is off, or an address or the body is wrong.")
@@ -236,6 +239,55 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 200: json_of(listener_objects.Listener, "The listener after the attempt."),
                 404: sentence("There is no such listener."),
                 409: sentence("It has nothing to be bound again."),
+            },
+        ),
+        f"GET {PREFIX}/scenarios": Operation(
+            summary="Every lab scenario, and how its last run stands",
+            answers={200: json_of(scenario_objects.Scenarios, "The scenarios.")},
+        ),
+        f"GET {PREFIX}/scenarios/stream": Operation(
+            summary="What happens in runs of scenarios, as server-sent events",
+            parameters=(
+                _AFTER,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+            ),
+            answers={
+                200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
+                400: _BAD_QUERY,
+            },
+        ),
+        f"GET {PREFIX}/scenarios/{{name}}": Operation(
+            summary="A scenario's story and phases, and what its last run found",
+            parameters=(_SCENARIO,),
+            answers={
+                200: json_of(scenario_objects.WholeScenario, "The scenario."),
+                404: _NO_SCENARIO,
+            },
+        ),
+        f"POST {PREFIX}/scenarios/{{name}}/run": Operation(
+            summary="Run a scenario",
+            parameters=(_SCENARIO, Parameter("only", "The one phase to run.", str)),
+            answers={
+                202: json_of(scenario_objects.Scenario, "The scenario, which runs."),
+                404: sentence("There is no such scenario, or it has no such phase."),
+                409: sentence("A scenario runs already, or this one can't be run here."),
+            },
+        ),
+        f"POST {PREFIX}/scenarios/{{name}}/stop": Operation(
+            summary="End a run",
+            parameters=(_SCENARIO,),
+            answers={
+                200: json_of(scenario_objects.Scenario, "The scenario, when all has ended."),
+                404: _NO_SCENARIO,
+                409: sentence("It doesn't run."),
+            },
+        ),
+        f"GET {PREFIX}/scenarios/{{name}}/report": Operation(
+            summary="The report of a scenario's last run",
+            parameters=(_SCENARIO,),
+            answers={
+                200: Answer("A page that needs nothing else.", ("text/html; charset=utf-8",), str),
+                404: sentence("There is no such scenario, or no report of it."),
             },
         ),
         f"GET {PREFIX}/paths": Operation(

@@ -29,6 +29,8 @@ SHOWN: Final = 50
 """Messages that come at once."""
 DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
+_DRAWING: Final = ("bindpost.server.findings", "static")
+"""Where the style of drawings is, which the lab's report has too."""
 VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "session")
 """The sides that a message can be seen from."""
 
@@ -65,7 +67,7 @@ class Pages:
         return [
             Route("/", self.inbox),
             Route("/view/{id}", self.view),
-            Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            Mount("/static", StaticFiles(directory=FOLDER / "static", packages=[_DRAWING])),
         ]
 
     async def inbox(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The path page: each listener with its bind path drawn, and the broken hop marked."""
+"""The path page: each listener with its path drawn, the broken hop marked; the scenarios."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bindpost.proxy.wsa import name_of
 from . import listener_objects as objects
 from .listening import Listens
 from .look import Look
+from .scenario_desk import ScenarioDesk
 
 Status = Literal["fine", "broken", "unknown"]
 
@@ -50,9 +51,10 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 class PathPage:
     """The handlers; without anybody who knows listeners there are none to draw."""
 
-    def __init__(self, look: Look, desk: Listens | None) -> None:
+    def __init__(self, look: Look, desk: Listens | None, scenarios: ScenarioDesk) -> None:
         self._look = look
         self._desk = desk
+        self._scenarios = scenarios
 
     def routes(self) -> list[Route]:
         """Give the route."""
@@ -63,17 +65,29 @@ class PathPage:
         return [] if self._desk is None else self._desk.listeners()
 
     async def show(self, request: Request) -> Response:
-        """Draw every path: as the listener's state has it, or hop by hop when asked to walk it."""
+        """
+        Draw every path: as the listener's state has it, or hop by hop when asked to walk it.
+
+        Below them stand the scenarios; for the script there is each part alone.
+        """
+        part = request.query_params.get("part")
+        if part == "scenarios":
+            return self._look.page("scenarios.html", scenarios=await self._scenarios.scenarios())
         if "walk" in request.query_params and self._desk is not None:
             drawings = [walked(path) for path in await self._desk.paths()]
         else:
             drawings = [as_known(listener) for listener in self.listeners()]
-        part = request.query_params.get("part") == "listeners"
+        if part == "listeners":
+            return self._look.page("listeners.html", drawings=drawings)
+        lab = self._scenarios.lab
         return self._look.page(
-            "listeners.html" if part else "path.html",
+            "path.html",
             page="path",
             drawings=drawings,
             walked="walk" in request.query_params,
+            scenarios=await self._scenarios.scenarios(),
+            refusal=self._scenarios.refusal(request),
+            sequence=0 if lab is None else lab.sequence,
         )
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from .conftest import ARTEFACTS, OpenPage, Send
 
-PICTURES = ("empty", "html", "event", "path", "list")
+PICTURES = ("empty", "html", "event", "path", "scenario", "list")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 RUN = """async () => (await axe.run({
         iframes: false,
@@ -80,6 +80,8 @@ def test_nothing_serious_is_found(
     look("event")
     page.goto(f"{url}/path?walk")
     look("path")
+    page.goto(f"{url}/path/q203116")
+    look("scenario")
     if width < 1000:  # where there is room for one thing, the lists are alone
         for name, path in {"list": "/", "events": "/events"}.items():
             page.goto(f"{url}{path}")

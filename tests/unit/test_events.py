@@ -117,6 +117,9 @@ def test_our_numbers_are_never_reassigned() -> None:
         181: "web-login-limited",
         182: "web-open",
         183: "web-unencrypted",
+        190: "scenario-started",
+        191: "scenario-ended",
+        192: "scenario-broken",
     }
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from bindpost.config.scenario import Expect, ExpectedEvent, ExpectedReach
+from bindpost.server.findings.result import Check, LoggedEvent, Visit
 from bindpost.server.lab.judge import Observed, judge
-from bindpost.server.lab.result import Check, Event, Visit
 
 VALUES = {"internet": "203.0.113.9"}
 
 
-def event(number: int, *strings: str, level: str = "Error", **fields: Any) -> Event:
+def event(number: int, *strings: str, level: str = "Error", **fields: Any) -> LoggedEvent:
     """Give an event of IMS's."""
-    return Event(
+    return LoggedEvent(
         time="2026-11-26T12:00:00Z",
         source="MSExchangeIMC",
         id=number,
@@ -35,7 +36,7 @@ def visit(role: str, reached: str) -> Visit:
 
 def wrong(
     expect: Expect,
-    *events: Event,
+    *events: LoggedEvent,
     exit_status: int | None = None,
     visits: tuple[Visit, ...] = (),
     **more: Any,
@@ -78,6 +79,49 @@ def test_an_event_with_other_strings() -> None:
 
     assert missing.observed == "did not come"
     assert "10048" in other.observed
+
+
+DYING = (
+    ExpectedEvent(id=103, source="bindpost"),
+    ExpectedEvent(id=4007, fields={"hop": ("accept", "request")}, optional=True),
+    ExpectedEvent(id=4007, fields={"hop": "connect"}),
+)
+
+
+@pytest.mark.parametrize("hops", [("connect",), ("accept", "connect"), ("request", "connect")])
+def test_an_event_that_may_come(hops: tuple[str, ...]) -> None:
+    """What is optional may come in one of its forms, or stay away; the rest comes all the same."""
+    lost = msgspec.structs.replace(event(103, level="Warning"), source="bindpost")
+
+    assert not wrong(Expect(event=DYING), lost, *(event(4007, hop=hop) for hop in hops))
+
+
+@pytest.mark.parametrize(
+    ("hops", "told"),
+    [
+        ((), ["did not come"]),
+        (("accept",), ["did not come"]),
+        (("connect", "auth"), ["no other error"]),
+    ],
+)
+def test_what_is_optional_replaces_nothing(hops: tuple[str, ...], told: list[str]) -> None:
+    """It doesn't stand for the one that must come, and another form of it is one too many."""
+    lost = msgspec.structs.replace(event(103, level="Warning"), source="bindpost")
+
+    checks = wrong(Expect(event=DYING), lost, *(event(4007, hop=hop) for hop in hops))
+
+    assert len(checks) == len(told)
+    assert all(words in str(check) for words, check in zip(told, checks, strict=True))
+
+
+def test_one_of_several_texts_in_a_field() -> None:
+    """A list in a field's place is met by each of them, is told as such, and by nothing else."""
+    expect = Expect(event=(ExpectedEvent(id=4007, fields={"hop": ("bind", "$internet")}),))
+
+    assert not wrong(expect, event(4007, hop="bind"))
+    assert not wrong(expect, event(4007, hop="203.0.113.9"))
+    missing, _ = wrong(expect, event(4007, hop="connect"))
+    assert missing.expected == "MSExchangeIMC 4007, hop bind or 203.0.113.9"
 
 
 def test_events_in_the_wrong_order() -> None:

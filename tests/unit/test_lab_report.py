@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
-from bindpost.server.lab.drawing import draw
+from bindpost.server.findings.drawing import draw
+from bindpost.server.findings.result import (
+    Check,
+    LoggedEvent,
+    PhaseResult,
+    ScenarioResult,
+    Visit,
+    WalkedHop,
+)
 from bindpost.server.lab.report import render
-from bindpost.server.lab.result import Check, Event, Hop, PhaseResult, ScenarioResult, Visit
 
 MACHINES = {
     "exchange": "10.25.0.10",
@@ -21,9 +28,9 @@ MACHINES = {
 EVIL = "<script>alert(1)</script>"
 
 
-def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745") -> Event:
+def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745") -> LoggedEvent:
     """Give a 4007."""
-    return Event(
+    return LoggedEvent(
         time="2026-11-26T15:04:05.123456Z",
         source="MSExchangeIMC",
         id=4007,
@@ -36,7 +43,7 @@ def failure(hop: str, code: str = "10050", via: str = "winsock://10.25.0.1:1745"
     )
 
 
-def phase(*events: Event, **more: Any) -> PhaseResult:
+def phase(*events: LoggedEvent, **more: Any) -> PhaseResult:
     """Give a phase."""
     given: dict[str, Any] = {
         "name": "fault",
@@ -73,7 +80,7 @@ def test_the_broken_hop_is_drawn_where_it_is(hop: str, via: str, where: str) -> 
     """A hop belongs to a machine or to the network between two; only that one is marked."""
     it = phase(failure(hop, via=via))
 
-    drawing = draw(result(it), it)
+    drawing = draw(it, MACHINES)
 
     marked = {
         name
@@ -92,14 +99,14 @@ def test_the_broken_hop_is_drawn_where_it_is(hop: str, via: str, where: str) -> 
 def test_the_walk_of_check_is_drawn() -> None:
     """The hops of `bindpost check` are drawn in order, and its own broken one only once."""
     hops = (
-        Hop(name="decision", target="0.0.0.0:25", ok=True, detail="remote"),
-        Hop(name="connect", target="10.25.0.1", ok=False, detail="refused", code=10050),
-        Hop(name="greeting", target="10.25.0.1", ok=None, detail=""),
-        Hop(name="serve", target="", ok=None, detail="would log 4007"),
+        WalkedHop(name="decision", target="0.0.0.0:25", ok=True, detail="remote"),
+        WalkedHop(name="connect", target="10.25.0.1", ok=False, detail="refused", code=10050),
+        WalkedHop(name="greeting", target="10.25.0.1", ok=None, detail=""),
+        WalkedHop(name="serve", target="", ok=None, detail="would log 4007"),
     )
     it = phase(failure("connect"), hops=hops)
 
-    steps = draw(result(it), it).steps
+    steps = draw(it, MACHINES).steps
 
     assert [(step.name, step.state) for step in steps] == [
         ("decision", "good"),
@@ -117,12 +124,12 @@ def test_the_way_from_outside(reached: str, state: str) -> None:
     seen = Visit(role="internet", here="203.0.113.9", there="203.0.113.1:25", reached=reached)
     it = phase(visits=(seen,))
 
-    assert draw(result(it), it).outer.state == state
+    assert draw(it, MACHINES).outer.state == state
 
 
 def test_a_path_that_is_back_is_not_broken() -> None:
     """After event 104 the 4007 before it is history."""
-    back = Event(
+    back = LoggedEvent(
         time="2026-11-26T15:04:06Z",
         source="bindpost",
         id=104,
@@ -134,7 +141,7 @@ def test_a_path_that_is_back_is_not_broken() -> None:
     )
     it = phase(failure("connect"), back)
 
-    assert draw(result(it), it).inner.state == "good"
+    assert draw(it, MACHINES).inner.state == "good"
 
 
 def test_an_event_has_the_fields_of_the_event_viewer() -> None:

@@ -58,8 +58,8 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
             "`bindpost config init` prints every setting there is",
         ),
         (
-            '"a b" = 3',
-            '"a b": there is no such setting (from conf/lab.toml:1); '
+            '"x y" = 3',
+            '"x y": there is no such setting (from conf/lab.toml:1); '
             "`bindpost config init` prints every setting there is",
         ),
         (

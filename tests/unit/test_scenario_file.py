@@ -40,6 +40,7 @@ id = 4007
 [phase.expect.reach]
 internet = "refused"
 """
+EVENT = "phase[0].expect.event[0].fields"
 
 
 def complaint(text: str) -> ConfigError:
@@ -104,6 +105,13 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     [
         ("exit = 69", "exti = 69", "phase[0].expect.exti", "did you mean phase[0].expect.exit"),
         ("exit = 69", 'exit = "69"', "phase[0].expect.exit", "a whole number from -1 to 255"),
+        ("id = 4007", "id = 4007\nfields = { hop = [] }", f"{EVENT}.hop", "the list is empty"),
+        (
+            "id = 4007",
+            "id = 4007\nfields = { hop = [5] }",
+            EVENT,
+            "or of lists of them",
+        ),
         ('"refused"', '"no"', "phase[0].expect.reach.internet", '"refused"'),
         ('title = "A case"', "", "title", "is missing"),
         ('run = ["other"]', 'run = ["another"]', "phase[0].run", "no [server.another]"),

@@ -1,12 +1,15 @@
-// The path page: states anew every two seconds, a walk when asked for, one listener bound again.
+// The path page: states anew every two seconds, a walk when asked for, one listener bound again;
+// the list of scenarios anew when a run begins or ends.
 
 import { ask, byId, note, part, startPage } from "./page.js";
+import { followRuns } from "./runs.js";
 import { writeTimes } from "./times.js";
 
 const PERIOD = 2000; // milliseconds
 
 const place = byId("listeners");
 const button = byId("walk");
+const scenarios = byId("scenario-list"); // there may be none
 let walked = "walked" in place.dataset;
 let shown = "";
 
@@ -54,6 +57,17 @@ async function rebind(number) {
   await refresh();
 }
 
+async function listScenarios({ kind }) {
+  if (!["begun", "ended"].includes(kind)) return;
+  const found = await part("/path", "scenarios");
+  if (!found) return;
+  const focused = scenarios.contains(document.activeElement) && document.activeElement;
+  const link = focused && `a[href="${focused.getAttribute("href")}"]`;
+  scenarios.innerHTML = found.html;
+  if (link) scenarios.querySelector(link)?.focus();
+  writeTimes(scenarios);
+}
+
 button.addEventListener("click", (event) => {
   event.preventDefault();
   if (!button.hasAttribute("aria-disabled")) walk();
@@ -63,3 +77,4 @@ place.addEventListener("click", ({ target }) => {
 });
 startPage([["w", "walk the paths", () => button.click()]]);
 setInterval(refresh, PERIOD);
+if (scenarios) followRuns(scenarios.dataset.after, listScenarios);

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from bindpost import events
 
-from .result import Event, Hop, PhaseResult, ScenarioResult, Visit
+from .result import LoggedEvent, PhaseResult, Visit, WalkedHop
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+"""Has drawing.html, a macro that shows a `Drawing`."""
+STATIC: Final = Path(__file__).parent / "static"
+"""Has drawing.css for it."""
 
 State = Literal["good", "bad", "idle"]
 _FAILURES: Final = (events.BIND_FAILED.id, events.PROTOCOL_INFORMATION_FAILED.id)
@@ -74,8 +80,12 @@ class Drawing:
     via: str
 
 
-def draw(result: ScenarioResult, phase: PhaseResult) -> Drawing:
-    """Draw a phase; the broken hop is the one that the last event 4007 or 4003 names."""
+def draw(phase: PhaseResult, addresses: Mapping[str, str]) -> Drawing:
+    """
+    Draw a phase on machines of these addresses, also one that is under way.
+
+    The broken hop is the one that the last event 4007 or 4003 names.
+    """
     failure = None if _recovered(phase) else _last_failure(phase.events)
     hop = str(failure.fields.get("hop", "")) if failure else ""
     code = failure.strings[0] if failure and failure.strings else ""
@@ -84,7 +94,6 @@ def draw(result: ScenarioResult, phase: PhaseResult) -> Drawing:
     via = phase.via or next(filter(None, told), "")
     place = _place(hop, direct=via.startswith("direct"))
     visits = {visit.role: visit for visit in phase.visits}
-    addresses = result.machines
 
     def machine(role: str, name: str, runs: Sequence[str], *at: str) -> Machine:
         here = place == role
@@ -104,7 +113,7 @@ def draw(result: ScenarioResult, phase: PhaseResult) -> Drawing:
         ),
         inner=_inner(phase, fault if place == "inner" else "", via),
         proxy=machine("proxy", "Proxy", _on(phase, "proxy") or ["nothing"], "proxy", "external"),
-        outer=_outer(visits.get("internet")),
+        outer=_outer(phase, visits.get("internet")),
         internet=machine("internet", "Internet", _on(phase, "internet") or ["a peer"], "internet"),
         steps=tuple(_steps(phase.hops, failure, place)),
         via=via,
@@ -116,7 +125,7 @@ def _recovered(phase: PhaseResult) -> bool:
     return events.PATH_RECOVERED.id in ids
 
 
-def _last_failure(logged: Sequence[Event]) -> Event | None:
+def _last_failure(logged: Sequence[LoggedEvent]) -> LoggedEvent | None:
     return next((event for event in reversed(logged) if event.id in _FAILURES), None)
 
 
@@ -149,6 +158,8 @@ def _visit(visit: Visit | None) -> str:
 def _inner(phase: PhaseResult, fault: str, via: str) -> Link:
     if fault:
         return Link(name="inner network", state="bad", label=fault)
+    if not phase.events and not phase.hops:
+        return Link(name="inner network", state="idle", label="")
     if not via or via.startswith("direct") or not _asks_proxy(phase):
         return Link(name="inner network", state="idle", label="the proxy isn't asked")
     return Link(name="inner network", state="good", label="the proxy answers")
@@ -161,14 +172,15 @@ def _asks_proxy(phase: PhaseResult) -> bool:
     )
 
 
-def _outer(visit: Visit | None) -> Link:
+def _outer(phase: PhaseResult, visit: Visit | None) -> Link:
     if visit is None:
-        return Link(name="Internet", state="idle", label="nobody dials")
+        label = "nobody dials" if phase.checks else ""
+        return Link(name="Internet", state="idle", label=label)
     state: State = "good" if visit.reached in _GOOD else "bad"
     return Link(name="Internet", state=state, label=_REACHED.get(visit.reached, visit.reached))
 
 
-def _steps(hops: Sequence[Hop], failure: Event | None, place: str) -> Iterator[Step]:
+def _steps(hops: Sequence[WalkedHop], failure: LoggedEvent | None, place: str) -> Iterator[Step]:
     """Give the hops that `bindpost check` walked, and the broken one that only the event tells."""
     broken = False
     for hop in hops:

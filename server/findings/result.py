@@ -1,12 +1,15 @@
-"""What a run found, as plain values: for the table, `--json`, the report and the evidence."""
+"""What a run found: for the table, `--json`, the report, the evidence, the API and its page."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
-Outcome = Literal["held", "failed", "skipped"]
+from bindpost.config.scenario import Scenario
+
+Outcome = Literal["running", "held", "failed", "skipped", "stopped"]
+"""What became of a run; `running` is one that was looked at while it went on."""
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +25,7 @@ class Check(_Value, frozen=True, kw_only=True):
     held: bool
 
 
-class Event(_Value, frozen=True, kw_only=True):
+class LoggedEvent(_Value, frozen=True, kw_only=True):
     """An event of the catalogue as it was logged."""
 
     time: str
@@ -36,7 +39,7 @@ class Event(_Value, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
 
 
-class Hop(_Value, frozen=True, kw_only=True):
+class WalkedHop(_Value, frozen=True, kw_only=True):
     """A hop of the bind path as `bindpost check` walked it; see `bindpost.proxy.provider.Hop`."""
 
     name: str
@@ -71,8 +74,8 @@ class PhaseResult(_Value, frozen=True, kw_only=True):
     """What ran on each machine: `proxy: a Winsock Proxy`."""
     files: dict[str, str] = {}
     via: str = ""
-    hops: tuple[Hop, ...] = ()
-    events: tuple[Event, ...] = ()
+    hops: tuple[WalkedHop, ...] = ()
+    events: tuple[LoggedEvent, ...] = ()
     visits: tuple[Visit, ...] = ()
     checks: tuple[Check, ...] = ()
     trouble: str = ""
@@ -91,7 +94,7 @@ class ScenarioResult(_Value, frozen=True, kw_only=True):
     title: str
     outcome: Outcome
     reason: str = ""
-    """Why it was skipped."""
+    """Why it was skipped, or ended before its time."""
     articles: tuple[str, ...] = ()
     cause: str = ""
     story: str = ""
@@ -100,3 +103,14 @@ class ScenarioResult(_Value, frozen=True, kw_only=True):
     substitutes: tuple[str, ...] = ()
     """Which stand-ins took the place of programs that are not installed."""
     phases: tuple[PhaseResult, ...] = ()
+
+    @classmethod
+    def of(cls, scenario: Scenario, **found: Any) -> Self:  # Any: the fields above
+        """Give a scenario's result: what its file tells, and what was found."""
+        return cls(
+            title=scenario.title,
+            articles=scenario.articles,
+            cause=scenario.cause,
+            story=scenario.story.strip(),
+            **found,
+        )
