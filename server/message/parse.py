@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from .addresses import COUNT_LIMIT, LIST_LIMIT, Address, parse_addresses
-from .mime import FIELD_LIMIT, PART_LIMIT, Part, Walker
+from .mime import FIELD_LIMIT, PART_FIELD_LIMIT, PART_LIMIT, Part, Walker
 from .snippet import make_snippet
 from .text import decode_charset, decode_field, decode_words
 
@@ -244,6 +244,10 @@ def _defects(parts: list[Part], text: _Body, markup: _Body, walker: Walker) -> l
         defects.append("Too many lines look like a delimiter; parts may not be told apart.")
     if len(parts) == PART_LIMIT:
         defects.append(f"There are {PART_LIMIT} parts or more; the rest is not shown.")
+    if any(part.is_cut for part in parts[1:]):
+        defects.append(
+            f"A part has more than {PART_FIELD_LIMIT} header fields; the rest is unread."
+        )
     if text.is_cut or markup.is_cut:
         defects.append(f"The text is longer than {TEXT_LIMIT} bytes; the rest is not shown.")
     if any(

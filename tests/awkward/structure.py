@@ -131,6 +131,7 @@ STRUCTURES = [
         why="A field is looked for in each, several times.",
         make=grown(b"Subject: many\r\n" + _MIXED, b"\r\n--b\r\n" + b"a:\r\n" * 2_000 + b"\r\nx"),
         subject="many",
+        note="A part has more than 100 header fields",
     ),
     Awkward(
         name="almost-delimiters",
