@@ -119,16 +119,15 @@ def test_no_message_takes_long_to_be_shown(mail: Awkward, size: int, limit: floa
 
 @pytest.mark.long
 @pytest.mark.parametrize("mail", GROWING, ids=lambda mail: mail.name)
-@pytest.mark.parametrize("name", READERS)
-def test_no_message_takes_much_memory(mail: Awkward, name: str) -> None:
+def test_no_message_takes_much_memory(mail: Awkward) -> None:
     """Whatever is looked at, it takes a bounded multiple of the message's size."""
-    raw = mail.make(MEGABYTE)
+    raw = mail.make(MEGABYTE // 2)
 
-    tracemalloc.start()
-    try:
-        READERS[name](raw)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-    assert peak < TIMES_SIZE * len(raw) + (PICTURES if name == "frame" else 0)
+    for name in ("api", "frame", "mailpit", "mailhog", "parts"):
+        tracemalloc.start()
+        try:
+            READERS[name](raw)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < TIMES_SIZE * len(raw) + (PICTURES if name == "frame" else 0), name
