@@ -277,6 +277,14 @@ class WebAccess(_Table, frozen=True):
             "for instance; * = any name."
         ),
     ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Web pages elsewhere that may use the APIs, https://app.example for "
+            "instance; * = all."
+        ),
+    ] = ()
+    metrics: Annotated[bool, Meta(description="Offer /metrics to Prometheus.")] = True
     certificate: Annotated[
         FileName,
         Meta(

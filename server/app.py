@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -60,6 +61,7 @@ class Bindpost:
         self.sessions = Sessions(settings.limits.sessions)
         self.store: MessageStore
         self.events: EventStore | None = None
+        self._event_counts: Counter[int] = Counter()
         self.listeners: Listeners
         self.web: WebServer | None = None
         self.relay: Relay | None = None
@@ -147,7 +149,12 @@ class Bindpost:
         return data_location(self.settings, self._folder)
 
     def _keeping_events(self) -> contextlib.AbstractAsyncContextManager[EventStore | None]:
-        return keeping(self._data(), keep=self.settings.event_log.keep, scope=self._scope)
+        return keeping(
+            self._data(),
+            keep=self.settings.event_log.keep,
+            scope=self._scope,
+            counts=self._event_counts,
+        )
 
     def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> ProtocolLog | None:
         settings = self.settings.protocol_log
@@ -197,7 +204,10 @@ class Bindpost:
                 delete_without_body=self.settings.mailpit.delete_without_body,
             ),
             events=self.events,
+            event_counts=self._event_counts,
             exports=FORMATS,
+            origins=settings.cors_origins,
+            metrics=settings.metrics,
         )
         tls = make_context(
             settings,

@@ -118,8 +118,21 @@ def _octets(encoding: str, text: str) -> bytes:
 
 def decode(octets: bytes, charset: str) -> str:
     """Decode octets for display; unknown charsets count as UTF-8, bad bytes are replaced."""
-    known = _CHARSETS.get(charset.replace("-", "_"), "utf_8")
     try:
-        return octets.decode(known, "replace")
+        return octets.decode(_known(charset), "replace")
     except (LookupError, ValueError):  # no text encoding, or one that cannot replace
         return octets.decode("utf-8", "replace")
+
+
+def codec_of(charset: str) -> str:
+    """Give the name of the codec that `decode` reads a charset by."""
+    known = _known(charset)
+    try:
+        b" ".decode(known, "replace")
+    except (LookupError, ValueError):
+        return "utf_8"
+    return known
+
+
+def _known(charset: str) -> str:
+    return _CHARSETS.get(charset.replace("-", "_"), "utf_8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -17,6 +18,8 @@ from .snippet import strip_markup
 
 LINK_LIMIT: Final = 500
 """Links that are given of a message."""
+_ANCHOR_LIMIT: Final = 50_000
+"""Anchors that are looked at, most of which may point to the same."""
 _LABEL_LIMIT: Final = 200
 _WINDOW: Final = 2_000
 """Characters behind an anchor that are looked at for its end."""
@@ -34,10 +37,15 @@ class Link(msgspec.Struct, frozen=True):
 def find_links(text: str, markup: str) -> list[Link]:
     """Give each link once, those of the HTML form first; never raises."""
     found: dict[str, Link] = {}
-    for link in (*_anchors(markup), *(Link(url, "") for _, url in cut_at_urls(text) if url)):
-        found.setdefault(link.url, link)
+    for match in islice(ANCHOR.finditer(markup), _ANCHOR_LIMIT):
+        url = _target(match[1])
+        if len(found) < LINK_LIMIT and url and url not in found:
+            found[url] = Link(url, _label(markup, match.end()))
+    for _, url in cut_at_urls(text):
         if len(found) == LINK_LIMIT:
             break
+        if url:
+            found.setdefault(url, Link(url, ""))
     return list(found.values())
 
 
@@ -49,7 +57,7 @@ def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:
     """
     position = 0
     for match in URL.finditer(text):
-        url = without_ending(match[0])
+        url = without_ending(match[0][: URL_LIMIT + 1])
         if len(url) > URL_LIMIT or url.endswith("//"):
             continue
         yield text[position : match.start()], url
@@ -57,13 +65,16 @@ def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:
     yield text[position:], ""
 
 
-def _anchors(markup: str) -> Iterator[Link]:
-    for tag in ANCHOR.finditer(markup):
-        href = HREF.search(tag[1])
-        url = html.unescape(href[1] or href[2] or href[3] or "").strip() if href else ""
-        if not url or len(url) > URL_LIMIT or url.startswith("#"):
-            continue
-        window = markup[tag.end() : tag.end() + _WINDOW]
-        end = _END.search(window)
-        label = strip_markup(window[: end.start()] if end else window[:_LABEL_LIMIT])
-        yield Link(url, " ".join(label.split())[:_LABEL_LIMIT])
+def _target(attributes: str) -> str:
+    """Give what an anchor points to; empty if that is nothing, or in the mail itself."""
+    href = HREF.search(attributes)
+    url = html.unescape(href[1] or href[2] or href[3] or "").strip() if href else ""
+    return "" if len(url) > URL_LIMIT or url.startswith("#") else url
+
+
+def _label(markup: str, start: int) -> str:
+    """Give the words of the anchor whose content begins here."""
+    window = markup[start : start + _WINDOW]
+    end = _END.search(window)
+    label = strip_markup(window[: end.start()] if end else window[:_LABEL_LIMIT])
+    return " ".join(label.split())[:_LABEL_LIMIT]

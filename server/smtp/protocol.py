@@ -92,7 +92,7 @@ class SmtpProtocol(SmtpWire):
             self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
         self._kept_messages = True
-        self._around.sessions.activity.accept(len(body))
+        self._around.sessions.activity.accept(len(body), message.session.listener)
         if self._around.sessions.receipts.tells_of(len(body)):
             self._report(
                 events.MESSAGE_RECEIVED,

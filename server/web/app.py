@@ -18,6 +18,7 @@ from ..store.store import MessageStore
 from . import health, openapi
 from .access import Access
 from .authentication import Authentication
+from .compression import Compression
 from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
@@ -34,7 +35,9 @@ from .mailpit_message import MailpitMessage
 from .mailpit_send import MailpitSend
 from .mailpit_tags import MailpitTags
 from .marking import Marking
+from .metrics import Metrics
 from .native import Native
+from .origins import Origins
 from .pages import Pages
 from .path_page import PathPage
 from .releasing import Releases, Releasing
@@ -79,6 +82,9 @@ def create_app(
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
+    event_counts: Mapping[int, int] = MappingProxyType({}),
+    origins: Collection[str] = (),
+    metrics: bool = True,
     exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
     """
@@ -90,7 +96,9 @@ def create_app(
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
     what is told to URLs, `activity` what SMTP did. `compatibility` is for Mailpit's API. `events`
-    keeps the events, and `exports` are the forms in which they are handed out.
+    keeps the events, and `exports` are the forms in which they are handed out; `event_counts` has
+    those of this run by number, for `/metrics`, which `metrics` switches. `origins` are those of
+    web pages elsewhere that may use the APIs.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -100,18 +108,21 @@ def create_app(
     path_page = PathPage(look, listeners, scenario_desk)
     stopping = asyncio.Event()
     activity = activity or Activity()
+    info = MailpitInfo(
+        store, activity, version=version, database=compatibility.database, relay=relay
+    )
+    figures = Metrics(info.figures, activity, listeners, event_counts)
     app = Starlette(
         routes=[
             *health.routes(ready),
+            *(figures.routes() if metrics else ()),
             *Mailpit(
                 store, display, delete_without_body=compatibility.delete_without_body
             ).routes(),
             *MailpitMessage(store, display).routes(),
             *MailpitTags(store).routes(),
             *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
-            *MailpitInfo(
-                store, activity, version=version, database=compatibility.database, relay=relay
-            ).routes(),
+            *info.routes(),
             *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),
@@ -131,7 +142,8 @@ def create_app(
             *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
         ],
         middleware=[
-            Middleware(Guard, hosts=hosts),
+            Middleware(Guard, hosts=hosts, origins=Origins(origins)),
+            Middleware(Compression),
             Middleware(Authentication, access=access or Access()),
         ],
         exception_handlers={HTTPException: error_response},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -12,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..message.parse import ParsedMessage
+from ..message.parse import ParsedMessage, parse
 from ..store.store import MessageRow, MessageStore
 from . import mailpit_objects as objects
 from .display import Display, PartContent
+from .frame import pieces_of
 from .mailpit_search import row_asked
 from .requests import bytes_of, refuse, refuse_unknown
 from .responses import json_response
@@ -118,14 +120,12 @@ class MailpitMessage:
 
     async def html(self, request: Request) -> Response:
         """Show the HTML form as it came, but for `cid:` links; mark the message read."""
-        row, parsed = await self._parsed(request)
-        if not parsed.html:
+        row = await row_asked(self._store, request)
+        embedded = request.query_params.get("embed") == "1"
+        markup = await self._display.read(row.id, partial(linked, row.id, embedded=embedded))
+        if not markup:
             refuse("This message does not contain a HTML part", 404)
         await self._store.mark([row.id], read=True)
-        markup = _CID.sub(lambda found: _part_link(row, parsed, found), parsed.html)
-        embedded = request.query_params.get("embed") == "1"
-        if embedded:
-            markup = _LINK.sub(r'\g<0> target="_blank" rel="noreferrer noopener"', markup)
         return Response(markup, headers=_page_headers(embedded=embedded))
 
     async def text(self, request: Request) -> Response:
@@ -158,12 +158,22 @@ def part_path(message_id: str, part_id: str) -> str:
     return f"/api/v1/message/{message_id}/part/{quote(part_id, safe='')}"
 
 
-def _part_link(row: MessageRow, parsed: ParsedMessage, found: re.Match[str]) -> str:
-    """Give the path of the part that a `cid:` link means, or the link if there is none."""
-    for part in (*parsed.inline, *parsed.attachments):
-        if part.content_id and part.content_id == found[1]:
-            return part_path(row.id, part.part_id)
-    return found[0]
+def _open_elsewhere(tag: re.Match[str]) -> str:
+    return f'{tag[0]} target="_blank" rel="noreferrer noopener"'
+
+
+def linked(message_id: str, raw: bytes, *, embedded: bool) -> str:
+    """Give the HTML form with the paths of parts in place of `cid:` links; empty if none."""
+    parsed = parse(raw)
+    paths = {
+        part.content_id: part_path(message_id, part.part_id)
+        for part in (*parsed.attachments, *parsed.inline)
+    }
+    pieces = []
+    for piece in pieces_of(parsed.html):
+        shown = _CID.sub(lambda found: paths.get(found[1], found[0]), piece) if paths else piece
+        pieces.append(_LINK.sub(_open_elsewhere, shown) if embedded else shown)
+    return "".join(pieces)
 
 
 def _page_headers(*, embedded: bool) -> Mapping[str, str]:

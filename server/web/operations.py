@@ -37,6 +37,10 @@ from .responses import Moment
 PREFIX: Final = "/api/bindpost/v1"
 
 
+_Cursor = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+_Search = Annotated[str, Meta(pattern=r"\w")]
+
+
 class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
     """Messages to delete, by their ids."""
 
@@ -49,6 +53,8 @@ class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
 
     all: Annotated[bool, Meta(extra_json_schema={"const": True})]
     ids: None = None
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
 
 
 class MarkThese(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +69,22 @@ class MarkAll(msgspec.Struct, forbid_unknown_fields=True):
 
     read: bool
     all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
+
+
+class DeleteFound(msgspec.Struct, forbid_unknown_fields=True):
+    """What a search finds is to be deleted."""
+
+    search: _Search
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
+
+
+class MarkFound(DeleteFound, forbid_unknown_fields=True, kw_only=True):
+    """What a search finds is to be marked."""
+
+    read: bool
 
 
 _Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -148,7 +170,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"PATCH {PREFIX}/messages": Operation(
             summary="Set or clear read flags",
-            body=Body((MarkThese, MarkAll)),
+            body=Body((MarkThese, MarkAll, MarkFound)),
             answers={
                 200: json_of(marking.Marked, "How many have changed."),
                 400: sentence("The body is wrong; nothing was marked."),
@@ -168,7 +190,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"DELETE {PREFIX}/messages": Operation(
             summary="Delete messages",
-            body=Body((DeleteThese, DeleteAll)),
+            body=Body((DeleteThese, DeleteAll, DeleteFound)),
             answers={
                 200: json_of(native_objects.Deleted, "What was deleted."),
                 400: sentence("The body is wrong; nothing was deleted."),

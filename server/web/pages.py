@@ -103,8 +103,9 @@ class Pages:
             "remote": request.query_params.get("remote") == key,
         }
         if request.query_params.get("part") == "message":
-            return self._look.page("message.html", **message)
-        return self._look.page("inbox.html", **message, **await self._listing(request))
+            return await self._display.call(self._look.page, "message.html", **message)
+        listing = await self._listing(request)
+        return await self._display.call(self._look.page, "inbox.html", **message, **listing)
 
     async def _listing(self, request: Request) -> dict[str, object]:
         """Give what the list is made of: a page of it, and how much there is."""
