@@ -529,6 +529,10 @@ class Settings(_Table, frozen=True):
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    engine: Annotated[
+        Literal["fast", "stock"],
+        Meta(description="SMTP engine; stock = aiosmtpd's own streams, to compare with."),
+    ] = "fast"
     on_bind_failure: Annotated[
         Literal["stop", "retry", "continue"],
         Meta(description="After 4007: stop (5.0, 5.5), retry with back-off, continue (4.0)."),

@@ -72,7 +72,7 @@ async def serve(options: argparse.Namespace) -> None:
         factory = aiosmtpd()
     else:
         store = NullStore() if options.store == "null" else MemoryStore(Retention(KEPT))
-        factory = bindpost(Settings(hostname=HOSTNAME), store)
+        factory = bindpost(Settings(hostname=HOSTNAME, engine=options.engine), store)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(factory, "127.0.0.1", 0, backlog=BACKLOG)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")

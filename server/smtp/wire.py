@@ -98,6 +98,14 @@ class SmtpWire(SMTP):
     AuthLoginUsernameChallenge = "Username:"
     AuthLoginPasswordChallenge = "Password:"
 
+    conversation: Conversation
+    _log: SessionLog | None = None
+    _kept_messages = False
+    _at_start = True
+    _in_command = True
+    _in_data = False
+    _draining = False
+
     def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
         rules = surroundings.rules
         super().__init__(
@@ -120,16 +128,6 @@ class SmtpWire(SMTP):
             loop=loop,
         )
         self._around = surroundings
-        self._recorder = Recorder()
-        self._session_id = new_id()
-        self._started = utc_now()
-        self._log: SessionLog | None = None
-        self._kept_messages = False
-        self._at_start = True
-        self._in_command = True
-        self._in_data = False
-        self._draining = False
-        self.conversation: Conversation
 
     # Life of the connection
 
@@ -143,6 +141,9 @@ class SmtpWire(SMTP):
             self.conversation.tls_started()
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
+        self._recorder = Recorder()
+        self._session_id = new_id()
+        self._started = utc_now()
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
@@ -171,6 +172,10 @@ class SmtpWire(SMTP):
         super().connection_lost(error)
         # asyncio keeps the error for wait_closed(), which nobody awaits, and would print it.
         self._closed.exception()  # type: ignore[attr-defined]  # StreamReaderProtocol's
+        self._ended()
+
+    def _ended(self) -> None:
+        """Take leave; can be called twice."""
         self._around.sessions.leave(self)
         if self._log is not None:
             self._log.close()
@@ -233,20 +238,33 @@ class SmtpWire(SMTP):
 
     async def _handle_client(self) -> None:
         """Admit the client or refuse it, then run aiosmtpd's command loop."""
+        if refusal := self._refusal():
+            await self._send(refusal)
+            self._close()
+            return
+        if self._looks_up:
+            await self._look_up()
+        await super()._handle_client()
+
+    def _refusal(self) -> Reply | None:
+        """Give the reply that turns a client away, None when it is admitted."""
         refusal = self.conversation.admission()
         reason = "reject list"
         if refusal is None and not self._has_room:
             refusal, reason = self.conversation.say("too_many_connections"), "too many sessions"
         if refusal is not None:
             self._report(events.SESSION_REFUSED, reason=reason)
-            await self._send(refusal)
-            self._close()
-            return
-        if not self._around.rules.policy.ims.disable_reverse_resolve:
-            self.conversation.client_name = await self._around.lookup(
-                self.conversation.peer_host, self._around.rules.limits.reverse_lookup
-            )
-        await super()._handle_client()
+        return refusal
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether the client's name has to be known before the banner."""
+        return not self._around.rules.policy.ims.disable_reverse_resolve
+
+    async def _look_up(self) -> None:
+        self.conversation.client_name = await self._around.lookup(
+            self.conversation.peer_host, self._around.rules.limits.reverse_lookup
+        )
 
     def _over_ims_limit(self) -> bool:
         return 0 < self._around.max_sessions < len(self._around.sessions)
@@ -303,6 +321,9 @@ class SmtpWire(SMTP):
         """Write a reply in one piece; the command is then over, unless it goes on (3yz)."""
         self._write(reply)
         await self._writer.drain()
+        self._replied(reply)
+
+    def _replied(self, reply: Reply) -> None:
         if reply.code // 100 != 3:
             self._end_command()
 

@@ -172,6 +172,9 @@ class Peer:
         self.writer.transport.abort()
 
 
+_REPLY: Final = re.compile(rb"(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n")
+
+
 class Wire(asyncio.Transport):
     """A transport without a network: notes each write, and hands over what a test sends."""
 
@@ -223,6 +226,11 @@ class Wire(asyncio.Transport):
         """All that was written."""
         return b"".join(self.writes)
 
+    @property
+    def replies(self) -> list[bytes]:
+        """The replies that were written, whether in one write each or together."""
+        return _REPLY.findall(self.output)
+
     async def feed(self, data: bytes) -> None:
         """Hand over a piece of input, and let the server have a look at it."""
         if not self._closing:
@@ -244,10 +252,10 @@ class Wire(asyncio.Transport):
                 self._news.clear()
                 await self._news.wait()
 
-    async def wait_for_writes(self, number: int) -> None:
-        """Return when there have been so many writes."""
+    async def wait_for_replies(self, number: int) -> None:
+        """Return when there have been so many replies."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.writes) < number:
+            while len(self.replies) < number:
                 self._news.clear()
                 await self._news.wait()
 
