@@ -297,6 +297,14 @@ class Limits(_Table, frozen=True):
         int,
         Meta(ge=1, description="Largest message in bytes that is taken at all. Mailpit: 50 MiB."),
     ] = 64 * 1024 * 1024
+    in_flight: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Bytes of all messages on the way to the store together, before clients "
+            "are held up; one message goes through whatever its size.",
+        ),
+    ] = 128 * 1024 * 1024
     recipients: Annotated[
         int,
         Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),

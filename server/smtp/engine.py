@@ -99,7 +99,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         self.transport = transport
         self._inbox = bytearray()
         self._writer: Any = GatheringWriter(transport)
-        self._set_rset_state()
+        self._set_rset_state()  # type: ignore[no-untyped-call]
         self.session = self._create_session()
         self.session.peer = transport.get_extra_info("peername")
         self._reset_timeout()
@@ -119,7 +119,8 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         self._driver = Driver(coroutine, self.loop, self._go_on)
         self._reader.driver = self._driver
         self._handler_coroutine: Any = self._driver
-        self._corked(self._driver.step)
+        with self._writer:
+            self._driver.step()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session."""
@@ -140,7 +141,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         """Take bytes, and go on with the session."""
         self._inbox += data
         self._has_news = True
-        self._reader.woken()
+        self._reader.woken()  # type: ignore[attr-defined]  # it is a Driven one
         self._go_on()
 
     def eof_received(self) -> bool | None:
@@ -161,17 +162,13 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         """Go on as far as what has come allows; the replies go out in one write."""
-        if not self._writer.is_corked:
-            self._corked(self._take_all)
+        writer = self._writer
+        if writer.is_gathering:  # it goes on already
+            return
+        with writer:
+            self._take_all()
+        if self._is_held or len(self._inbox) > MAX_WAITING:
             self._hold_or_let_go()
-
-    def _corked(self, work: Any) -> None:
-        self._writer.is_corked = True
-        try:
-            work()
-        finally:
-            self._writer.is_corked = False
-            self._writer.flush()
 
     def _take_all(self) -> None:
         driver = self._driver
@@ -208,7 +205,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
     def expire(self) -> None:
         """End a session that has been silent for too long."""
         self.deadline = float("inf")
-        self._timeout_cb()
+        self._timeout_cb()  # type: ignore[no-untyped-call]
 
     # Foreign code
 

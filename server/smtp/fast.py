@@ -10,12 +10,14 @@ lane leaves to it; most sessions never do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP
 
 from .body import Body
+from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
 from .inbox import DrivenCommandReader
@@ -27,10 +29,8 @@ from .reply import Reply
 from .sweeper import Sweeper
 from .wire import Surroundings
 
-AT_ONCE: Final = frozenset({"HELO", "EHLO", "MAIL", "RCPT", "RSET", "NOOP"})
-"""Verbs that the conversation answers at once, and that nearly all sessions are made of."""
-BY_COROUTINE: Final = frozenset({"DATA", "QUIT"})
-"""Verbs whose own coroutine is run, without aiosmtpd's loop around it."""
+Answer = Callable[["FastProtocol", str], None]
+"""Answers a command, given its argument."""
 
 
 class EveryCommand(dict[str, int]):
@@ -46,6 +46,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
     command_size_limits: Any = EveryCommand()
     _command: Driver | None = None
     _body: Body | None = None
+    _is_over_budget = False
     _is_starting = False
 
     # Life of the connection
@@ -57,7 +58,8 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             return
         self._set_up(transport)
         self._begin(transport)
-        self._corked(self._welcome)
+        with self._writer:
+            self._welcome()
 
     def _set_up(self, transport: asyncio.BaseTransport) -> None:
         """Begin with next to nothing: aiosmtpd's session and reader are made when they are used."""
@@ -114,20 +116,21 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     # aiosmtpd's loop, when it is needed
 
-    def _start_loop(self) -> None:
+    def _start_loop(self) -> Driver:
+        """Begin aiosmtpd's loop, which comes to its first command."""
         self.session = self._create_session()
         self.session.peer = self.transport.get_extra_info("peername") if self.transport else None
         reader = DrivenCommandReader(self._heard, loop=self.loop)
         reader.use(self._inbox)
         self._reader: Any = reader
-        self._driver = self._handler_coroutine = reader.driver = Driver(
-            SMTP._handle_client(self), self.loop, self._go_on
-        )
+        driver = Driver(SMTP._handle_client(self), self.loop, self._go_on)
+        self._driver = self._handler_coroutine = reader.driver = driver
         if self._at_end:
             reader.feed_eof()
         self._is_starting = True
-        self._driver.step()
+        driver.step()
         self._is_starting = False
+        return driver
 
     async def push(self, status: str | bytes | None) -> None:
         """Say what aiosmtpd itself has to say; its greeting comes too late."""
@@ -161,28 +164,26 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def _take_one(self) -> bool:
         """Go on by one step; False when there is nothing to go on with."""
-        driver = self._command or self._driver
-        if self._command is not None:
-            if self._command.has_ended:
-                self._command = None
-                return True
-        if driver is not None and driver.need is not Need.COMMAND:
-            if not self._is_met(driver.need):
+        driver = self._command
+        if driver is not None and driver.has_ended:
+            driver = self._command = None
+        if driver is None:
+            driver = self._driver
+        if driver is None or driver.need is Need.COMMAND:
+            if not (self._inbox or self._at_end):
                 return False
-            self._has_news = False
-            driver.step()
-            return True
-        if self._take_plain():
-            return True
-        if not self._is_met(Need.COMMAND):
+            if self._take_plain():
+                return True
+            if not self._is_met(Need.COMMAND):
+                return False
+            if self._at_end and b"\n" not in self._inbox:
+                self._close()
+                return False
+            driver = self._driver or self._start_loop()
+        elif not self._is_met(driver.need):
             return False
-        if self._at_end and b"\n" not in self._inbox:
-            self._close()
-            return False
-        if self._driver is None:
-            self._start_loop()
         self._has_news = False
-        self._driver.step()
+        driver.step()
         return True
 
     def _is_met(self, need: Need | None) -> bool:
@@ -196,25 +197,22 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         end = inbox.find(b"\n")
         if not 0 <= end < LINE_LIMIT:
             return False
-        line = inbox[:end].rstrip(b"\r\n")
-        if not line.isascii():
-            return False
-        text = line.decode("ascii")
+        line = bytes(inbox[:end]).rstrip(b"\r")
+        text = line.decode("latin-1")
         verb, _, argument = text.partition(" ")
-        verb = verb.upper()
-        if not text.isprintable() or (verb not in AT_ONCE and verb not in BY_COROUTINE):
+        answer = LANE.get(verb.upper())
+        if answer is None or not (text.isascii() and text.isprintable()):
             return False
         del inbox[: end + 1]
-        self._heard(line)
+        self._note(line)
         self._reset_timeout()
-        argument = argument.strip()
-        if verb in AT_ONCE:
-            reply = getattr(self.conversation, verb.lower())(argument)
-            self._write(reply)
-            self._replied(reply)
-        else:
-            self._run(getattr(self, f"smtp_{verb}")(argument))
+        answer(self, argument.strip(" "))
         return True
+
+    def _answer_at_once(self, verb: Callable[[Conversation, str], Reply], argument: str) -> None:
+        reply = verb(self.conversation, argument)
+        self._write(reply)
+        self._replied(reply)
 
     def _run(self, coroutine: Any) -> None:
         """Run a coroutine that the session goes on after."""
@@ -233,10 +231,18 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     # Messages
 
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """Take a message and keep it, within the budget of bytes in flight."""
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._around.sessions.in_flight.release(self)
+
     async def _read_body(self, limit: int) -> bytes | None:
         body = self._body = Body(limit)
         behind = bytes(self._inbox)
         self._inbox.clear()
+        self._around.sessions.in_flight.take(self, 0)
         self._feed(behind)
         await parked(Need.BODY)
         self._body = None
@@ -246,10 +252,35 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def _feed(self, data: bytes) -> None:
         """Give bytes to the message that is coming; what is behind it goes into the inbox."""
-        assert self._body is not None
-        self._inbox += self._body.feed(data)
-        if self._body.made_progress():
+        body = self._body
+        assert body is not None
+        self._inbox += body.feed(data)
+        self._around.sessions.in_flight.take(self, body.held)
+        if body.made_progress():
             self._made_progress()
+
+    def hold(self) -> None:
+        """Receive nothing while too much is on its way into the store."""
+        self._is_over_budget = True
+        self._hold_or_let_go()
+
+    def let_go(self) -> None:
+        """Receive again."""
+        if self._is_over_budget:
+            self._is_over_budget = False
+            # It was not the client that was silent.
+            self._reset_timeout(self._around.rules.limits.data_timeout if self._in_data else None)
+            self._hold_or_let_go()
+
+    def _must_hold(self) -> bool:
+        return self._is_over_budget or super()._must_hold()
+
+    def expire(self) -> None:
+        """End a session that has been silent for too long, unless it was told to be."""
+        if self._is_over_budget:
+            self._made_progress()
+        else:
+            super().expire()
 
 
 def fast_sessions(
@@ -264,3 +295,22 @@ def fast_sessions(
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
     )
+
+
+def _at_once(verb: Callable[[Conversation, str], Reply]) -> Answer:
+    return lambda session, argument: session._answer_at_once(verb, argument)
+
+
+LANE: Final[Mapping[str, Answer]] = MappingProxyType(
+    {
+        "HELO": _at_once(Conversation.helo),
+        "EHLO": _at_once(Conversation.ehlo),
+        "MAIL": _at_once(Conversation.mail),
+        "RCPT": _at_once(Conversation.rcpt),
+        "RSET": _at_once(Conversation.rset),
+        "NOOP": _at_once(Conversation.noop),
+        "DATA": lambda session, argument: session._run(session.smtp_DATA(argument)),
+        "QUIT": lambda session, argument: session._run(session.smtp_QUIT(argument)),
+    }
+)
+"""How the commands are answered that nearly all sessions are made of."""

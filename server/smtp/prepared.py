@@ -9,7 +9,7 @@ what it has in its attributes becomes attributes of a class of the listener's ow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from aiosmtpd.smtp import SMTP, _AuthMechAttr
 
@@ -83,4 +83,4 @@ def prepare(session_class: type[_S], template: SMTP, **own: object) -> type[_S]:
     found["_smtp_methods"] = property(lambda session: Commands(session, verbs))
     found["_auth_methods"] = property(lambda session: Mechanisms(session, mechanisms))
     found["__init__"] = lambda session: None
-    return type(session_class)(session_class.__name__, (session_class,), {**found, **own})
+    return cast("type[_S]", type(session_class.__name__, (session_class,), {**found, **own}))

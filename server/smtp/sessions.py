@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Protocol
 
+from bindpost.config.model import Limits
+
 from ..activity import Activity
+from .budget import Budget
 
 
 class LiveSession(Protocol):
@@ -25,12 +28,14 @@ class Sessions:
     """
     All live sessions of one app, whichever listener took them.
 
-    `limit` bounds them together, `activity` counts what they do; what a session leaves to be done
-    after its end (its last transcript lines) runs here too.
+    `limit` bounds them together, `in_flight` the bytes of their messages on the way to the store,
+    `activity` counts what they do; what a session leaves to be done after its end (its last
+    transcript lines) runs here too.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, in_flight: int = Limits().in_flight) -> None:
         self.activity = Activity()
+        self.in_flight = Budget(in_flight)
         self._limit = limit
         self._live: set[LiveSession] = set()
         self._afterwards: set[asyncio.Task[None]] = set()

@@ -20,7 +20,7 @@ from aiosmtpd.smtp import Session as StockSession
 
 from bindpost import events
 from bindpost.errors import StoreError
-from bindpost.log import get_logger
+from bindpost.log import get_logger, is_heard
 from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..activity import Refusal
@@ -36,7 +36,8 @@ from .sessions import Sessions
 from .transcript import Recorder
 from .wording import occasion_of
 
-_LOG: Final = get_logger("bindpost.smtp")
+LOGGER: Final = "bindpost.smtp"
+_LOG: Final = get_logger(LOGGER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +293,9 @@ class SmtpWire(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
+        self._note(line)
+
+    def _note(self, line: bytes) -> None:
         if self._at_start:
             self._look_for_header(line)
         self._in_command = True
@@ -307,8 +311,9 @@ class SmtpWire(SMTP):
             self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
 
     def _write(self, reply: Reply) -> None:
+        add = self._recorder.add
         for line in reply.text_lines:
-            self._recorder.add("S", line)
+            add("S", line)
         data = reply.encode()
         if self._log is not None:
             self._log.sent(data)
@@ -354,7 +359,8 @@ class SmtpWire(SMTP):
         return reply
 
     def _report(self, event: events.EventType, **fields: object) -> None:
-        _LOG.info(event, **{**self._fields(), **fields})
+        if is_heard(LOGGER, event):
+            _LOG.info(event, **{**self._fields(), **fields})
 
     def _fields(self) -> dict[str, object]:
         return {
