@@ -60,7 +60,10 @@ class Driver:
     so has a task's `cancel`.
     """
 
-    __slots__ = ("_cancelled", "_coroutine", "_loop", "_on_park", "_task", "is_stepping", "need")
+    __slots__ = (
+        *("_cancelled", "_coroutine", "_end", "_loop", "_on_park", "_task"),
+        *("is_stepping", "need"),
+    )
 
     def __init__(
         self,
@@ -72,9 +75,17 @@ class Driver:
         self._loop = loop
         self._on_park = on_park
         self._task: asyncio.Task[None] | None = None
+        self._end: asyncio.Future[None] | None = None
         self._cancelled = False
         self.is_stepping = False
         self.need: Need | None = None
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait for its end, as one can wait for a task's."""
+        if self._coroutine is not None:
+            if self._end is None:
+                self._end = self._loop.create_future()
+            yield from self._end
 
     @property
     def has_ended(self) -> bool:
@@ -116,10 +127,10 @@ class Driver:
             if self._cancelled:
                 return self._run(None)
         except (StopIteration, asyncio.CancelledError):
-            self._coroutine = None
+            self._has_come_to_its_end()
             return _AT_REST
         except BaseException:
-            self._coroutine = None
+            self._has_come_to_its_end()
             raise
         finally:
             self.is_stepping = False
@@ -153,4 +164,9 @@ class Driver:
             self._task = None
             if self._coroutine is not None:
                 self._coroutine.close()
-                self._coroutine = None
+                self._has_come_to_its_end()
+
+    def _has_come_to_its_end(self) -> None:
+        self._coroutine = None
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)

@@ -96,6 +96,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         if not hasattr(self, "sweeper"):  # it was made alone, and has both for itself
             self.sweeper = Sweeper(self.loop, self._timeout_duration)
             self.receiving = ReceivingBuffer()
+        self._timeout_handle = NoTimer()
         self.transport = transport
         self._inbox = bytearray()
         self._writer: Any = GatheringWriter(transport)

@@ -85,8 +85,8 @@ class Events:
 class WatchedSessions(Sessions):
     """The registry of sessions, which also tells when somebody has come or gone."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, in_flight: int) -> None:
+        super().__init__(limit, in_flight)
         self._change = asyncio.Event()
 
     def enter(self, session: LiveSession) -> bool:
@@ -421,7 +421,8 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             listener = Listener(endpoint="127.0.0.1:0", tls=listener_tls)
             all_settings = Settings(hostname=HOSTNAME, listener=(listener,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
-            sessions = WatchedSessions(all_settings.limits.sessions)
+            limits = all_settings.limits
+            sessions = WatchedSessions(limits.sessions, limits.in_flight)
             kept = store or MemoryStore()
             log = all_settings.protocol_log
             protocol_log = ProtocolLog(folder / log.directory, log.level) if log.directory else None
