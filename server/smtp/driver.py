@@ -102,11 +102,11 @@ class Driver:
         waits_for = self._run(None)
         if waits_for is not _AT_REST:
             self._task = self._loop.create_task(self._in_task(waits_for))
+            self._task.add_done_callback(self._given_up)
 
     def cancel(self) -> None:
         """Throw `CancelledError` into it where it waits, or at its next wait if it runs now."""
         if self._task is not None:
-            self._task.add_done_callback(self._never_started)
             self._task.cancel()
         elif self.is_stepping:
             self._cancelled = True
@@ -158,13 +158,11 @@ class Driver:
                 error = thrown
             waits_for = self._run(error)
 
-    def _never_started(self, task: asyncio.Task[None]) -> None:
-        """End what a task had that was cancelled before its first step."""
+    def _given_up(self, task: asyncio.Task[None]) -> None:
+        """Cancel what a task had that was itself cancelled before its first step."""
         if self._task is task:
             self._task = None
-            if self._coroutine is not None:
-                self._coroutine.close()
-                self._has_come_to_its_end()
+            self.cancel()
 
     def _has_come_to_its_end(self) -> None:
         self._coroutine = None
