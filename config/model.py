@@ -305,6 +305,14 @@ class Limits(_Table, frozen=True):
         int,
         Meta(ge=1, description="Largest message in bytes that is taken at all. Mailpit: 50 MiB."),
     ] = 64 * 1024 * 1024
+    in_flight: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Bytes of all messages on the way to the store together, before clients "
+            "are held up; one message goes through whatever its size.",
+        ),
+    ] = 128 * 1024 * 1024
     recipients: Annotated[
         int,
         Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),
@@ -555,6 +563,10 @@ class Settings(_Table, frozen=True):
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    engine: Annotated[
+        Literal["fast", "stock"],
+        Meta(description="SMTP engine; stock = aiosmtpd's own streams, to compare with."),
+    ] = "fast"
     on_bind_failure: Annotated[
         Literal["stop", "retry", "continue"],
         Meta(description="After 4007: stop (5.0, 5.5), retry with back-off, continue (4.0)."),

@@ -58,7 +58,7 @@ class Bindpost:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
-        self.sessions = Sessions(settings.limits.sessions)
+        self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
         self.store: MessageStore
         self.events: EventStore | None = None
         self._event_counts: Counter[int] = Counter()

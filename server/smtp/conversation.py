@@ -26,6 +26,7 @@ from .grammar import (
     strip_keyword,
 )
 from .personality import Personality
+from .phrases import Phrasebook
 from .policy import Policy, address_of
 from .reply import Reply
 
@@ -63,17 +64,22 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    phrases: Phrasebook = field(init=False, repr=False, compare=False)
+    """The replies, with what is the same in all conversations."""
+    size_limit: int = field(init=False)
+    """The largest message that is taken, in bytes."""
+
+    def __post_init__(self) -> None:
+        announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
+        object.__setattr__(self, "size_limit", min(announced or most, most))
+        constant = {"hostname": self.hostname, "build": self.build, "limit": self.size_limit}
+        phrases = Phrasebook(self.personality, constant)
+        object.__setattr__(self, "phrases", phrases)
 
     @property
     def build(self) -> str:
         """The build that the banner tells."""
         return self.policy.ims.build or self.personality.build
-
-    @property
-    def size_limit(self) -> int:
-        """The largest message that is taken, in bytes."""
-        announced = self.policy.ims.inbound_size_limit
-        return min(announced or self.limits.message_size, self.limits.message_size)
 
     @property
     def auth_offered(self) -> bool:
@@ -117,17 +123,11 @@ class Conversation:
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the personality's reply for an occasion."""
-        rules = self.rules
-        return rules.personality.say(
-            occasion,
-            **{
-                "hostname": rules.hostname,
-                "build": rules.build,
-                "client": self.client_name or self.peer_host or "localhost",
-                "limit": rules.size_limit,
-                **fields,
-            },
-        )
+        phrases = self.rules.phrases
+        if (ready := phrases.ready.get(occasion)) is not None:
+            return ready
+        fields["client"] = self.client_name or self.peer_host or "localhost"
+        return phrases.say(occasion, fields)
 
     # Connection
 

@@ -59,20 +59,23 @@ class SmtpProtocol(SmtpWire):
         reply = await self._answer(self.conversation.data, arg)
         if reply.code != 354:
             return
-        limits = self._around.rules.limits
         self._in_data = True
-        self._reset_timeout(limits.data_timeout)
-        body = await read_body(
-            self._reader,
-            limit=self._around.rules.size_limit,
-            progress=lambda: self._reset_timeout(limits.data_timeout),
-        )
+        self._made_progress()
+        body = await self._read_body(self._around.rules.size_limit)
         self._in_data = False
         self._reset_timeout()
         kept = await self._keep(self.conversation.end_transaction(), body)
         if not kept.is_positive:
             self._around.sessions.activity.reject()
         await self._send(kept)
+
+    async def _read_body(self, limit: int) -> bytes | None:
+        """Give the message that follows, None if it is larger than the limit."""
+        return await read_body(self._reader, limit=limit, progress=self._made_progress)
+
+    def _made_progress(self) -> None:
+        """Give a client that sends a message its time again."""
+        self._reset_timeout(self._around.rules.limits.data_timeout)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""

@@ -15,6 +15,7 @@ from ..logins import Users, read_users
 from ..store.store import MessageStore
 from . import personality
 from .conversation import Rules
+from .fast import fast_sessions
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
@@ -82,7 +83,7 @@ def session_factory(
     protocol_log: ProtocolLog | None = None,
     lookup: Lookup = reverse_name,
 ) -> Callable[[], SmtpProtocol]:
-    """Give the factory that makes a listener's sessions in the running loop."""
+    """Give the factory that makes a listener's sessions in the running loop, on either engine."""
     surroundings = Surroundings(
         listener=listener.endpoint,
         via=via,
@@ -96,4 +97,6 @@ def session_factory(
         max_sessions=resources.settings.ims.max_inbound_connections,
     )
     loop = asyncio.get_running_loop()
+    if resources.settings.engine == "fast":
+        return fast_sessions(surroundings, loop)
     return lambda: SmtpProtocol(surroundings, loop=loop)

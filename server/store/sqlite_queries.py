@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Final
 
 from ..message.headers import HeaderFields
-from ..message.model import Envelope, SessionFacts, Transcript
+from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
 from . import sqlite_terms
 from .codec import decode
 from .content import ContentSearch
@@ -53,7 +53,9 @@ def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | 
     ).fetchall()
     if not pieces:
         return None
-    return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
+    return tuple(
+        chain.from_iterable(decode(lines, tuple[TranscriptLine, ...]) for (lines,) in pieces)
+    )
 
 
 def tags(connection: sqlite3.Connection) -> Mapping[str, int]:

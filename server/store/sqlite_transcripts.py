@@ -62,7 +62,7 @@ class Transcripts:
     def replace(self, session: str, transcript: Transcript) -> None:
         """Write a transcript as a whole."""
         self._connection.execute("DELETE FROM transcript WHERE session = ?", (session,))
-        self._insert(session, 0, transcript)
+        self._insert(session, 0, transcript[:])
 
     def drop_unused(self, session: str) -> None:
         """Remove the transcript of a session unless it has a message left."""

@@ -85,8 +85,8 @@ class Events:
 class WatchedSessions(Sessions):
     """The registry of sessions, which also tells when somebody has come or gone."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, in_flight: int) -> None:
+        super().__init__(limit, in_flight)
         self._change = asyncio.Event()
 
     def enter(self, session: LiveSession) -> bool:
@@ -172,6 +172,9 @@ class Peer:
         self.writer.transport.abort()
 
 
+_REPLY: Final = re.compile(rb"(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n")
+
+
 class Wire(asyncio.Transport):
     """A transport without a network: notes each write, and hands over what a test sends."""
 
@@ -223,6 +226,11 @@ class Wire(asyncio.Transport):
         """All that was written."""
         return b"".join(self.writes)
 
+    @property
+    def replies(self) -> list[bytes]:
+        """The replies that were written, whether in one write each or together."""
+        return _REPLY.findall(self.output)
+
     async def feed(self, data: bytes) -> None:
         """Hand over a piece of input, and let the server have a look at it."""
         if not self._closing:
@@ -244,10 +252,10 @@ class Wire(asyncio.Transport):
                 self._news.clear()
                 await self._news.wait()
 
-    async def wait_for_writes(self, number: int) -> None:
-        """Return when there have been so many writes."""
+    async def wait_for_replies(self, number: int) -> None:
+        """Return when there have been so many replies."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.writes) < number:
+            while len(self.replies) < number:
                 self._news.clear()
                 await self._news.wait()
 
@@ -413,7 +421,8 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             listener = Listener(endpoint="127.0.0.1:0", tls=listener_tls)
             all_settings = Settings(hostname=HOSTNAME, listener=(listener,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
-            sessions = WatchedSessions(all_settings.limits.sessions)
+            limits = all_settings.limits
+            sessions = WatchedSessions(limits.sessions, limits.in_flight)
             kept = store or MemoryStore()
             log = all_settings.protocol_log
             protocol_log = ProtocolLog(folder / log.directory, log.level) if log.directory else None
