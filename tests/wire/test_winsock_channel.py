@@ -14,6 +14,7 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import Listener
 from bindpost.proxy.winsock.announcements import Announcements
 from bindpost.proxy.winsock.channel import Timing
@@ -163,8 +164,7 @@ async def binding(
     config = ClientConfig.for_server(HOST, script.port, application="msexcimc", origin="test")
     endpoint = Endpoint(HOST, 0)
     if proxy_bind_ip:
-        with socket.create_server((HOST, 0)) as free:
-            endpoint = Endpoint(HOST, free.getsockname()[1])
+        endpoint = Endpoint(HOST, free_port(HOST))
         pairs = ((endpoint.port, IPv4Address(proxy_bind_ip)),)
         config = replace(config, wspcfg=(replace(config.wspcfg[0], proxy_bind_ip=pairs),))
     provider = WinsockProvider(config, timing=timing, grace=grace)

@@ -18,6 +18,7 @@ from aiosmtpd.smtp import SMTP
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import WinsockPath
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig
@@ -163,13 +164,6 @@ async def refusal(provider: BindProvider, log: Log, endpoint: Endpoint = HERE) -
     assert caught.value.endpoint == str(endpoint)
     assert caught.value.hint
     return caught.value
-
-
-def free_port(host: str) -> int:
-    """Give a TCP port that is free on an address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
 
 
 # Who connects
@@ -471,9 +465,7 @@ async def test_junk_is_10050(log: Log) -> None:
 @pytest.mark.meets("winsock://", "in_use")
 async def test_port_taken_on_the_proxy_is_10048(proxy: WinsockProxyServer, log: Log) -> None:
     """A port that something else holds on the proxy is 10048 (KB Q222553)."""
-    with socket.socket() as inside:  # a port that no connection of another test has here
-        inside.bind((INTERNAL, 0))
-        endpoint = Endpoint(INTERNAL, inside.getsockname()[1])
+    endpoint = Endpoint(INTERNAL, free_port(INTERNAL, EXTERNAL))
     with socket.create_server((EXTERNAL, endpoint.port)):
         error = await refusal(provider_for(proxy), log, endpoint)
 
