@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 CONFIG = "SENDER = 'shop@example.test'\n"
 SERVER = """
 import smtplib
@@ -44,6 +46,7 @@ def test_whose_modules_these_are():
 """
 
 
+@pytest.mark.timeout(240)  # as all that makes an environment
 def test_a_fresh_project_in_two_processes(fresh_python: Path, tmp_path: Path) -> None:
     """Its own `config` and `server` stay its own, and each process has servers of its own."""
     for name, source in (("config", CONFIG), ("server", SERVER)):
@@ -57,7 +60,7 @@ def test_a_fresh_project_in_two_processes(fresh_python: Path, tmp_path: Path) ->
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=150,
         check=False,
     )
 
