@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,11 +22,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TextIO
 
-from bench_report import machine
+from bench_report import machine, publish
 
 from bindpost import events
 from bindpost.log import get_logger
-from bindpost.pages import Part
 from bindpost.server.eventlog import EventRecord, configure
 from bindpost.server.eventlog.console_form import ConsoleRenderer
 from bindpost.server.eventlog.evt import EvtLog, from_event
@@ -228,15 +226,7 @@ def main() -> None:
     if options.rounds < 1 or options.events < RECORDS or options.events % RECORDS:
         parser.error(f"a run has at least one round of {RECORDS} events, or a multiple of that")
     text = report(measure(options.rounds, options.events), options.events)
-    if options.page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin="<!-- events: made by `scripts/bench events --page docs/performance.md` -->",
-        end="<!-- end of events -->",
-        make=lambda: text,
-    ).main([options.page])
+    publish(text, "events", options.page)
 
 
 if __name__ == "__main__":

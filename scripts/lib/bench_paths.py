@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from bench_places import Factory, Place, places, plain
-from bench_report import Measured, Pair, Run, report
+from bench_report import Measured, Pair, Run, publish, report
 
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.config.model import Settings
-from bindpost.pages import Part
 from bindpost.server.eventlog import configure
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
@@ -103,15 +102,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         run = runner.run(measure(options.rounds, options.sessions))
     text = report(run, options.loop)
-    if options.page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin="<!-- paths: made by `scripts/bench paths --page docs/performance.md` -->",
-        end="<!-- end of paths -->",
-        make=lambda: text,
-    ).main([options.page])
+    publish(text, "paths", options.page)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ import os
 import platform
 import re
 import statistics
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from bindpost.pages import Part
 
 BASE: Final = "`loop.create_server`"
 AGAIN: Final = f"{BASE} again"
@@ -119,3 +122,16 @@ def _processor() -> str:
     if len(facts) < 2:
         return platform.machine()
     return f"{platform.machine()}, {facts['vendor_id']} family {facts['cpu family']}"
+
+
+def publish(text: str, kind: str, page: str | None) -> None:
+    """Print a report, or put it into a page, between the markers of its kind."""
+    if page is None:
+        sys.stdout.write(f"{text}\n")
+        return
+    Part(
+        page="docs/performance.md",
+        begin=f"<!-- {kind}: made by `scripts/bench {kind} --page docs/performance.md` -->",
+        end=f"<!-- end of {kind} -->",
+        make=lambda: text,
+    ).main([page])

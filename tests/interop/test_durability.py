@@ -12,14 +12,13 @@ import pytest
 
 from bindpost.testing import Load, Serve, check_kept
 
-ROUNDS = 20
 
-
-def test_kill_9_under_load(serve: Serve) -> None:
-    """20 times killed under load: every acknowledged message is there, whole, and none twice."""
+@pytest.mark.parametrize("rounds", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_kill_9_under_load(serve: Serve, rounds: int) -> None:
+    """Killed again and again under load: each acknowledged message is there, whole, none twice."""
     chance = random.Random(203116)
     acknowledged: dict[str, bytes] = {}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         serving = serve().wait_ready()
         load = Load(serving.smtp, first=turn * 1_000_000)
         load.wait_for_acknowledged(chance.randint(1, 60))

@@ -32,7 +32,9 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
-from bindpost.testing.logged import Line, heard_by
+from bindpost.testing.logged import heard_by
+
+from .heard import Heard
 
 PATIENCE: Final = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -41,29 +43,8 @@ SMALL_BUFFER: Final = 1 << 14
 """Bytes that the system holds of what is not read: few, so that its end is seen soon."""
 
 
-class Events:
-    """
-    The events that were logged, oldest first.
-
-    Each must have the fields that its sentence needs, and no others than the catalogue tells.
-    """
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[EventType | str, dict[str, Any]]] = []
-        self.faults: list[str] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, fields: Line) -> None:
-        """Take an event; nothing is printed."""
-        event = fields.pop("event")
-        del fields["log_level"]
-        if isinstance(event, EventType):
-            missing = set(event.parameters) - fields.keys()
-            unknown = fields.keys() - {*event.parameters, *event.details}
-            if missing or unknown:
-                self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, fields))
-        self._news.set()
+class Events(Heard):
+    """The events that were logged, to be waited for by their kind."""
 
     def of(self, event: EventType) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind."""
@@ -75,10 +56,7 @@ class Events:
 
     async def wait_for_all(self, event: EventType, number: int) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind, when there are so many."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.of(event)) < number:
-                self._news.clear()
-                await self._news.wait()
+        await self.until(lambda: len(self.of(event)) >= number)
         return self.of(event)
 
 

@@ -27,21 +27,6 @@ LISTENING, RETRYING = ListenerState.LISTENING, ListenerState.RETRYING
 FAILED, CLOSED = ListenerState.FAILED, ListenerState.CLOSED
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
-
-
-@pytest.fixture(autouse=True)
-def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the user who runs the tests is used: no key, no agent."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-
-
 @pytest.fixture
 async def standin() -> AsyncIterator[SshStandIn]:
     """An SSH server."""

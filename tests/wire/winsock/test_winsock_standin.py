@@ -37,14 +37,6 @@ M = TypeVar("M")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
-
-
 class Client(asyncio.DatagramProtocol):
     """A client that says what the test has it say, and shows what it hears."""
 
