@@ -18,6 +18,8 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .linkcheck.checker import LinkChecker
+from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
 from .message.model import new_id
 from .overview import Overview
@@ -72,6 +74,7 @@ class Bindpost:
             hostname=self._plan.resources.hostname,
         )
         self._hooks = Hook.load_all(settings.webhook, folder=folder)
+        self._link_rules = Rules.load(settings.link_check, folder=folder)
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -126,8 +129,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are
-        until a restart. Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `link_check` and the protocol log stay
+        as they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -192,6 +195,7 @@ class Bindpost:
             relay=self.relay,
             listeners=overview,
             webhooks=self.webhooks,
+            links=LinkChecker(self._link_rules) if self._link_rules else None,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from ..activity import Activity
+from ..linkcheck.checker import LinkChecker
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health, openapi
 from .access import Access
 from .authentication import Authentication
+from .checking import Checking, Checks
 from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
@@ -70,6 +72,7 @@ def create_app(
     relay: Releases | None = None,
     listeners: Listens | None = None,
     webhooks: TellsWebhooks | None = None,
+    links: LinkChecker | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
@@ -82,14 +85,15 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
-    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
-    out.
+    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `links` asks for the
+    links of a message; without it that is refused. `compatibility` is for Mailpit's API. `events`
+    keeps the events, and `exports` are the forms in which they are handed out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     frames = Frames(store, display)
     look = Look(version=version)
+    checks = Checks(display, links)
     path_page = PathPage(look, listeners)
     stopping = asyncio.Event()
     activity = activity or Activity()
@@ -100,6 +104,7 @@ def create_app(
                 store, display, delete_without_body=compatibility.delete_without_body
             ).routes(),
             *MailpitMessage(store, display).routes(),
+            *Checking(store, display, checks).routes(),
             *MailpitTags(store).routes(),
             *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
             *MailpitInfo(
@@ -119,7 +124,7 @@ def create_app(
             *frames.routes(),
             *EventsPage(events, look, exports=exports).routes(),
             *path_page.routes(),
-            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
+            *Pages(store, display, look, frames, checks, listeners=path_page.listeners).routes(),
         ],
         middleware=[
             Middleware(Guard, hosts=hosts),

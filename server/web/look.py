@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from ..message.links import cut_at_urls
+from .markdown import as_html
 
 FOLDER: Final = Path(__file__).parent
 TEXT_SHOWN: Final = 200_000
@@ -27,6 +28,8 @@ PAGE_HEADERS: Final = {
     ),
     # A page that a mail's link opens must not get hold of this one (rel=opener asks for it).
     "Cross-Origin-Opener-Policy": "same-origin",
+    # With no-referrer a form of ours would say it came from `null`, which the guard refuses.
+    "Referrer-Policy": "same-origin",
     # Looking up the host of a link tells its owner that the mail was opened.
     "X-DNS-Prefetch-Control": "off",
 }
@@ -46,6 +49,7 @@ class Look:
         self._templates.filters.update(
             moment=show_moment, size=show_size, clip=clip, linked=show_linked, web_link=is_web_link
         )
+        self._templates.filters["markdown"] = as_html
         self._templates.globals.update(version=version, new_tab=NEW_TAB)
 
     def page(self, template: str, **values: object) -> Response:

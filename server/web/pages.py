@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import Request
@@ -12,24 +13,27 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..message.links import Link, find_links
+from ..linkcheck.result import LinkResult
+from ..message.links import Link, find_addresses, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
 from ..store.store import MessageRow, MessageStore
+from .check_page import make_page
+from .checking import Checks
 from .display import Digest, Display
 from .frame import SANDBOX, Frames
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
 from .mailpit_search import search_of
-from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
+from .requests import LATEST, read_body, read_optional_number, refuse, refuse_unknown, row_of
 from .searching import Found, find
 
 SHOWN: Final = 50
 """Messages that come at once."""
 DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
-VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "session")
+VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "check", "session")
 """The sides that a message can be seen from."""
 
 
@@ -39,6 +43,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     content: ParsedMessage
     parts: list[Branch]
     links: list[Link]
+    addresses: int
     source: str
 
 
@@ -51,6 +56,7 @@ class Pages:
         display: Display,
         look: Look,
         frames: Frames,
+        checks: Checks,
         *,
         listeners: Callable[[], Sequence[Listener]],
     ) -> None:
@@ -58,6 +64,7 @@ class Pages:
         self._display = display
         self._look = look
         self._frames = frames
+        self._checks = checks
         self._listeners = listeners
 
     def routes(self) -> list[BaseRoute]:
@@ -65,6 +72,7 @@ class Pages:
         return [
             Route("/", self.inbox),
             Route("/view/{id}", self.view),
+            Route("/view/{id}/links", self.ask_for_links, methods=["POST"]),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
         ]
 
@@ -84,6 +92,26 @@ class Pages:
         show = request.query_params.get("show", "")
         if show not in ("", *VIEWS):
             refuse(f"show={show[:40]!r} is none of {', '.join(VIEWS)}")
+        return await self._show(request, row, show)
+
+    async def ask_for_links(self, request: Request) -> Response:
+        """Ask for a message's links, and show them with what came of each."""
+        form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+        row = await row_of(self._store, request)
+        parsed = await self._display.parsed(row.id) or refuse_unknown()
+        follow = "follow" in form
+        results = await self._checks.links(parsed, follow=follow)
+        return await self._show(request, row, "links", asked=results, follow=follow)
+
+    async def _show(
+        self,
+        request: Request,
+        row: MessageRow,
+        show: str,
+        *,
+        asked: Sequence[LinkResult] | None = None,
+        follow: bool = False,
+    ) -> Response:
         seen = await self._display.read(row.id, partial(see, show=show))
         transcript = await self._store.transcript(row.id)
         if seen is None or transcript is None:
@@ -99,7 +127,16 @@ class Pages:
             "sandbox": SANDBOX,
             "remote_key": key,
             "remote": request.query_params.get("remote") == key,
+            "asks_for_links": self._checks.asks_for_links,
+            "results": None if asked is None else {each.url: each for each in asked},
+            "errors": sum(each.is_error for each in asked or ()),
+            "follow": follow,
+            "check": None,
         }
+        if show == "check" and seen.content.html:
+            checked, figures = await self._checks.html(seen.content)
+            family = request.query_params.get("family", "")
+            message["check"] = make_page(checked, figures, family)
         if request.query_params.get("part") == "message":
             return self._look.page("message.html", **message)
         return self._look.page("inbox.html", **message, **await self._listing(request))
@@ -139,5 +176,6 @@ def see(raw: bytes, show: str) -> Seen:
         content=content,
         parts=tree(raw) if show == "parts" else [],
         links=find_links(content.text, content.html) if show == "links" else [],
+        addresses=len(find_addresses(content.text, content.html)) if show == "links" else 0,
         source=decode_charset(raw[: TEXT_SHOWN * 4], "") if show == "source" else "",
     )

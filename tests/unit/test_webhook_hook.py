@@ -13,9 +13,10 @@ from bindpost.config.model import Webhook
 from bindpost.errors import ConfigError
 from bindpost.server.message.headers import HeaderFields
 from bindpost.server.message.model import Envelope, Recipient, SessionFacts, new_id, utc_now
+from bindpost.server.outgoing.places import read_networks
 from bindpost.server.store.store import MessageRow
 from bindpost.server.webhook.hook import Hook
-from bindpost.server.webhook.target import Target, read_networks
+from bindpost.server.webhook.target import Target
 
 
 def load(folder: Path = Path(), **keys: Any) -> Hook:
