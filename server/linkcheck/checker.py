@@ -33,6 +33,7 @@ class LinkChecker:
 
     async def check(self, urls: Sequence[str], *, follow: bool) -> list[LinkResult]:
         """Give what came of each link, in their order; never raises."""
+        await asyncio.to_thread(lambda: self._rules.context)
         hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(PER_HOST)
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -13,17 +14,17 @@ from bindpost.errors import ConfigError
 from ..outgoing.places import Network, may_be_asked, read_networks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """
     The limits of the link check; times are in seconds.
 
     `networks` are the private addresses that may be asked. `per_minute` counts requests, so each
-    redirect that is followed is one.
+    redirect that is followed is one. `ca_file` has the certificates to trust, else the system's.
     """
 
     networks: tuple[Network, ...] = ()
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context, repr=False)
+    ca_file: Path | None = None
     links: int = 100
     at_once: int = 8
     timeout: float = 10.0
@@ -39,22 +40,28 @@ class Rules:
             networks = read_networks(table.networks)
         except ValueError as error:
             raise ConfigError("link_check.networks", str(error)) from None
-        path = folder / table.ca_file if table.ca_file else None
-        try:
-            context = ssl.create_default_context(cafile=path)
-        except OSError as error:  # an ssl.SSLError too
-            raise ConfigError(
-                "link_check.ca_file",
-                f"{path}: {error.strerror or error}",
-                hint="name a PEM file of certificates",
-            ) from None
-        return cls(
+        rules = cls(
             networks=networks,
-            context=context,
+            ca_file=folder / table.ca_file if table.ca_file else None,
             links=table.links,
             timeout=table.timeout,
             per_minute=table.per_minute,
         )
+        if rules.ca_file is not None:
+            try:
+                _ = rules.context
+            except OSError as error:  # an ssl.SSLError too
+                raise ConfigError(
+                    "link_check.ca_file",
+                    f"{rules.ca_file}: {error.strerror or error}",
+                    hint="name a PEM file of certificates",
+                ) from None
+        return rules
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """What TLS trusts; to read the system's certificates takes a tenth of a second."""
+        return ssl.create_default_context(cafile=self.ca_file)
 
     def may_be_asked(self, address: str) -> bool:
         """Say whether a request may go to this address."""

@@ -168,6 +168,7 @@ def test_the_path_is_not_shown() -> None:
         ('[[webhook]]\nname = "ci"\nurl = "mailto:x"\n', "webhook[0].url"),
         ('[pop3]\nendpoint = "127.0.0.1:0"\nusers = "none"\n', "pop3.users"),
         ('[relay]\nserver = "none"\n', "relay.server"),
+        ('[link_check]\nnetworks = ["none"]\n', "link_check.networks"),
     ],
 )
 def test_check_finds_what_serve_would_refuse(tmp_path: Path, table: str, key: str) -> None:

@@ -19,7 +19,8 @@ from bindpost.server.web.app import create_app
 from .conftest import Deliver
 
 HTML = (
-    "<style>\np:hover {{ clip-path: none }}\n</style>"
+    "<style>\np:hover {{ clip-path: none }}\n@import '{url}/import.css';</style>"
+    "<link rel=stylesheet href='{url}/sheet.css'>"
     "<p><b style='display: flex'>x</b><a href='{url}/ok'>ok</a><img src='{url}/gone.png'>"
     "<a href='http://10.0.0.1/'>inside</a><a href='mailto:a@b.test'>mail</a></p><script>1</script>"
 )
@@ -76,7 +77,7 @@ async def test_mailpits_html_check(http: httpx.AsyncClient, row: MessageRow) -> 
     assert list(check) == ["Warnings", "Platforms", "Total"]
     assert list(check["Total"]) == ["Tests", "Nodes", "Supported", "Partial", "Unsupported"]
     assert check["Total"]["Tests"] == len(MARKS) + 1
-    assert check["Total"]["Nodes"] == 8
+    assert check["Total"]["Nodes"] == 9
     shares = [check["Total"][share] for share in ("Supported", "Partial", "Unsupported")]
     assert sum(shares) == pytest.approx(100)
     assert "Outlook" in check["Platforms"]["windows"]
@@ -111,6 +112,7 @@ async def test_our_html_check(http: httpx.AsyncClient, row: MessageRow) -> None:
     by_slug = {feature["slug"]: feature for feature in check["features"]}
     assert by_slug["css-clip-path"]["places"] == [{"line": 2, "where": "style sheet"}]
     assert by_slug["css-display-flex"]["places"] == [{"line": 3, "where": "<b>"}]
+    assert by_slug["css-at-import"]["places"] == [{"line": 3, "where": "style sheet"}]
     yahoo = [
         program
         for program in by_slug["css-display-flex"]["programs"]
@@ -119,7 +121,7 @@ async def test_our_html_check(http: httpx.AsyncClient, row: MessageRow) -> None:
     assert {program["support"] for program in yahoo} == {"yes"}
     assert yahoo[0]["notes"] == ["2"]
     assert check["is_complete"] is True
-    assert check["nodes"] == 8
+    assert check["nodes"] == 9
     assert check["figures"]["url"] == "https://www.caniemail.com/"
 
 
@@ -155,7 +157,7 @@ async def test_mailpits_link_check(http: httpx.AsyncClient, row: MessageRow, sit
     response = await http.get(f"/api/v1/message/{row.id}/link-check?follow=true")
 
     assert response.json() == {
-        "Errors": 2,
+        "Errors": 3,
         "Links": [
             {"URL": f"{site.url}/ok", "StatusCode": 200, "Status": "OK"},
             {
@@ -163,6 +165,7 @@ async def test_mailpits_link_check(http: httpx.AsyncClient, row: MessageRow, sit
                 "StatusCode": 451,
                 "Status": "Blocked private/reserved address",
             },
+            {"URL": f"{site.url}/sheet.css", "StatusCode": 404, "Status": "Not Found"},
             {"URL": f"{site.url}/gone.png", "StatusCode": 404, "Status": "Not Found"},
         ],
     }
@@ -176,20 +179,33 @@ async def test_our_link_check(http: httpx.AsyncClient, row: MessageRow, site: Si
     assert (await http.get(path)).status_code == 405
     assert site.lines == []
     check = (await http.post(path)).json()
-    assert check["errors"] == 2
-    assert [link["outcome"] for link in check["links"]] == ["fine", "refused", "error"]
-    assert [link["status"] for link in check["links"]] == [200, None, 404]
+    assert check["errors"] == 3
+    assert [link["outcome"] for link in check["links"]] == ["fine", "refused", "error", "error"]
+    assert [link["status"] for link in check["links"]] == [200, None, 404, 404]
     assert (await http.post(path, params={"follow": "maybe"})).status_code == 400
 
 
 async def test_nothing_is_asked_that_nobody_wants(
     http: httpx.AsyncClient, row: MessageRow, site: Site
 ) -> None:
-    """Looking at a message from every side, and checking its HTML, asks no server for anything."""
+    """
+    Looking at a message from every side, and checking its HTML, asks no server for anything.
+
+    GHSA-6jxm-fv7w-rw5j, GHSA-j3fj-qppj-fmmc: Mailpit's HTML check fetched style sheets.
+    """
     for show in ("html", "text", "headers", "source", "parts", "links", "check", "session"):
         assert (await http.get(f"/view/{row.id}?show={show}")).status_code == 200
     for path in (f"/api/v1/message/{row.id}", f"/api/v1/message/{row.id}/html-check"):
         assert (await http.get(path)).status_code == 200
+
+    assert site.lines == []
+
+
+async def test_there_is_no_proxy(http: httpx.AsyncClient, site: Site) -> None:
+    """GHSA-8v65-47jx-7mfr: nothing of Mailpit's fetches a URL that a request names."""
+    for path in ("/proxy", "/api/v1/proxy", "/screenshot"):
+        response = await http.get(path, params={"url": f"{site.url}/ok", "data": site.url})
+        assert response.status_code == 404
 
     assert site.lines == []
 
@@ -252,11 +268,15 @@ async def test_the_page_of_the_link_check(
     )
 
     assert response.status_code == 200
-    assert "2 of 3 need a look." in response.text
+    assert "3 of 4 need a look." in response.text
     assert "leads to 10.0.0.1, which is private" in response.text
     assert "Pictures and style sheets" in response.text
     assert 'name="follow" value="1" checked' in response.text
-    assert sorted(site.lines) == ["HEAD /gone.png HTTP/1.1", "HEAD /ok HTTP/1.1"]
+    assert sorted(site.lines) == [
+        "HEAD /gone.png HTTP/1.1",
+        "HEAD /ok HTTP/1.1",
+        "HEAD /sheet.css HTTP/1.1",
+    ]
 
 
 async def test_a_page_without_html_has_no_check(http: httpx.AsyncClient, deliver: Deliver) -> None:
