@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -45,9 +45,9 @@ def find_links(text: str, markup: str) -> list[Link]:
     return list(found.values())
 
 
-def find_addresses(text: str, markup: str) -> list[str]:
-    """Give each URL of the web that a message needs, once: links, pictures, style sheets."""
-    wanted = [link.url for link in find_links(text, markup)]
+def find_addresses(links: Iterable[Link], markup: str) -> list[str]:
+    """Give each URL of the web that a message needs, once: its links, pictures, style sheets."""
+    wanted = [link.url for link in links]
     for tag in _EMBEDDED.finditer(markup):
         source = (HREF if tag[1].lower() == "link" else _SRC).search(tag[2])
         if source and (tag[1].lower() == "img" or _SHEET.search(tag[2])):

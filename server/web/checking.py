@@ -13,7 +13,7 @@ from ..htmlcheck.checker import HtmlChecker
 from ..htmlcheck.figures import Figures
 from ..linkcheck.checker import LinkChecker
 from ..linkcheck.result import LinkResult
-from ..message.links import find_addresses
+from ..message.links import find_addresses, find_links
 from ..message.parse import ParsedMessage
 from ..store.store import MessageRow, MessageStore
 from . import check_objects, mailpit_check_objects
@@ -54,7 +54,7 @@ class Checks:
 
 
 def _addresses(message: ParsedMessage) -> list[str]:
-    return find_addresses(message.text, message.html)
+    return find_addresses(find_links(message.text, message.html), message.html)
 
 
 class Checking:

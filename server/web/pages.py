@@ -43,7 +43,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     content: ParsedMessage
     parts: list[Branch]
     links: list[Link]
-    addresses: int
+    has_addresses: bool
     source: str
 
 
@@ -172,10 +172,11 @@ class Pages:
 def see(raw: bytes, show: str) -> Seen:
     """Look at a message as a view needs it; may take seconds, so run it in an executor."""
     content = parse(raw)
+    links = find_links(content.text, content.html) if show == "links" else []
     return Seen(
         content=content,
         parts=tree(raw) if show == "parts" else [],
-        links=find_links(content.text, content.html) if show == "links" else [],
-        addresses=len(find_addresses(content.text, content.html)) if show == "links" else 0,
+        links=links,
+        has_addresses=show == "links" and bool(find_addresses(links, content.html)),
         source=decode_charset(raw[: TEXT_SHOWN * 4], "") if show == "source" else "",
     )

@@ -325,7 +325,7 @@ def test_elements_may_nest_as_deep_as_they_like() -> None:
         "x" * (MARKUP_LIMIT + 1),
         "<b>" * 50_001,
         f"<style>{'x' * (CSS_LIMIT + 1)}</style>",
-        "<b style='" + "x" * (CSS_LIMIT + 1),
+        f"<b style='{'x' * (CSS_LIMIT + 1)}'>",
     ],
     ids=["long", "elements", "sheet", "styles"],
 )
