@@ -41,9 +41,7 @@ class Checks:
         return self._links is not None
 
     async def html(self, message: ParsedMessage) -> tuple[Checked, Figures]:
-        """Check the HTML of a message; 400 if it has none."""
-        if not message.html:
-            refuse(NO_HTML)
+        """Check the HTML of a message, which has some."""
         return await self._html.check(message.html), await self._html.figures()
 
     async def links(self, message: ParsedMessage, *, follow: bool) -> list[LinkResult]:
@@ -78,7 +76,10 @@ class Checking:
     async def html(self, request: Request) -> Response:
         """Answer with the features of the message's HTML, and who supports them."""
         row = await row_of(self._store, request)
-        checked, figures = await self._checks.html(await self._parsed(row.id))
+        parsed = await self._parsed(row.id)
+        if not parsed.html:
+            refuse("This message has no HTML part.", 404)
+        checked, figures = await self._checks.html(parsed)
         return json_response(check_objects.html_check(checked, figures))
 
     async def links(self, request: Request) -> Response:
@@ -91,7 +92,10 @@ class Checking:
     async def html_as_mailpit(self, request: Request) -> Response:
         """Answer with the same in Mailpit's form."""
         row = await self._row_as_mailpit(request)
-        checked, figures = await self._checks.html(await self._parsed(row.id))
+        parsed = await self._parsed(row.id)
+        if not parsed.html:
+            refuse(NO_HTML)
+        checked, figures = await self._checks.html(parsed)
         return json_response(mailpit_check_objects.html_check(checked, figures))
 
     async def links_as_mailpit(self, request: Request) -> Response:

@@ -192,8 +192,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             parameters=(_ID,),
             answers={
                 200: json_of(check_objects.HtmlCheck, "The features, the least supported first."),
-                400: sentence("The message has no HTML."),
-                404: _NO_MESSAGE,
+                404: sentence("There is no such message, or it has no HTML."),
             },
         ),
         f"POST {PREFIX}/messages/{{id}}/link-check": Operation(
