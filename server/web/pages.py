@@ -33,6 +33,8 @@ SHOWN: Final = 50
 """Messages that come at once."""
 DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
+FORM_LIMIT: Final = 1024
+"""Bytes of a form of ours."""
 VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "check", "session")
 """The sides that a message can be seen from."""
 
@@ -96,7 +98,8 @@ class Pages:
 
     async def ask_for_links(self, request: Request) -> Response:
         """Ask for a message's links, and show them with what came of each."""
-        form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+        body = await read_body(request, limit=FORM_LIMIT)
+        form = parse_qs(body.decode("utf-8", "replace"))
         row = await row_of(self._store, request)
         parsed = await self._display.parsed(row.id) or refuse_unknown()
         follow = "follow" in form

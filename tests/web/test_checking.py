@@ -278,6 +278,7 @@ async def test_the_page_of_the_link_check(
     assert "leads to 10.0.0.1, which is private" in response.text
     assert "Pictures and style sheets" in response.text
     assert 'name="follow" value="1" checked' in response.text
+    assert (await http.post(f"/view/{row.id}/links", content="x&" * 1_000)).status_code == 413
     assert sorted(site.lines) == [
         "HEAD /gone.png HTTP/1.1",
         "HEAD /ok HTTP/1.1",
