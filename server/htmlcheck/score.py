@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Support = Literal["yes", "partial", "no", "unknown"]
 
@@ -15,6 +15,10 @@ class Score(NamedTuple):
     supported: float
     partial: float
     unsupported: float
+
+
+EVERYWHERE: Final = Score(100.0, 0.0, 0.0)
+UNKNOWN: Final = Score(0.0, 0.0, 0.0)
 
 
 def support_of(said: str) -> Support:
@@ -44,7 +48,7 @@ def score_of(supports: Iterable[Support]) -> Score:
     counts = Counter(supports)
     known = counts["yes"] + counts["partial"] + counts["no"]
     if not known:
-        return Score(0.0, 0.0, 0.0)
+        return UNKNOWN
     yes, partial, no = (counts[word] / known * 100 for word in ("yes", "partial", "no"))
     return Score(yes, partial, no)
 

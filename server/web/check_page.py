@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..htmlcheck.check import Checked
 from ..htmlcheck.figures import Feature, Figures, Tested
 from ..htmlcheck.rating import Rated, rate
-from ..htmlcheck.score import Score, Support, support_of
+from ..htmlcheck.score import EVERYWHERE, UNKNOWN, Score, Support, support_of
 
 
 class Failing(NamedTuple):
@@ -37,24 +37,35 @@ class Shown(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The check of a mail: what fails somewhere, and the titles of what is supported everywhere."""
+    """
+    The check of a mail: what fails somewhere, what is supported everywhere, what nobody tested.
+
+    `families` are those that were tested at all, with their names; `family` is the one chosen.
+    """
 
     checked: Checked
     figures: Figures
     total: Score
     shown: list[Shown]
     fine: list[Feature]
+    untested: list[Feature]
+    families: dict[str, str]
     family: str
 
 
 def make_page(checked: Checked, figures: Figures, family: str) -> Page:
     """Sort what was found; with a family only its programs count, an unknown one is none."""
-    family = family if family in figures.families else ""
+    tested = {key for feature in figures.features for key in feature.support}
+    families = {key: name for key, name in figures.families.items() if key in tested}
+    family = family if family in families else ""
     rated, total = rate(checked, figures, support_of, family=family)
     worse = [each for each in rated if each.score.unsupported or each.score.partial]
-    fine = [each.feature for each in rated if each not in worse]
+    fine = [each.feature for each in rated if each.score == EVERYWHERE]
+    untested = [each.feature for each in rated if each.score == UNKNOWN]
+    for features in (fine, untested):
+        features.sort(key=lambda feature: feature.title)
     shown = [_show(each, figures) for each in worse]
-    return Page(checked, figures, total, shown, sorted(fine, key=lambda each: each.title), family)
+    return Page(checked, figures, total, shown, fine, untested, families, family)
 
 
 def _show(rated: Rated, figures: Figures) -> Shown:

@@ -263,6 +263,20 @@ async def test_the_page_of_the_html_check(http: httpx.AsyncClient, row: MessageR
     assert "<b>" not in unknown.text
 
 
+async def test_what_was_not_tested_is_not_called_supported(
+    http: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    """Of T-online.de there are no figures for <p>; of Microsoft, a name there, none at all."""
+    row = await deliver(b"Content-Type: text/html\r\n\r\n<p style='gap: 0'><marquee>x</marquee>")
+
+    page = (await http.get(f"/view/{row.id}?show=check&family=t-online-de")).text
+
+    assert "2 more were not tested" in page
+    assert "1 more is supported everywhere" in page
+    assert "&lt;marquee&gt; element" in page
+    assert "family-microsoft" not in page
+
+
 async def test_the_page_of_the_link_check(
     http: httpx.AsyncClient, row: MessageRow, site: Site
 ) -> None:
