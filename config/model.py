@@ -469,6 +469,30 @@ class Pop3(_Table, frozen=True):
     ] = 600.0
 
 
+class LinkCheck(_Table, frozen=True):
+    """Asking whether the links of a message are there, `[link_check]` (docs/pages.md)."""
+
+    enabled: Annotated[
+        bool, Meta(description="Whether links may be asked for; only when somebody wants it.")
+    ] = True
+    networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Private addresses and networks (CIDR) that links may lead to."),
+    ] = ()
+    ca_file: Annotated[
+        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
+    ] = ""
+    links: Annotated[
+        int, Meta(ge=1, le=500, description="Links of a message that are asked for.")
+    ] = 100
+    timeout: Annotated[
+        float, Meta(gt=0, le=60, description="Seconds that one link may take in all.")
+    ] = 10.0
+    per_minute: Annotated[
+        int, Meta(ge=1, description="Requests that are made in a minute, for all messages.")
+    ] = 300
+
+
 class Webhook(_Table, frozen=True):
     """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
 
@@ -589,6 +613,7 @@ class Settings(_Table, frozen=True):
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
     pop3: Pop3 = Pop3()
+    link_check: LinkCheck = LinkCheck()
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()

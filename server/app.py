@@ -20,6 +20,7 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
 from .message.model import new_id
 from .optional import OptionalParts
@@ -70,6 +71,7 @@ class Bindpost:
         self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
         self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
+        self._link_rules = Rules.load(settings.link_check, folder=folder)
         own = settings.lab.scenarios
         self._scenarios = load_folder(folder / own) if own else {}
         self._last = contextlib.AsyncExitStack()
@@ -126,8 +128,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `lab` and the protocol log stay as
-        they are until a restart. Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `link_check`, `lab` and the protocol
+        log stay as they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -170,6 +172,7 @@ class Bindpost:
             return
         # Imported only here: who wants no web waits for none of it at start.
         from .laboratory import Laboratory
+        from .linkcheck.checker import LinkChecker
         from .web.access import Access
         from .web.app import Compatibility, create_app
         from .web.run_rule import RunRule
@@ -197,6 +200,7 @@ class Bindpost:
                 needs_login=not access.is_open,
             ),
             webhooks=self.webhooks,
+            links=LinkChecker(self._link_rules) if self._link_rules else None,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -24,6 +24,9 @@ _LABEL_LIMIT: Final = 200
 _WINDOW: Final = 2_000
 """Characters behind an anchor that are looked at for its end."""
 
+_EMBEDDED: Final = re.compile(r"<(img|link)\s([^<>]*+)>", re.IGNORECASE)
+_SRC: Final = re.compile(HREF.pattern.replace("href", "src"), re.IGNORECASE)
+_SHEET: Final = re.compile(r"\brel\s*+=\s*+[\"']?stylesheet\b", re.IGNORECASE)
 _END: Final = re.compile(r"</a\b", re.IGNORECASE)
 
 
@@ -47,6 +50,17 @@ def find_links(text: str, markup: str) -> list[Link]:
         if url:
             found.setdefault(url, Link(url, ""))
     return list(found.values())
+
+
+def find_addresses(links: Iterable[Link], markup: str) -> list[str]:
+    """Give each URL of the web that a message needs, once: its links, pictures, style sheets."""
+    wanted = [link.url for link in links]
+    for tag in _EMBEDDED.finditer(markup):
+        source = (HREF if tag[1].lower() == "link" else _SRC).search(tag[2])
+        if source and (tag[1].lower() == "img" or _SHEET.search(tag[2])):
+            wanted.append(html.unescape(source[1] or source[2] or source[3] or "").strip())
+    found = (url for url in wanted if len(url) <= URL_LIMIT and URL.fullmatch(url))
+    return list(islice(dict.fromkeys(found), LINK_LIMIT))
 
 
 def cut_at_urls(text: str) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from ..activity import Activity
+from ..linkcheck.checker import LinkChecker
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health, openapi
 from .access import Access
 from .authentication import Authentication
+from .checking import Checking, Checks
 from .compression import Compression
 from .display import Display
 from .event_log import EventLog, Export
@@ -79,6 +81,7 @@ def create_app(
     scenarios: RunsScenarios | None = None,
     run_rule: RunRule = NOBODY,
     webhooks: TellsWebhooks | None = None,
+    links: LinkChecker | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
@@ -95,15 +98,17 @@ def create_app(
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
-    what is told to URLs, `activity` what SMTP did. `compatibility` is for Mailpit's API. `events`
-    keeps the events, and `exports` are the forms in which they are handed out; `event_counts` has
-    those of this run by number, for `/metrics`, which `metrics` switches. `origins` are those of
-    web pages elsewhere that may use the APIs.
+    what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message; without
+    it that is refused. `compatibility` is for Mailpit's API. `events` keeps the events, and
+    `exports` are the forms in which they are handed out; `event_counts` has those of this run by
+    number, for `/metrics`, which `metrics` switches. `origins` are those of web pages elsewhere
+    that may use the APIs.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     frames = Frames(store, display)
     look = Look(version=version)
+    checks = Checks(display, links)
     scenario_desk = ScenarioDesk(scenarios, run_rule)
     path_page = PathPage(look, listeners, scenario_desk)
     stopping = asyncio.Event()
@@ -120,6 +125,7 @@ def create_app(
                 store, display, delete_without_body=compatibility.delete_without_body
             ).routes(),
             *MailpitMessage(store, display).routes(),
+            *Checking(store, display, checks).routes(),
             *MailpitTags(store).routes(),
             *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
             *info.routes(),
@@ -139,7 +145,7 @@ def create_app(
             *EventsPage(events, look, exports=exports).routes(),
             *path_page.routes(),
             *ScenarioPage(look, scenario_desk).routes(),
-            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
+            *Pages(store, display, look, frames, checks, listeners=path_page.listeners).routes(),
         ],
         middleware=[
             Middleware(Guard, hosts=hosts, origins=Origins(origins)),

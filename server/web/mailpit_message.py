@@ -55,8 +55,6 @@ class MailpitMessage:
             Route(f"{own}/raw", self.raw),
             Route(f"{own}/part/{{part}}", self.part),
             Route(f"{own}/part/{{part}}/thumb", self.thumb),
-            Route(f"{own}/html-check", self.html_check),
-            Route(f"{own}/link-check", self.link_check),
             Route("/view/{id}.html", self.html),
             Route("/view/{id}.txt", self.text),
         ]
@@ -105,18 +103,6 @@ class MailpitMessage:
             return RedirectResponse(part_path(message_id, part_id), 302)
         disposition = {"Content-Disposition": inline(part.file_name)}
         return Response(BLANK, media_type="image/jpeg", headers=disposition)
-
-    async def html_check(self, request: Request) -> Response:
-        """Say that the HTML is not checked."""
-        _, parsed = await self._parsed(request)
-        if not parsed.html:
-            refuse("message does not contain HTML")
-        refuse("bindpost does not check how mail programs show HTML.", 501)
-
-    async def link_check(self, request: Request) -> Response:
-        """Say that links are not checked."""
-        await self._parsed(request)
-        refuse("bindpost does not follow the links of a message.", 501)
 
     async def html(self, request: Request) -> Response:
         """Show the HTML form as it came, but for `cid:` links; mark the message read."""

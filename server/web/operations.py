@@ -19,6 +19,7 @@ from bindpost.events import SEVERITIES
 from ..message import derived
 from ..message.job import Job
 from . import (
+    check_objects,
     criteria,
     event_objects,
     event_query,
@@ -210,6 +211,27 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="A message's bytes as received",
             parameters=(_ID,),
             answers={200: _file("The bytes.", BYTES), 404: _NO_MESSAGE},
+        ),
+        f"GET {PREFIX}/messages/{{id}}/html-check": Operation(
+            summary="Which features of a message's HTML mail programs don't support",
+            parameters=(_ID,),
+            answers={
+                200: json_of(check_objects.HtmlCheck, "The features, the least supported first."),
+                404: sentence("There is no such message, or it has no HTML."),
+            },
+        ),
+        f"POST {PREFIX}/messages/{{id}}/link-check": Operation(
+            summary="Ask whether the links of a message are there",
+            parameters=(
+                _ID,
+                Parameter("follow", "Whether redirects are followed.", _Flag),
+            ),
+            answers={
+                200: json_of(check_objects.LinkCheck, "What came of each link."),
+                400: _BAD_QUERY,
+                403: sentence("link_check.enabled is false."),
+                404: _NO_MESSAGE,
+            },
         ),
         f"GET {PREFIX}/messages/{{id}}/release": Operation(
             summary="What became of a message's releases",

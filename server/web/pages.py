@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import Request
@@ -12,17 +13,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..message.links import Link, find_links
+from ..linkcheck.result import LinkResult
+from ..message.links import Link, find_addresses, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
 from ..store.store import MessageRow, MessageStore
+from .check_page import make_page
+from .checking import Checks
 from .display import Digest, Display
 from .frame import SANDBOX, Frames
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
 from .mailpit_search import search_of
-from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
+from .requests import LATEST, read_body, read_optional_number, refuse, refuse_unknown, row_of
 from .searching import Found, find
 
 SHOWN: Final = 50
@@ -31,7 +35,9 @@ DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
 _DRAWING: Final = ("bindpost.server.findings", "static")
 """Where the style of drawings is, which the lab's report has too."""
-VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "session")
+FORM_LIMIT: Final = 1024
+"""Bytes of a form of ours."""
+VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "check", "session")
 """The sides that a message can be seen from."""
 
 
@@ -41,6 +47,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     content: ParsedMessage
     parts: list[Branch]
     links: list[Link]
+    has_addresses: bool
     source: str
 
 
@@ -53,6 +60,7 @@ class Pages:
         display: Display,
         look: Look,
         frames: Frames,
+        checks: Checks,
         *,
         listeners: Callable[[], Sequence[Listener]],
     ) -> None:
@@ -60,6 +68,7 @@ class Pages:
         self._display = display
         self._look = look
         self._frames = frames
+        self._checks = checks
         self._listeners = listeners
 
     def routes(self) -> list[BaseRoute]:
@@ -67,6 +76,7 @@ class Pages:
         return [
             Route("/", self.inbox),
             Route("/view/{id}", self.view),
+            Route("/view/{id}/links", self.ask_for_links, methods=["POST"]),
             Mount("/static", StaticFiles(directory=FOLDER / "static", packages=[_DRAWING])),
         ]
 
@@ -86,6 +96,27 @@ class Pages:
         show = request.query_params.get("show", "")
         if show not in ("", *VIEWS):
             refuse(f"show={show[:40]!r} is none of {', '.join(VIEWS)}")
+        return await self._show(request, row, show)
+
+    async def ask_for_links(self, request: Request) -> Response:
+        """Ask for a message's links, and show them with what came of each."""
+        body = await read_body(request, limit=FORM_LIMIT)
+        form = parse_qs(body.decode("utf-8", "replace"))
+        row = await row_of(self._store, request)
+        parsed = await self._display.parsed(row.id) or refuse_unknown()
+        follow = "follow" in form
+        results = await self._checks.links(parsed, follow=follow)
+        return await self._show(request, row, "links", asked=results, follow=follow)
+
+    async def _show(
+        self,
+        request: Request,
+        row: MessageRow,
+        show: str,
+        *,
+        asked: Sequence[LinkResult] | None = None,
+        follow: bool = False,
+    ) -> Response:
         seen = await self._display.read(row.id, partial(see, show=show))
         transcript = await self._store.transcript(row.id)
         if seen is None or transcript is None:
@@ -101,7 +132,16 @@ class Pages:
             "sandbox": SANDBOX,
             "remote_key": key,
             "remote": request.query_params.get("remote") == key,
+            "asks_for_links": self._checks.asks_for_links,
+            "results": None if asked is None else {each.url: each for each in asked},
+            "errors": sum(each.is_error for each in asked or ()),
+            "follow": follow,
+            "check": None,
         }
+        if show == "check" and seen.content.html:
+            checked, figures = await self._checks.html(seen.content)
+            family = request.query_params.get("family", "")
+            message["check"] = make_page(checked, figures, family)
         if request.query_params.get("part") == "message":
             return await self._display.call(self._look.page, "message.html", **message)
         listing = await self._listing(request)
@@ -138,9 +178,11 @@ class Pages:
 def see(raw: bytes, show: str) -> Seen:
     """Look at a message as a view needs it; may take seconds, so run it in an executor."""
     content = parse(raw)
+    links = find_links(content.text, content.html) if show == "links" else []
     return Seen(
         content=content,
         parts=tree(raw) if show == "parts" else [],
-        links=find_links(content.text, content.html) if show == "links" else [],
+        links=links,
+        has_addresses=show == "links" and bool(find_addresses(links, content.html)),
         source=decode_charset(raw[: TEXT_SHOWN * 4], "") if show == "source" else "",
     )

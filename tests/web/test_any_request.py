@@ -23,12 +23,13 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait|import)$"
+include-path-regex = "/(release|wait|import|link-check)$"
 checks.positive_data_acceptance.enabled = false
 """
 """
 Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an
-import are not none; no schema can.
+import are not none; no schema can. An empty id, which is none, makes another path of a POST behind
+it.
 """
 
 

@@ -185,7 +185,7 @@ startPage([
   ["x", "select, or let go", () => list.listing.current() && list.toggle(list.listing.current())],
   ["Delete #", "delete", () => void discard(meant())],
   ["Escape", "let go of the selection, close the message", leave],
-  ["1 2 3 4 5 6 7", "show a view of the message", ({ key }) => message.showView(Number(key))],
+  ["1 2 3 4 5 6 7 8", "show a view of the message", ({ key }) => message.showView(Number(key))],
 ]);
 showUnread();
 follow(STREAM, KINDS, Number(byId("rows").dataset.sequence), hear);
