@@ -19,6 +19,7 @@ from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
 from .listeners import Listeners, Plan
+from .mailboxes import Mailboxes
 from .message.model import new_id
 from .overview import Overview
 from .pop3.server import Pop3Server
@@ -30,7 +31,7 @@ from .smtp.sessions import Sessions
 from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
-from .store.store import MessageStore, Retention
+from .store.store import Retention, SharedStore
 from .webhook import Hook, Webhooks, webhooking
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Bindpost:
         self.settings = settings
         self.ready = asyncio.Event()
         self.sessions = Sessions(settings.limits.sessions)
-        self.store: MessageStore
+        self.store: SharedStore
         self.events: EventStore | None = None
         self.listeners: Listeners
         self.web: WebServer | None = None
@@ -63,6 +64,7 @@ class Bindpost:
         self.webhooks: Webhooks | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
+        self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
         self._plan = self._make_plan(settings, folder)
         self._route = Route.load(settings.relay, folder=folder)
         self.pop3 = Pop3Server.load(
@@ -85,7 +87,9 @@ class Bindpost:
 
     async def _start(self) -> None:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
-            self.store = await open_store(self._data(), _retention(self.settings.retention))
+            self.store = await open_store(
+                self._data(), _retention(self.settings.retention), sort=self.mailboxes.of
+            )
             stack.push_async_callback(self.store.close)
             self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
@@ -126,8 +130,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook` and the protocol log stay as they are
-        until a restart. Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook` and the protocol log stay as
+        they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -179,7 +183,7 @@ class Bindpost:
         from .web.server import WebServer
 
         settings = self.settings.web_access
-        access = Access.load(settings, folder=self._folder)
+        access = Access.load(settings, folder=self._folder, keys=self.mailboxes.keys)
         endpoint = Endpoint.parse(self.settings.web)
         overview = Overview(self.listeners)
         stack.push_async_callback(overview.close)
@@ -189,6 +193,7 @@ class Bindpost:
             version=__version__,
             hosts=[endpoint.host, *settings.hosts],
             access=access,
+            mailboxes=self.mailboxes,
             relay=self.relay,
             listeners=overview,
             webhooks=self.webhooks,

@@ -23,6 +23,7 @@ from . import (
     event_objects,
     event_query,
     listener_objects,
+    mailboxes,
     marking,
     native,
     native_objects,
@@ -138,6 +139,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 400: _BAD_QUERY,
             },
         ),
+        f"GET {PREFIX}/mailboxes": Operation(
+            summary="The mailboxes, and how much is in each",
+            answers={200: json_of(mailboxes.MailboxList, "The mailboxes that may be seen.")},
+        ),
         f"GET {PREFIX}/messages": Operation(
             summary="Messages, newest first",
             parameters=(*_MESSAGES, _LIMIT),
@@ -188,6 +193,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages/{{id}}/release": Operation(
             summary="What became of a message's releases",
+            is_of_server=True,
             parameters=(_ID,),
             answers={
                 200: json_of(release_objects.Jobs, "The relay's jobs, newest first."),
@@ -197,6 +203,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/messages/{{id}}/release": Operation(
             summary="Give a message to the relay",
+            is_of_server=True,
             parameters=(_ID,),
             body=Body((release_objects.Release,), required=False),
             answers={
@@ -208,6 +215,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/import": Operation(
             summary="Keep a message as if it had been received",
+            is_of_server=True,
             parameters=(
                 Parameter("sender", "The reverse-path; else taken from the header.", _Address),
                 Parameter(
@@ -223,14 +231,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/webhooks": Operation(
             summary="Every webhook, and the newest of its deliveries",
+            is_of_server=True,
             answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Listeners, "The listeners.")},
         ),
         f"POST {PREFIX}/listeners/{{number}}/rebind": Operation(
             summary="Try to bind a listener at once",
+            is_of_server=True,
             parameters=(Parameter("number", "Its place in the settings.", _Number, "path"),),
             answers={
                 200: json_of(listener_objects.Listener, "The listener after the attempt."),
@@ -240,10 +251,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/paths": Operation(
             summary="Every listener's bind path, walked now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Paths, "The paths, hop by hop.")},
         ),
         f"GET {PREFIX}/events": Operation(
             summary="Events, newest first",
+            is_of_server=True,
             parameters=(*_EVENTS, _LIMIT),
             answers={
                 200: json_of(event_objects.Events, "A page of them."),
@@ -253,6 +266,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/stream": Operation(
             summary="Events as they happen, as server-sent events",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
@@ -265,6 +279,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/export": Operation(
             summary="Events as a file, oldest first",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter(
@@ -281,6 +296,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/{{cursor}}": Operation(
             summary="An event, and what its kind means",
+            is_of_server=True,
             parameters=(Parameter("cursor", "The event's cursor.", _Number, "path"),),
             answers={
                 200: json_of(event_objects.Explained, "The event."),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -18,9 +20,10 @@ from ..message.parts import Branch, tree
 from ..message.text import decode_charset
 from ..store.store import MessageRow, MessageStore
 from .display import Digest, Display
-from .frame import SANDBOX, Frames
+from .frame import SANDBOX, Signature
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
+from .mailboxes import Directory
 from .mailpit_search import search_of
 from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
 from .searching import Found, find
@@ -42,23 +45,39 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where somebody looks: a mailbox, None for the whole inbox.
+
+    `is_own` says that it is their own, and all that they may see.
+    """
+
+    mailbox: str | None = None
+    is_own: bool = False
+
+
 class Pages:
-    """The handlers; `listeners` tells where mail can be sent to."""
+    """The handlers; `listeners` tells where mail can be sent to, `directory` of the mailboxes."""
 
     def __init__(
         self,
         store: MessageStore,
         display: Display,
         look: Look,
-        frames: Frames,
+        signature: Signature,
         *,
         listeners: Callable[[], Sequence[Listener]],
+        place: Place,
+        directory: Directory,
     ) -> None:
         self._store = store
         self._display = display
         self._look = look
-        self._frames = frames
+        self._signature = signature
         self._listeners = listeners
+        self._place = place
+        self._directory = directory
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
@@ -79,7 +98,10 @@ class Pages:
         """Show a message, and mark it read; for its script only the message."""
         if request.path_params["id"] == LATEST:
             newest = await self._store.find(search_of(request), limit=1)
-            return RedirectResponse(f"/view/{newest[0].id}" if newest else "/", 302)
+            path = f"/view/{newest[0].id}" if newest else "/"
+            return RedirectResponse(
+                f"{path}?{urlencode(self._within)}" if self._within else path, 302
+            )
         row = await row_of(self._store, request)
         show = request.query_params.get("show", "")
         if show not in ("", *VIEWS):
@@ -89,7 +111,7 @@ class Pages:
         if seen is None or transcript is None:
             refuse_unknown()
         await self._store.mark([row.id], read=True)
-        key = self._frames.remote_key(row.id)
+        key = self._signature.of(row.id)
         message = {
             "row": row,
             "message": seen.content,
@@ -99,10 +121,11 @@ class Pages:
             "sandbox": SANDBOX,
             "remote_key": key,
             "remote": request.query_params.get("remote") == key,
+            "within": self._within,
         }
         if request.query_params.get("part") == "message":
             return self._look.page("message.html", **message)
-        return self._look.page("inbox.html", **message, **await self._listing(request))
+        return self._look.page("inbox.html", **await self._listing(request) | message)
 
     async def _listing(self, request: Request) -> dict[str, object]:
         """Give what the list is made of: a page of it, and how much there is."""
@@ -117,6 +140,9 @@ class Pages:
         )
         return {
             "page": "inbox",
+            "place": self._place,
+            "mailboxes": {} if self._place.is_own else await self._directory.mailboxes(),
+            "within": self._within,
             "found": found,
             "digests": await self._digests(found),
             "counts": await self._store.count(),
@@ -125,6 +151,12 @@ class Pages:
             "before": before,
             "addresses": [to for known in self._listeners() for to in known.addresses],
         }
+
+    @property
+    def _within(self) -> dict[str, str]:
+        """What links of a page must have in their query to stay in a mailbox that was chosen."""
+        is_chosen = self._place.mailbox is not None and not self._place.is_own
+        return {"mailbox": self._place.mailbox or ""} if is_chosen else {}
 
     async def _digests(self, found: Found) -> dict[str, Digest]:
         small: list[MessageRow] = [row for row in found.rows if row.size <= DIGESTED]

@@ -3,10 +3,10 @@
 import * as list from "./list.js";
 import * as message from "./message.js";
 import { follow } from "./live.js";
-import { byId, confirmed, note, send, startPage } from "./page.js";
+import { byId, confirmed, mailbox, note, send, startPage, within } from "./page.js";
 
-const API = "/api/bindpost/v1/messages";
-const STREAM = "/api/bindpost/v1/stream";
+const API = within("/api/bindpost/v1/messages");
+const STREAM = within("/api/bindpost/v1/stream");
 const KINDS = ["ready", "reset", "added", "marked", "tagged", "deleted"];
 const TYPING = 150; // milliseconds without a key after which the search begins
 
@@ -46,7 +46,8 @@ function neighbour(ids) {
 }
 
 async function discardAll() {
-  if (!(await confirmed("Delete all messages? They can't be brought back."))) return;
+  const which = mailbox ? `all messages of the mailbox ${mailbox}` : "all messages";
+  if (!(await confirmed(`Delete ${which}? They can't be brought back.`))) return;
   const done = await send("DELETE", API, { all: true });
   if (done) note(`${plural(done.deleted)} deleted`);
 }
@@ -126,6 +127,9 @@ byId("q").addEventListener("input", () => {
     history.replaceState(null, "", url);
     list.listing.reload();
   }, TYPING);
+});
+byId("mailbox")?.addEventListener("change", ({ target }) => {
+  location.assign(target.value ? `/?${new URLSearchParams({ mailbox: target.value })}` : "/");
 });
 document.querySelector(".search").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -1,7 +1,7 @@
 // The list of messages: what is selected, read, gone; how many there are.
 
 import { Listing } from "./listing.js";
-import { byId } from "./page.js";
+import { byId, within } from "./page.js";
 
 const RENEWED = 50;
 
@@ -13,7 +13,7 @@ export const find = (id) => byId(`m-${id}`);
 export const selected = () => listing.all().filter((row) => row.firstElementChild.checked);
 
 function path() {
-  return field.value ? `/?${new URLSearchParams({ q: field.value })}` : "/";
+  return within("/", field.value ? { q: field.value } : {});
 }
 
 function settled() {
