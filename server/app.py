@@ -72,6 +72,7 @@ class Bindpost:
             folder=folder,
             tls_context=self._plan.resources.tls_context,
             hostname=self._plan.resources.hostname,
+            keys=self.mailboxes.keys,
         )
         self._hooks = Hook.load_all(settings.webhook, folder=folder)
         self._last = contextlib.AsyncExitStack()
@@ -139,7 +140,9 @@ class Bindpost:
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
         hostname = settings.hostname or socket.gethostname()
-        resources = Resources.load(settings, hostname=hostname, folder=folder)
+        resources = Resources.load(
+            settings, hostname=hostname, folder=folder, keys=self.mailboxes.keys
+        )
         plan = Plan(settings, resources, folder)
         plan.check()
         return plan
