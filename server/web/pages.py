@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from ..message.links import Link, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
-from ..store.store import MessageRow, MessageStore
+from ..store.store import Counts, MessageRow, MessageStore
 from .display import Digest, Display
 from .frame import SANDBOX, Signature
 from .listener_objects import Listener
@@ -30,6 +31,8 @@ from .searching import Found, find
 
 SHOWN: Final = 50
 """Messages that come at once."""
+LISTED: Final = 500
+"""Mailboxes that can be chosen on the page; others by their name in its address."""
 DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
 VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "session")
@@ -122,6 +125,7 @@ class Pages:
             "remote_key": key,
             "remote": request.query_params.get("remote") == key,
             "within": self._within,
+            "place": self._place,
         }
         if request.query_params.get("part") == "message":
             return self._look.page("message.html", **message)
@@ -141,7 +145,7 @@ class Pages:
         return {
             "page": "inbox",
             "place": self._place,
-            "mailboxes": {} if self._place.is_own else await self._directory.mailboxes(),
+            "mailboxes": await self._choice(),
             "within": self._within,
             "found": found,
             "digests": await self._digests(found),
@@ -151,6 +155,12 @@ class Pages:
             "before": before,
             "addresses": [to for known in self._listeners() for to in known.addresses],
         }
+
+    async def _choice(self) -> dict[str, Counts]:
+        """Give the mailboxes that can be chosen."""
+        if self._place.is_own:
+            return {}
+        return dict(islice((await self._directory.mailboxes()).items(), LISTED))
 
     @property
     def _within(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 // The inbox's script: what happens on clicks, keys, typing, and when the stream tells of a change.
 
 import * as list from "./list.js";
+import * as mailboxes from "./mailboxes.js";
 import * as message from "./message.js";
 import { follow } from "./live.js";
 import { byId, confirmed, mailbox, note, send, startPage, within } from "./page.js";
@@ -99,6 +100,7 @@ function hear(change) {
   showUnread();
   if (!message.openId() && total !== change.total) message.showNothing();
   total = change.total;
+  if (change.kind !== "ready") mailboxes.renew();
   if (change.kind === "added") list.listing.expectNews(change.sequence);
   else if (change.kind === "marked") list.mark(change.ids, change.read);
   else if (change.kind === "tagged") list.renew(change.ids);
@@ -127,9 +129,6 @@ byId("q").addEventListener("input", () => {
     history.replaceState(null, "", url);
     list.listing.reload();
   }, TYPING);
-});
-byId("mailbox")?.addEventListener("change", ({ target }) => {
-  location.assign(target.value ? `/?${new URLSearchParams({ mailbox: target.value })}` : "/");
 });
 document.querySelector(".search").addEventListener("submit", (event) => {
   event.preventDefault();
