@@ -62,8 +62,12 @@ class Shelf:
         return [known for known in self.named(ids) if self._set_tags(known, wanted)]
 
     def rename_tag(self, ids: Sequence[str], name: str, new: str | None) -> list[str]:
-        """Rename a tag of these messages, None = take it off."""
-        if new is not None and fold(new) != fold(name):
+        """
+        Rename a tag of these messages, None = take it off.
+
+        A change of its case is none while others have it: all have it in one case.
+        """
+        if new is not None and (fold(new) != fold(name) or set(self.having(name)) - set(ids)):
             (new,) = self._known((new,))
         return [
             known

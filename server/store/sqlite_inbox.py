@@ -184,10 +184,11 @@ class Inbox:
         Gives how many changed, and the cursor to go on after.
         """
         scope = Scope.of(mailbox)
+        elsewhere = "mailbox" if mailbox is None else "main.message"
         entries: list[_Entry] = self._connection.execute(
             f"{scope.sql}{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND (read = ? OR EXISTS"  # noqa: S608 - constants only
-            " (SELECT 1 FROM mailbox WHERE mailbox.cursor = message.cursor AND mailbox.read = ?))"
-            " ORDER BY cursor LIMIT ?",
+            f" (SELECT 1 FROM {elsewhere} AS other WHERE other.cursor = message.cursor"
+            " AND other.read = ?)) ORDER BY cursor LIMIT ?",
             (*scope.parameters, after, upto, not read, not read, SLICE),
         ).fetchall()
         changed = self._mark(entries, read=read, cause="all", mailbox=mailbox)
@@ -328,7 +329,7 @@ class Inbox:
             for name in self._mailboxes.of(cursor, mailbox):
                 self._mailboxes.take_out(cursor, size, name)
                 touched.note(known, name)
-            if not self._mailboxes.of(cursor):
+            if mailbox is None or not self._mailboxes.of(cursor):
                 touched.note(known, None)
         self._drop(entries if mailbox is None else self._named(touched.ids))
         if entries:

@@ -8,7 +8,10 @@ from typing import Final, final
 
 from .terms import fold
 
-_WITHIN: Final = "(? IS NULL OR cursor IN (SELECT cursor FROM mailbox WHERE mailbox.name = ?))"
+_WITHIN: Final = (
+    "(? IS NULL OR cursor IN"
+    " (SELECT cursor FROM mailbox_tag AS own WHERE own.mailbox = ? AND own.folded = ?))"
+)
 
 
 @final
@@ -42,13 +45,12 @@ class Tags:
         return True
 
     def having(self, name: str, *, within: str | None = None) -> list[str]:
-        """Give the ids of the messages that have a tag; only of those in the mailbox `within`."""
+        """Give the ids of the messages that have a tag; only of those with it in a mailbox too."""
         found = self._run(
             "SELECT id FROM {table} JOIN message USING (cursor)"
             " WHERE {here} AND folded = ? AND {within} ORDER BY cursor",
             fold(name),
-            within,
-            within,
+            *(within, within, fold(name)),
         )
         return [message_id for (message_id,) in found]
 
@@ -56,12 +58,14 @@ class Tags:
         """
         Change a tag's name, None = remove it; say whether that changed any.
 
-        With `within` only on messages of that mailbox.
+        With `within` only on messages that have it in that mailbox too; a change of its case is
+        none while others have it.
         """
-        if new is not None and fold(new) != fold(name):
+        has_others = within is not None and self.having(name) != self.having(name, within=within)
+        if new is not None and (fold(new) != fold(name) or has_others):
             new = self._known(new)
         which = "WHERE {here} AND folded = ? AND {within}"
-        named = (fold(name), within, within)
+        named = (fold(name), within, within, fold(name))
         if new is None:
             return self._run("DELETE FROM {table} " + which, *named).rowcount > 0  # noqa: S608
         # A message that has the new one already keeps one of the two.

@@ -108,6 +108,27 @@ async def test_mailboxes_users_join_those_of_smtp(folder: Path) -> None:
         assert await asyncio.to_thread(subjects, client) == ["to x@x.example"]
 
 
+async def test_one_session_for_two_shows_each_its_own(app: Bindpost) -> None:
+    """What a client pipelines for one mailbox is in no transcript that another one gets."""
+    said = b"EHLO x\r\n" + b"".join(
+        b"MAIL FROM:<a@x.example>\r\nRCPT TO:<%b>\r\nDATA\r\nSubject: %b\r\n\r\n.\r\n" % (to, to)
+        for to in (b"x@crm.example", b"x@shop.example", b"y@crm.example")
+    )
+    reader, writer = await asyncio.open_connection(app.smtp[0].host, app.smtp[0].port)
+    writer.write(said + b"QUIT\r\n")
+    assert b"221" in await reader.read(-1)
+    writer.close()
+
+    for name, own, other in (("Shop:shoppass", "x@shop", "crm"), ("crm:crmpass", "x@crm", "shop")):
+        client = Client(url_of(app, name))
+        oldest = (await asyncio.to_thread(client.messages))[-1]
+        message = await asyncio.to_thread(client.message, oldest.id)
+
+        told = str(message.transcript)
+        assert f"RCPT TO:<{own}" in told
+        assert other not in told
+
+
 def read_by_pop3(app: Bindpost, name: str, password: str, *, delete: bool = False) -> list[bytes]:
     """Log in by POP3 and give all messages."""
     assert app.pop3 is not None
