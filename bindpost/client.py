@@ -178,6 +178,8 @@ class Client:
                 f"{self.url!r} is no server's URL; write http://HOST:PORT or unix:/path"
             )
         self._base = "" if url.startswith(_UNIX) else parts.path.rstrip("/")
+        if mailbox == "":
+            raise ServerUnreachableError("a mailbox has a name; without one, leave it out")
         if mailbox is not None:
             self._base += f"/mailbox/{quote(mailbox, safe='')}"
 

@@ -37,7 +37,7 @@ _MAILBOX: Final = {
     "in": "query",
     "description": "The mailbox that is meant; without it, the whole inbox.",
     "required": False,
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
 }
 _LOGINS: Final = {
     "basic": {"type": "http", "scheme": "basic"},

@@ -24,6 +24,7 @@ PARAMETER: Final = "mailbox"
 """Of the query, by which a request names a mailbox."""
 REMEMBERED: Final = 64
 """Apps that are kept, each less than a megabyte: those of the mailboxes asked for last."""
+_PAGE: Final = "/"
 _PREFIX: Final = re.compile(r"/mailbox/([^/]*)(/.*)?", re.DOTALL)
 
 Make = Callable[[str, bool], ASGIApp]
@@ -87,9 +88,15 @@ class Selecting:
 
 
 def _named(scope: Scope) -> tuple[str, list[str]]:
-    """Give the path without a mailbox in front, and the mailboxes that a request names."""
+    """
+    Give the path without a mailbox in front, and the mailboxes that a request names.
+
+    An empty name is one, and wrong: a script that forgot to set it must not mean the whole inbox.
+    Only the page has it in its form, for all mail.
+    """
     path: str = scope["path"]
-    named = [name for name in QueryParams(scope["query_string"]).getlist(PARAMETER) if name]
+    given = QueryParams(scope["query_string"]).getlist(PARAMETER)
+    named = [name for name in given if name or path != _PAGE]
     if match := _PREFIX.fullmatch(path):
         return match[2] or "/", [match[1], *named]
     return path, named

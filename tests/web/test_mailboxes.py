@@ -336,6 +336,19 @@ async def test_without_a_choice_all_is_seen(http: httpx.AsyncClient, ids: Ids) -
     assert [one["mailboxes"] for one in found] == [["b"], ["a"]]
 
 
+async def test_an_empty_name_is_not_the_whole(
+    http: httpx.AsyncClient, store: MemoryStore, ids: Ids
+) -> None:
+    """A script that forgot to set its mailbox deletes nothing; only the page's form may say so."""
+    for path in (f"{API}/messages?mailbox=", f"/mailbox/{API}/messages"):
+        answer = await http.request("DELETE", path, json={"all": True}, headers=basic("root"))
+        assert answer.status_code == 404
+    own = await http.request("DELETE", f"{API}/messages?mailbox=", headers=basic("anna"))
+    assert own.status_code == 403
+    assert (await store.count()).total == 2
+    assert (await http.get("/?mailbox=", headers=basic("root"))).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["c", "ci-", "../a", "a/b", "%00", "a" * 101, "\u00e4"])
 async def test_a_mailbox_that_can_t_be_is_told(http: httpx.AsyncClient, name: str) -> None:
     """A name that is none, or that no rule makes, is 404 and no empty inbox."""

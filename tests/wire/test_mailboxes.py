@@ -186,6 +186,8 @@ async def test_the_client_means_a_mailbox(app: Bindpost) -> None:
     assert [(box.name, box.total) for box in everything] == [
         *(("ci-2", 1), ("crm", 0), ("shop", 2))
     ]
+    with pytest.raises(ServerUnreachableError, match="a mailbox has a name"):
+        Client(url_of(app), mailbox="")
     with pytest.raises(ServerUnreachableError, match="There is no mailbox 'nowhere'"):
         await asyncio.to_thread(Client(url_of(app), mailbox="nowhere").messages)
 
