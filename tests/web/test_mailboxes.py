@@ -378,6 +378,23 @@ async def test_a_mailbox_may_be_waited_for(http: httpx.AsyncClient, deliver: Del
     assert (await waiting).json()["id"] == row.id
 
 
+async def test_a_websocket_may_name_its_mailbox(app: Starlette, deliver: Deliver) -> None:
+    """In front of its path, as for any request; one for a mailbox that can't be is refused."""
+    server = WebServer(app, Endpoint("127.0.0.1", 0))
+    await server.start()
+    port, login = server.address.port, basic("root")["Authorization"]
+    try:
+        async with WebSocketClient(port, "/mailbox/a/api/events", authorization=login) as client:
+            await client.frame_of("stats")
+            await deliver(MAIL_FOR_B, to=("you@b.example",))
+            row = await deliver(to=("me@a.example",))
+            assert (await client.frame_of("new"))["ID"] == row.id
+        async with WebSocketClient(port, "/mailbox/c/api/events", authorization=login) as client:
+            assert client.refused == 404
+    finally:
+        await server.stop()
+
+
 async def test_mailboxes_are_listed(http: httpx.AsyncClient, ids: Ids, deliver: Deliver) -> None:
     """With their counts: all for who sees all, empty ones too; its own for a mailbox's user."""
     row = await deliver(to=("x+ci-7@b.example",))
