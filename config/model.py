@@ -20,6 +20,11 @@ EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
 """An endpoint as users write it; loading checks it."""
 ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
 """The same, or with the name of a service in the port's place, looked up when it is bound."""
+ListenerNames = Annotated[
+    tuple[str, ...],
+    Meta(extra={"kind": "endpoint", "services": True, "words": ("http", "import")}),
+]
+"""Endpoints of listeners, or where else messages come from."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -493,6 +498,39 @@ class LinkCheck(_Table, frozen=True):
     ] = 300
 
 
+class Mailbox(_Table, frozen=True):
+    """A part of the inbox, `[[mailbox]]` (docs/mailboxes.md); any rule puts a message in."""
+
+    name: Annotated[
+        str,
+        Meta(description="Its name; a * in it stands for what the * of the rule that fits was."),
+    ] = ""
+    domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains of the envelope's recipients: example.org, *.example.org."),
+    ] = ()
+    plus_tags: Annotated[
+        tuple[str, ...],
+        Meta(description="What stands behind a + in a recipient's local part: orders, ci-*."),
+    ] = ()
+    logins: Annotated[
+        tuple[str, ...],
+        Meta(description="Names that SMTP clients log in with; those of `users` count anyway."),
+    ] = ()
+    listeners: Annotated[
+        ListenerNames,
+        Meta(description="Endpoints of listeners as they are set; http = sent by the API, import."),
+    ] = ()
+    users: Annotated[
+        FileName,
+        Meta(description="File of NAME:PASSWORD lines, as web_access has, who see only this."),
+    ] = ""
+    tokens: Annotated[
+        FileName,
+        Meta(description="File of bearer tokens for programs that see only this; empty = none."),
+    ] = ""
+
+
 class Webhook(_Table, frozen=True):
     """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
 
@@ -614,6 +652,9 @@ class Settings(_Table, frozen=True):
     relay: Relay = Relay()
     pop3: Pop3 = Pop3()
     link_check: LinkCheck = LinkCheck()
+    mailbox: Annotated[
+        tuple[Mailbox, ...], Meta(description="Parts of the inbox, `[[mailbox]]`.")
+    ] = ()
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()

@@ -40,6 +40,12 @@ class Activity:
         self._refused = 0
         self._news = asyncio.Event()
 
+    def apart(self) -> Activity:
+        """Give one that began at the same time and knows nothing: for who may not see this one."""
+        other = Activity()
+        other._started = self._started
+        return other
+
     def begin(self, kept: int) -> None:
         """Take note of how many messages the store has at the start."""
         self._kept = kept

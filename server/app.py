@@ -22,6 +22,7 @@ from bindpost.ready import write_ready_file
 from .eventlog import FORMATS, keeping, scope
 from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
+from .mailboxes import Mailboxes
 from .message.model import new_id
 from .optional import OptionalParts
 from .overview import Overview
@@ -32,7 +33,7 @@ from .smtp.sessions import Sessions
 from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
-from .store.store import MessageStore, Retention
+from .store.store import Retention, SharedStore
 
 if TYPE_CHECKING:
     from .lab.archive import Archive
@@ -60,7 +61,7 @@ class Bindpost:
         self.settings = settings
         self.ready = asyncio.Event()
         self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
-        self.store: MessageStore
+        self.store: SharedStore
         self.events: EventStore | None = None
         self._event_counts: Counter[int] = Counter()
         self.listeners: Listeners
@@ -69,8 +70,11 @@ class Bindpost:
         self.webhooks: Webhooks | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
+        self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
         self._plan = self._make_plan(settings, folder)
-        self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
+        self._optional = OptionalParts(
+            settings, folder=folder, resources=self._plan.resources, keys=self.mailboxes.keys
+        )
         self._link_rules = Rules.load(settings.link_check, folder=folder)
         own = settings.lab.scenarios
         self._scenarios = load_folder(folder / own) if own else {}
@@ -87,7 +91,9 @@ class Bindpost:
 
     async def _start(self) -> None:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
-            self.store = await open_store(self._data(), _retention(self.settings.retention))
+            self.store = await open_store(
+                self._data(), _retention(self.settings.retention), sort=self.mailboxes.of
+            )
             stack.push_async_callback(self.store.close)
             self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
@@ -128,8 +134,8 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `link_check`, `lab` and the protocol
-        log stay as they are until a restart. Raises `ConfigError`, changing nothing.
+        `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`, `link_check`, `lab` and the
+        protocol log stay as they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -137,7 +143,9 @@ class Bindpost:
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
         hostname = settings.hostname or socket.gethostname()
-        resources = Resources.load(settings, hostname=hostname, folder=folder)
+        resources = Resources.load(
+            settings, hostname=hostname, folder=folder, keys=self.mailboxes.keys
+        )
         plan = Plan(settings, resources, folder)
         plan.check()
         return plan
@@ -179,7 +187,7 @@ class Bindpost:
         from .web.server import WebServer
 
         settings = self.settings.web_access
-        access = Access.load(settings, folder=self._folder)
+        access = Access.load(settings, folder=self._folder, keys=self.mailboxes.keys)
         endpoint = Endpoint.parse(self.settings.web)
         overview = Overview(self.listeners)
         stack.push_async_callback(overview.close)
@@ -191,6 +199,7 @@ class Bindpost:
             version=__version__,
             hosts=[endpoint.host, *settings.hosts],
             access=access,
+            mailboxes=self.mailboxes,
             relay=self.relay,
             listeners=overview,
             scenarios=laboratory,

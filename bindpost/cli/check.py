@@ -61,6 +61,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     """
     from bindpost.server.eventlog.sinks import sinks_of
     from bindpost.server.linkcheck.rules import Rules
+    from bindpost.server.mailboxes import Mailboxes
     from bindpost.server.pop3.server import Pop3Server
     from bindpost.server.relay import Route
     from bindpost.server.smtp.service import Resources
@@ -73,6 +74,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
     for listener in loaded.settings.listener:
         resources.rules_of(listener)
+    Mailboxes.load(loaded.settings.mailbox, folder=loaded.folder)
     Route.load(loaded.settings.relay, folder=loaded.folder)
     Pop3Server.load(
         loaded.settings, folder=loaded.folder, tls_context=None, hostname=resources.hostname

@@ -43,11 +43,15 @@ def read_tags(envelope: Envelope, fields: HeaderFields) -> tuple[str, ...]:
     return clean_tags([*fields.x_tags.split(","), *_behind_plus(envelope, fields)])
 
 
+def plus_tags(address: str) -> list[str]:
+    """Give what stands behind the pluses in the local part of an address; it may be empty."""
+    local, plus, behind = address.partition("@")[0].partition("+")
+    return behind.split("+") if local and plus else []
+
+
 def _behind_plus(envelope: Envelope, fields: HeaderFields) -> Iterator[str]:
     for address in _addresses(envelope, fields):
-        local, _, behind = address.partition("@")[0].partition("+")
-        if local:
-            yield from behind.split("+")
+        yield from plus_tags(address)
 
 
 def _addresses(envelope: Envelope, fields: HeaderFields) -> Iterator[str]:

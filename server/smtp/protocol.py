@@ -180,14 +180,29 @@ class SmtpProtocol(SmtpWire):
             await self._send(self.conversation.say("send_helo"))
         return needed
 
+    async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:
+        """Log in by RFC 4616."""
+        return await self._judge("PLAIN", await super().auth_PLAIN(_, args))
+
+    async def auth_LOGIN(self, _: object, args: list[str]) -> AuthResult:
+        """Log in by Microsoft's older mechanism."""
+        return await self._judge("LOGIN", await super().auth_LOGIN(_, args))
+
     def _authenticate(self, mechanism: str, auth_data: object) -> AuthResult:
-        """Judge a login: what aiosmtpd's mechanisms ask when they have name and password."""
-        assert isinstance(auth_data, LoginPassword)
-        name = auth_data.login.decode("utf-8", "replace")
-        if accepts(self._around.users, auth_data.login, auth_data.password):
+        """Take name and password from aiosmtpd's mechanisms; `_judge` waits for a hash."""
+        return AuthResult(success=True, auth_data=auth_data)
+
+    async def _judge(self, mechanism: str, said: AuthResult) -> AuthResult:
+        """Judge a login that a mechanism has heard; what it could not hear stays as it is."""
+        if not said.success:
+            return said
+        login = said.auth_data
+        assert isinstance(login, LoginPassword)
+        name = login.login.decode("utf-8", "replace")
+        if await self._is_good(name, login):
             self.conversation.login = name
-            said = self.conversation.say("auth_ok", mechanism=mechanism)
-            return AuthResult(success=True, message=said.text_lines[0], auth_data=auth_data)
+            reply = self.conversation.say("auth_ok", mechanism=mechanism)
+            return AuthResult(success=True, message=reply.text_lines[0], auth_data=login)
         self._report(
             events.AUTH_FAILED,
             mechanism=mechanism,
@@ -195,5 +210,10 @@ class SmtpProtocol(SmtpWire):
             user=name,
             error="Logon failure: unknown user name or bad password.",
         )
-        said = self.conversation.say("auth_failed")
-        return AuthResult(success=False, handled=False, message=said.text_lines[0])
+        reply = self.conversation.say("auth_failed")
+        return AuthResult(success=False, handled=False, message=reply.text_lines[0])
+
+    async def _is_good(self, name: str, login: LoginPassword) -> bool:
+        if self._around.keys.knows(name):
+            return await self._around.keys.open(name, login.password) is not None
+        return accepts(self._around.users, login.login, login.password)

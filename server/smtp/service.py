@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from bindpost.config.model import Listener, Settings
 
 from ..logins import Users, read_users
+from ..mailboxes import Keys
 from ..store.store import MessageStore
 from . import personality
 from .conversation import Rules
@@ -33,13 +34,17 @@ class Resources:
     policy: Policy
     users: Users | None
     tls_context: ssl.SSLContext | None
+    keys: Keys = field(default_factory=Keys)
 
     @classmethod
-    def load(cls, settings: Settings, *, hostname: str, folder: Path) -> Self:
+    def load(
+        cls, settings: Settings, *, hostname: str, folder: Path, keys: Keys | None = None
+    ) -> Self:
         """
         Read certificate, users and rules; touches no network.
 
-        `folder` is what relative file names are relative to. Raises `ConfigError`.
+        `folder` is what relative file names are relative to, `keys` are those of mailboxes. Raises
+        `ConfigError`.
         """
         tls = settings.tls
         modes = [settings.pop3.tls, *(listener.tls for listener in settings.listener)]
@@ -51,6 +56,7 @@ class Resources:
             policy=Policy.from_settings(settings.ims),
             users=read_users(folder / settings.auth.users) if settings.auth.users else None,
             tls_context=make_context(tls, hostname=hostname, folder=folder),
+            keys=keys or Keys(),
         )
 
     def rules_of(self, listener: Listener) -> Rules:
@@ -92,6 +98,7 @@ def session_factory(
         sessions=sessions,
         tls_context=resources.starttls_context(listener),
         users=resources.users,
+        keys=resources.keys,
         protocol_log=protocol_log,
         lookup=lookup,
         max_sessions=resources.settings.ims.max_inbound_connections,

@@ -12,7 +12,7 @@ import collections
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -25,6 +25,7 @@ from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..activity import Refusal
 from ..logins import Users
+from ..mailboxes import Keys
 from ..message.model import new_id, utc_now
 from ..store.store import MessageStore
 from .conversation import Conversation, Rules
@@ -51,6 +52,8 @@ class Surroundings:
     sessions: Sessions
     tls_context: ssl.SSLContext | None = None
     users: Users | None = None
+    keys: Keys = field(default_factory=Keys)
+    """The users of mailboxes, whose passwords count even where every login is good."""
     protocol_log: ProtocolLog | None = None
     lookup: Lookup = reverse_name
     """Gives a client's name from its address, within some seconds."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .store import Counts, MessageRow, Query, Retention
+from ..message.model import Message
+from .store import Counts, MessageRow, Query, Retention, Sort
 from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, searched_header
 from .terms import fold as fold
 
@@ -58,6 +59,12 @@ def exceeds(retention: Retention, counts: Counts) -> bool:
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
 
 
+def mailboxes(sort: Sort, message: Message, mailbox: str | None) -> tuple[str, ...]:
+    """Give the mailboxes that a message is in, in order; `mailbox` is one of them if given."""
+    names = sort(message.envelope, message.session)
+    return names if mailbox is None else tuple(sorted({*names, mailbox}))
+
+
 def counts_of(rows: Sequence[MessageRow]) -> Counts:
     """Count these messages."""
     return Counts(
@@ -77,6 +84,7 @@ def matches(query: Query, row: MessageRow) -> bool:
         and (query.after is None or row.cursor > query.after)
         and (query.before is None or row.cursor < query.before)
         and (query.unread is None or row.read != query.unread)
+        and (query.mailbox is None or query.mailbox in row.mailboxes)
         and (not query.terms or terms_hold(query.terms, row, searched_header(row.fields)))
     )
 

@@ -17,7 +17,7 @@ from bindpost.errors import StoreError
 
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
-from . import rules, sqlite_queries
+from . import rules, sqlite_mailboxes, sqlite_queries
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
@@ -26,7 +26,17 @@ from .sqlite_inbox import SLICE, Inbox
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .sqlite_writer import Work, Writer
-from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
+from .store import (
+    EVERYTHING,
+    KEEP_ALL,
+    Change,
+    Counts,
+    MessageRow,
+    Query,
+    Retention,
+    Sort,
+    unsorted,
+)
 from .terms import CONTENT_TERMS
 
 KEEP_FREE: Final = 16 * 1024 * 1024
@@ -41,7 +51,7 @@ _T = TypeVar("_T")
 @final
 class SqliteStore:
     """
-    A `MessageStore` in the file `mail.db` of a folder, which it holds alone.
+    A `SharedStore` in the file `mail.db` of a folder, which it holds alone.
 
     `add` returns after the fsync of its transaction; transactions are shared by all that wait (see
     `sqlite_writer`). Retention is applied soon after an `add`, by the same queue. Deleting and
@@ -79,6 +89,7 @@ class SqliteStore:
         folder: Path,
         retention: Retention = KEEP_ALL,
         *,
+        sort: Sort = unsorted,
         keep_free: int = KEEP_FREE,
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
@@ -86,13 +97,14 @@ class SqliteStore:
         """
         Open the store in a folder, making what is missing.
 
-        `add` raises `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
+        `sort` gives the mailboxes of each message that comes from now on. `add` raises
+        `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
         `remembered` is how many changes `changes(since)` can go back in memory (those that added
         messages still kept are told from the database); a search through contents may take
         `search_seconds`. Raises `StoreInUseError` when another
         process holds the folder, `StoreError` when it cannot be used.
         """
-        lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free)
+        lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free, sort)
         return cls(
             lock,
             inbox,
@@ -101,11 +113,13 @@ class SqliteStore:
             search_seconds=search_seconds,
         )
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
-        """Keep a message; see `MessageStore`. If it is cancelled, the message may yet be kept."""
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message; see `SharedStore`. If it is cancelled, the message may yet be kept."""
         self._check_open()
         return await self._writer.do(
-            lambda inbox: inbox.add(message, transcript), size=len(message.raw)
+            lambda inbox: inbox.add(message, transcript, mailbox=mailbox), size=len(message.raw)
         )
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
@@ -113,17 +127,17 @@ class SqliteStore:
         self._check_open()
         await self._writer.do(lambda inbox: inbox.end_session(session_id, transcript))
 
-    async def get(self, message_id: str) -> MessageRow | None:
-        """Give a row; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.get)
+    async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
+        """Give a row; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, sqlite_queries.get)
 
-    async def raw(self, message_id: str) -> bytes | None:
-        """Give the bytes; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.raw)
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
+        """Give the bytes; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, sqlite_queries.raw)
 
-    async def transcript(self, message_id: str) -> Transcript | None:
-        """Give the transcript; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.transcript)
+    async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
+        """Give the transcript; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, sqlite_queries.transcript)
 
     async def find(
         self,
@@ -143,54 +157,74 @@ class SqliteStore:
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
         self._check_open()
-        if query is None or query == Query():
+        if query is None or query == EVERYTHING:
             return self._counts
+        if query.mailbox is not None and query == Query(mailbox=query.mailbox):
+            name = query.mailbox
+            return await self._reader.ask(lambda database: sqlite_mailboxes.counts(database, name))
         if _is_about_content(query):
             return rules.counts_of(await self._search(query))
         return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
 
-    async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
-        """Set or clear read flags; see `MessageStore`."""
+    async def mailboxes(self) -> Mapping[str, Counts]:
+        """Give the mailboxes; see `SharedStore`."""
+        self._check_open()
+        return await self._reader.ask(sqlite_mailboxes.all_counts)
+
+    async def mark(
+        self, ids: Sequence[str] | None, *, read: bool, mailbox: str | None = None
+    ) -> int:
+        """Set or clear read flags; see `SharedStore`."""
         self._check_open()
         if ids is not None:
-            return await self._in_slices(ids, lambda some: partial(Inbox.mark, ids=some, read=read))
+            return await self._in_slices(
+                ids, lambda some: partial(Inbox.mark, ids=some, read=read, mailbox=mailbox)
+            )
         changed, last, upto = 0, 0, self.sequence
         while last < upto:
-            work = partial(Inbox.mark_slice, after=last, upto=upto, read=read)
+            work = partial(Inbox.mark_slice, after=last, upto=upto, read=read, mailbox=mailbox)
             some, last = await self._writer.do(work)
             changed += some
         return changed
 
-    async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
-        """Replace the tags of messages; see `MessageStore`."""
+    async def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
+        """Replace the tags of messages; see `SharedStore`."""
         self._check_open()
         wanted = clean_tags(tags)
         return await self._in_slices(
-            ids, lambda some: partial(Inbox.set_tags, ids=some, tags=wanted)
+            ids, lambda some: partial(Inbox.set_tags, ids=some, tags=wanted, mailbox=mailbox)
         )
 
-    async def rename_tag(self, name: str, new: str) -> int:
-        """Rename a tag; see `MessageStore`."""
+    async def rename_tag(self, name: str, new: str, *, mailbox: str | None = None) -> int:
+        """Rename a tag; see `SharedStore`."""
         self._check_open()
-        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=clean_tag(new)))
+        return await self._writer.do(
+            partial(Inbox.rename_tag, name=name, new=clean_tag(new), mailbox=mailbox)
+        )
 
-    async def remove_tag(self, name: str) -> int:
-        """Remove a tag; see `MessageStore`."""
+    async def remove_tag(self, name: str, *, mailbox: str | None = None) -> int:
+        """Remove a tag; see `SharedStore`."""
         self._check_open()
-        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=None))
+        return await self._writer.do(
+            partial(Inbox.rename_tag, name=name, new=None, mailbox=mailbox)
+        )
 
-    async def tags(self) -> Mapping[str, int]:
-        """Give the tags; see `MessageStore`."""
+    async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
+        """Give the tags; see `SharedStore`."""
         self._check_open()
-        return await self._reader.ask(sqlite_queries.tags)
+        return await self._reader.ask(lambda database: sqlite_queries.tags(database, mailbox))
 
-    async def delete(self, ids: Sequence[str] | None) -> int:
-        """Delete; see `MessageStore`."""
+    async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:
+        """Delete, or take out of a mailbox; see `SharedStore`."""
         self._check_open()
         if ids is not None:
-            return await self._in_slices(ids, lambda some: partial(Inbox.delete, ids=some))
+            return await self._in_slices(
+                ids, lambda some: partial(Inbox.delete, ids=some, mailbox=mailbox)
+            )
         upto = self.sequence  # what is added while this runs stays
-        return await self._until_none(lambda inbox: inbox.delete_slice(upto))
+        return await self._until_none(lambda inbox: inbox.delete_slice(upto, mailbox=mailbox))
 
     async def sweep(self) -> int:
         """Apply retention; see `MessageStore`."""
@@ -242,12 +276,15 @@ class SqliteStore:
         )
 
     async def _look_up(
-        self, message_id: str, question: Callable[[sqlite3.Connection, str], _T | None]
+        self,
+        message_id: str,
+        mailbox: str | None,
+        question: Callable[[sqlite3.Connection, str, str | None], _T | None],
     ) -> _T | None:
         self._check_open()
         if not rules.is_unicode(message_id):
             return None
-        return await self._reader.ask(lambda database: question(database, message_id))
+        return await self._reader.ask(lambda database: question(database, message_id, mailbox))
 
     async def _in_slices(
         self, ids: Sequence[str], work: Callable[[Sequence[str]], Work[int]]
@@ -268,7 +305,13 @@ class SqliteStore:
             lambda database: sqlite_queries.added(database, after, upto, limit=_RECALLED)
         )
         return [
-            Change(row.cursor, "added", (row.id,), msgspec.structs.replace(row, read=False))
+            Change(
+                row.cursor,
+                "added",
+                (row.id,),
+                msgspec.structs.replace(row, read=False),
+                mailboxes=dict.fromkeys(row.mailboxes, (row.id,)),
+            )
             for row in rows
         ]
 
@@ -299,7 +342,7 @@ def _is_about_content(query: Query) -> bool:
     return any(term.field in CONTENT_TERMS for term in query.terms)
 
 
-def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:
+def _take_folder(folder: Path, keep_free: int, sort: Sort) -> tuple[FolderLock, Inbox]:
     """Lock a folder and open its database."""
     make_folder(folder)
     lock = FolderLock(folder)
@@ -309,7 +352,7 @@ def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:
         try:
             migrate(connection, path)
             with translated(path):
-                return lock, Inbox(connection, path, keep_free=keep_free)
+                return lock, Inbox(connection, path, keep_free=keep_free, sort=sort)
         except BaseException:
             connection.close()
             raise

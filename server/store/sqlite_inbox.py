@@ -17,10 +17,20 @@ from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
 from .codec import encode
+from .sqlite_mailboxes import Mailboxes, Scope, Touched
 from .sqlite_space import Space
 from .sqlite_tags import Tags
 from .sqlite_transcripts import Transcripts
-from .store import Change, ChangeCause, ChangeKind, Counts, MessageRow, Retention
+from .store import (
+    Change,
+    ChangeCause,
+    ChangeKind,
+    Counts,
+    MessageRow,
+    Retention,
+    Sort,
+    unsorted,
+)
 from .terms import fold, searched_header
 
 SLICE: Final = 500
@@ -60,13 +70,22 @@ class Inbox:
     Belongs to one thread at a time. Its methods raise what SQLite raises, `StoreError` beside.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, keep_free: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        keep_free: int,
+        sort: Sort = unsorted,
+    ) -> None:
         self.path = path
         self.commits = 0
         self.space = Space(connection, path, keep_free=keep_free)
         self._connection = connection
         self._transcripts = Transcripts(connection)
         self._tags = Tags(connection)
+        self._mailboxes = Mailboxes(connection)
+        self._sort = sort
         row = connection.execute("SELECT sequence, total, unread, size FROM inbox").fetchone()
         self._totals = _Totals(*row)
         self._committed = replace(self._totals)
@@ -114,7 +133,9 @@ class Inbox:
         """Close the connection."""
         self._connection.close()
 
-    def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
         self._room -= written_size(len(message.raw))
         if self._room < 0:
@@ -123,6 +144,8 @@ class Inbox:
                 "delete messages or free space"
             )
         fields = read_fields(message.raw)
+        tags = read_tags(message.envelope, fields)
+        names = rules.mailboxes(self._sort, message, mailbox)
         row = MessageRow(
             cursor=self._totals.sequence + 1,
             id=message.id,
@@ -132,61 +155,78 @@ class Inbox:
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.known(read_tags(message.envelope, fields)),
+            tags=self._tags.known(tags),
+            mailboxes=names,
         )
         self._insert(row, message.raw)
+        self._mailboxes.put_in(row.cursor, row.size, tags, names)
         self._transcripts.grow(row.session.session_id, transcript)
         self._totals.total += 1
         self._totals.unread += 1
         self._totals.size += row.size
-        self._announce("added", (row.id,), row)
+        self._announce("added", Touched([row.id], {name: [row.id] for name in names}), row)
         return row
 
     def end_session(self, session: str, transcript: Transcript) -> None:
         """Replace the transcript of a session, if it has kept messages."""
         self._transcripts.finish(session, transcript)
 
-    def mark(self, ids: Sequence[str], *, read: bool) -> int:
+    def mark(self, ids: Sequence[str], *, read: bool, mailbox: str | None = None) -> int:
         """Set or clear the read flag of these messages; give how many changed."""
-        return self._mark(self._named(ids), read=read, cause="ids")
+        return self._mark(self._named(ids, mailbox), read=read, cause="ids", mailbox=mailbox)
 
-    def mark_slice(self, after: int, upto: int, *, read: bool) -> tuple[int, int]:
+    def mark_slice(
+        self, after: int, upto: int, *, read: bool, mailbox: str | None = None
+    ) -> tuple[int, int]:
         """
         Set or clear the read flag of the first messages behind `after`, to `upto` at most.
 
         Gives how many changed, and the cursor to go on after.
         """
+        scope = Scope.of(mailbox)
+        elsewhere = "mailbox" if mailbox is None else "main.message"
         entries: list[_Entry] = self._connection.execute(
-            f"{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND read = ? ORDER BY cursor LIMIT ?",
-            (after, upto, not read, SLICE),
+            f"{scope.sql}{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND (read = ? OR EXISTS"  # noqa: S608 - constants only
+            f" (SELECT 1 FROM {elsewhere} AS other WHERE other.cursor = message.cursor"
+            " AND other.read = ?)) ORDER BY cursor LIMIT ?",
+            (*scope.parameters, after, upto, not read, not read, SLICE),
         ).fetchall()
-        changed = self._mark(entries, read=read, cause="all")
+        changed = self._mark(entries, read=read, cause="all", mailbox=mailbox)
         return changed, entries[-1][0] if entries else upto
 
-    def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
+    def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
         """Give these messages these tags instead of theirs; give how many changed."""
-        wanted = self._tags.known(tags)
-        entries = self._named(ids)
-        changed = [entry[1] for entry in entries if self._tags.replace(entry[0], wanted)]
-        if changed:
-            self._announce("tagged", tuple(changed))
-        return len(changed)
+        touched = Touched()
+        for cursor, known, *_ in self._named(ids, mailbox):
+            for place in (None, *self._mailboxes.of(cursor, mailbox)):
+                own = Tags(self._connection, place)
+                if own.replace(cursor, own.known(tags)):
+                    touched.note(known, place)
+        if touched:
+            self._announce("tagged", touched)
+        return touched.count(mailbox)
 
-    def rename_tag(self, name: str, new: str | None) -> int:
+    def rename_tag(self, name: str, new: str | None, *, mailbox: str | None = None) -> int:
         """Change a tag's name on every message, None = take it off; give how many had it."""
-        having = self._tags.having(name)
-        changed = self._tags.rename(name, new)
-        if changed:
-            self._announce("tagged", tuple(having), cause="all")
-        return len(having)
+        touched, is_changed = Touched(), False
+        for place in (None, *([mailbox] if mailbox else self._mailboxes.having(name))):
+            own = Tags(self._connection, place)
+            for known in own.having(name, within=mailbox):
+                touched.note(known, place)
+            is_changed |= own.rename(name, new, within=mailbox)
+        if is_changed:
+            self._announce("tagged", touched, cause="all", mailbox=mailbox)
+        return touched.count(mailbox)
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """Delete these messages; give how many there were."""
-        return self._remove(self._named(ids), cause="ids")
+    def delete(self, ids: Sequence[str], *, mailbox: str | None = None) -> int:
+        """Delete these messages, or take them out of a mailbox; give how many there were."""
+        return self._remove(self._named(ids, mailbox), cause="ids", mailbox=mailbox)
 
-    def delete_slice(self, upto: int = _LAST_CURSOR) -> int:
+    def delete_slice(self, upto: int = _LAST_CURSOR, *, mailbox: str | None = None) -> int:
         """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
-        return self._remove(self._oldest(upto), cause="all")
+        return self._remove(self._oldest(upto, mailbox), cause="all", mailbox=mailbox)
 
     def expire_slice(self, retention: Retention, now: datetime) -> int:
         """Delete some of the messages that retention lets go; give how many, 0 = no more."""
@@ -244,31 +284,59 @@ class Inbox:
             [(row.cursor, to) for to in {fold(to.address) for to in envelope.recipients}],
         )
 
-    def _named(self, ids: Iterable[str]) -> list[_Entry]:
+    def _named(self, ids: Iterable[str], mailbox: str | None = None) -> list[_Entry]:
+        scope = Scope.of(mailbox)
         found = []
         for known in dict.fromkeys(ids):
-            entry = self._connection.execute(f"{_ENTRIES} WHERE id = ?", (known,)).fetchone()
+            entry = self._connection.execute(
+                f"{scope.sql}{_ENTRIES} WHERE id = ?", (*scope.parameters, known)
+            ).fetchone()
             if entry:
                 found.append(entry)
         return found
 
-    def _oldest(self, upto: int) -> list[_Entry]:
+    def _oldest(self, upto: int, mailbox: str | None = None) -> list[_Entry]:
+        scope = Scope.of(mailbox)
         return self._connection.execute(
-            f"{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?", (upto, SLICE)
+            f"{scope.sql}{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?",
+            (*scope.parameters, upto, SLICE),
         ).fetchall()
 
-    def _mark(self, entries: Iterable[_Entry], *, read: bool, cause: ChangeCause) -> int:
-        changed = [(cursor, known) for cursor, known, _, was, _ in entries if bool(was) != read]
-        self._connection.executemany(
-            "UPDATE message SET read = ? WHERE cursor = ?",
-            [(read, cursor) for cursor, _ in changed],
-        )
-        self._totals.unread += -len(changed) if read else len(changed)
-        if changed:
-            self._announce("marked", tuple(known for _, known in changed), cause=cause, read=read)
-        return len(changed)
+    def _mark(
+        self, entries: Iterable[_Entry], *, read: bool, cause: ChangeCause, mailbox: str | None
+    ) -> int:
+        touched = Touched()
+        for cursor, known, *_ in entries:
+            changed = self._connection.execute(
+                "UPDATE message SET read = ? WHERE cursor = ? AND read != ?", (read, cursor, read)
+            )
+            if changed.rowcount:
+                touched.note(known, None)
+            for name in self._mailboxes.of(cursor, mailbox):
+                if self._mailboxes.mark(cursor, name, read=read):
+                    touched.note(known, name)
+        self._totals.unread += -len(touched.ids) if read else len(touched.ids)
+        if touched:
+            self._announce("marked", touched, cause=cause, read=read, mailbox=mailbox)
+        return touched.count(mailbox)
 
-    def _remove(self, entries: Sequence[_Entry], *, cause: ChangeCause) -> int:
+    def _remove(
+        self, entries: Sequence[_Entry], *, cause: ChangeCause, mailbox: str | None = None
+    ) -> int:
+        """Delete messages, or take them out of a mailbox; one that is in none then goes too."""
+        touched = Touched()
+        for cursor, known, size, *_ in entries:
+            for name in self._mailboxes.of(cursor, mailbox):
+                self._mailboxes.take_out(cursor, size, name)
+                touched.note(known, name)
+            if mailbox is None or not self._mailboxes.of(cursor):
+                touched.note(known, None)
+        self._drop(entries if mailbox is None else self._named(touched.ids))
+        if entries:
+            self._announce("deleted", touched, cause=cause, mailbox=mailbox)
+        return len(entries)
+
+    def _drop(self, entries: Sequence[_Entry]) -> None:
         cursors = [(entry[0],) for entry in entries]
         for table in ("body", "recipient", "header", "tag", "message"):
             self._connection.executemany(
@@ -280,18 +348,27 @@ class Inbox:
         self._totals.total -= len(entries)
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)
-        if entries:
-            self._announce("deleted", tuple(entry[1] for entry in entries), cause=cause)
-        return len(entries)
 
     def _announce(
         self,
         kind: ChangeKind,
-        ids: tuple[str, ...],
+        touched: Touched,
         row: MessageRow | None = None,
         cause: ChangeCause = "ids",
         *,
         read: bool | None = None,
+        mailbox: str | None = None,
     ) -> None:
+        """Tell of a change; the `cause` is that in `mailbox` if it was asked there."""
         self._totals.sequence += 1
-        self._changes.append(Change(self._totals.sequence, kind, ids, row, cause, read))
+        change = Change(
+            sequence=self._totals.sequence,
+            kind=kind,
+            ids=tuple(touched.ids),
+            row=row,
+            cause=cause if mailbox is None else "ids",
+            read=read,
+            mailboxes={name: tuple(ids) for name, ids in touched.mailboxes.items()},
+            all_of=mailbox if cause == "all" else None,
+        )
+        self._changes.append(change)

@@ -59,13 +59,24 @@ _REACHING: Final = re.compile(r"<(?:link|i?frame|object|embed)(?=[\s/>])", re.IG
 _ANCHOR: Final = re.compile(r"<a(?:rea)?(?=[\s/>])", re.IGNORECASE)
 
 
-class Frames:
-    """The handlers. A link that loads remote images is signed, so that no mail can contain it."""
+class Signature:
+    """Signs the link that loads a message's remote images, so that no mail can contain it."""
 
-    def __init__(self, store: MessageStore, display: Display) -> None:
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def of(self, message_id: str) -> str:
+        """Give what the query value `remote` must be for this message."""
+        return hmac.new(self._key, message_id.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+class Frames:
+    """The handlers."""
+
+    def __init__(self, store: MessageStore, display: Display, signature: Signature) -> None:
         self._store = store
         self._display = display
-        self._key = secrets.token_bytes(32)
+        self._signature = signature
 
     def routes(self) -> list[Route]:
         """Give the routes."""
@@ -74,10 +85,6 @@ class Frames:
             Route("/view/{id}/part/{part}", self.part),
         ]
 
-    def remote_key(self, message_id: str) -> str:
-        """Give what the query value `remote` must be for this message's remote images."""
-        return hmac.new(self._key, message_id.encode(), hashlib.sha256).hexdigest()[:32]
-
     async def document(self, request: Request) -> Response:
         """Answer with the HTML form of a message, fit for a frame and harmless without one."""
         row = await row_of(self._store, request)
@@ -85,7 +92,7 @@ class Frames:
         if not text:
             refuse("This message has no HTML part.", 404)
         given = request.query_params.get("remote", "")
-        remote = hmac.compare_digest(given.encode(), self.remote_key(row.id).encode())
+        remote = hmac.compare_digest(given.encode(), self._signature.of(row.id).encode())
         return HTMLResponse(text, headers=frame_headers(remote=remote))
 
     async def part(self, request: Request) -> Response:

@@ -98,7 +98,10 @@ class MailpitMessage:
     async def thumb(self, request: Request) -> Response:
         """Answer with a white picture for what is none, and lead to a picture itself."""
         message_id, part_id = request.path_params["id"], request.path_params["part"]
-        part = await self._display.part(message_id, part_id) or refuse("There is no such part.")
+        row = await self._store.get(message_id)
+        part = None if row is None else await self._display.part(row.id, part_id)
+        if part is None:
+            refuse("There is no such part.")
         if media_type(part).startswith("image/"):
             return RedirectResponse(part_path(message_id, part_id), 302)
         disposition = {"Content-Disposition": inline(part.file_name)}

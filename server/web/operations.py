@@ -24,6 +24,7 @@ from . import (
     event_objects,
     event_query,
     listener_objects,
+    mailboxes,
     marking,
     native,
     native_objects,
@@ -164,6 +165,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 400: _BAD_QUERY,
             },
         ),
+        f"GET {PREFIX}/mailboxes": Operation(
+            summary="The mailboxes, and how much is in each",
+            answers={200: json_of(mailboxes.MailboxList, "The mailboxes that may be seen.")},
+        ),
         f"GET {PREFIX}/messages": Operation(
             summary="Messages, newest first",
             parameters=(*_MESSAGES, _LIMIT),
@@ -235,6 +240,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages/{{id}}/release": Operation(
             summary="What became of a message's releases",
+            is_of_server=True,
             parameters=(_ID,),
             answers={
                 200: json_of(release_objects.Jobs, "The relay's jobs, newest first."),
@@ -244,6 +250,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/messages/{{id}}/release": Operation(
             summary="Give a message to the relay",
+            is_of_server=True,
             parameters=(_ID,),
             body=Body((release_objects.Release,), required=False),
             answers={
@@ -255,6 +262,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/import": Operation(
             summary="Keep a message as if it had been received",
+            is_of_server=True,
             parameters=(
                 Parameter("sender", "The reverse-path; else taken from the header.", _Address),
                 Parameter(
@@ -270,14 +278,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/webhooks": Operation(
             summary="Every webhook, and the newest of its deliveries",
+            is_of_server=True,
             answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Listeners, "The listeners.")},
         ),
         f"POST {PREFIX}/listeners/{{number}}/rebind": Operation(
             summary="Try to bind a listener at once",
+            is_of_server=True,
             parameters=(Parameter("number", "Its place in the settings.", _Number, "path"),),
             answers={
                 200: json_of(listener_objects.Listener, "The listener after the attempt."),
@@ -336,10 +347,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/paths": Operation(
             summary="Every listener's bind path, walked now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Paths, "The paths, hop by hop.")},
         ),
         f"GET {PREFIX}/events": Operation(
             summary="Events, newest first",
+            is_of_server=True,
             parameters=(*_EVENTS, _LIMIT),
             answers={
                 200: json_of(event_objects.Events, "A page of them."),
@@ -349,6 +362,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/stream": Operation(
             summary="Events as they happen, as server-sent events",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
@@ -361,6 +375,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/export": Operation(
             summary="Events as a file, oldest first",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter(
@@ -377,6 +392,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/{{cursor}}": Operation(
             summary="An event, and what its kind means",
+            is_of_server=True,
             parameters=(Parameter("cursor", "The event's cursor.", _Number, "path"),),
             answers={
                 200: json_of(event_objects.Explained, "The event."),

@@ -17,15 +17,16 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
+from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.store import MessageStore, Retention
+from bindpost.server.store.store import MessageStore, Retention, SharedStore
 
 OpenStore = Callable[..., Awaitable[MessageStore]]
 """Opens an empty store; it takes `retention` and `remembered`."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "memory mailbox", "sqlite mailbox"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
     """Give what opens a store; the test runs once with each implementation."""
     async with AsyncExitStack() as stack:
@@ -35,14 +36,15 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
             *,
             remembered: int = 1000,
         ) -> MessageStore:
-            store: MessageStore
-            if request.param == "memory":
+            store: SharedStore
+            kind, _, mailbox = request.param.partition(" ")
+            if kind == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()
                 store = await SqliteStore.open(folder, retention, remembered=remembered)
             stack.push_async_callback(store.close)
-            return store
+            return MailboxView(store, mailbox) if mailbox else store
 
         yield open_one
 

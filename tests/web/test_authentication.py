@@ -21,9 +21,10 @@ from bindpost import events
 from bindpost.config.model import WebAccess
 from bindpost.errors import ConfigError
 from bindpost.server.eventlog import FORMATS
+from bindpost.server.password_files import hash_line
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.memory_events import MemoryEventStore
-from bindpost.server.web.access import Access, hash_line
+from bindpost.server.web.access import Access
 from bindpost.server.web.app import create_app
 from bindpost.server.web.attempts import BURST, Attempts
 from bindpost.server.web.authentication import Authentication

@@ -10,11 +10,11 @@ import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import ConfigError
+from bindpost.server.passwords import Plain
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.access import Access
 from bindpost.server.web.app import create_app
 from bindpost.server.web.origins import Origins
-from bindpost.server.web.passwords import Plain
 from bindpost.server.web.server import WebServer
 
 from .conftest import Deliver

@@ -443,11 +443,13 @@ class FailingStore(MemoryStore):  # type: ignore[misc]  # final for users; this 
 
     failure: Exception | None = None
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message, or fail."""
         if self.failure is not None:
             raise self.failure
-        return await super().add(message, transcript)
+        return await super().add(message, transcript, mailbox=mailbox)
 
 
 @pytest.fixture
@@ -464,11 +466,13 @@ class SlowStore(MemoryStore):  # type: ignore[misc]  # final for users; this is 
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message when the test says so."""
         self.asked.set()
         await self.go_on.wait()
-        return await super().add(message, transcript)
+        return await super().add(message, transcript, mailbox=mailbox)
 
 
 @pytest.fixture

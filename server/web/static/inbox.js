@@ -1,12 +1,13 @@
 // The inbox's script: what happens on clicks, keys, typing, and when the stream tells of a change.
 
 import * as list from "./list.js";
+import * as mailboxes from "./mailboxes.js";
 import * as message from "./message.js";
 import { follow } from "./live.js";
-import { byId, confirmed, note, send, startPage } from "./page.js";
+import { byId, confirmed, mailbox, note, send, startPage, within } from "./page.js";
 
-const API = "/api/bindpost/v1/messages";
-const STREAM = "/api/bindpost/v1/stream";
+const API = within("/api/bindpost/v1/messages");
+const STREAM = within("/api/bindpost/v1/stream");
 const KINDS = ["ready", "reset", "added", "marked", "tagged", "deleted"];
 const STEP = 250; // milliseconds between two steps in which changes are shown
 const TYPING = 150; // milliseconds without a key after which the search begins
@@ -58,7 +59,8 @@ function neighbour(ids) {
 }
 
 async function discardAll() {
-  if (!(await confirmed("Delete all messages? They can't be brought back."))) return;
+  const which = mailbox ? `all messages of the mailbox ${mailbox}` : "all messages";
+  if (!(await confirmed(`Delete ${which}? They can't be brought back.`))) return;
   const done = await send("DELETE", API, { all: true });
   if (done) note(`${plural(done.deleted)} deleted`);
 }
@@ -124,6 +126,7 @@ function showHeard() {
   showUnread();
   if (!message.openId() && total !== last.total) message.showNothing();
   total = last.total;
+  if (changes.some(({ kind }) => kind !== "ready")) mailboxes.renew();
   for (const { kind, ids, read } of changes) if (kind === "marked") list.mark(ids, read);
   const tagged = idsOf("tagged");
   if (tagged.length) list.renew([...new Set(tagged)]);

@@ -1,7 +1,7 @@
 // The list of messages: what is selected, read, gone; how many there are.
 
 import { Listing } from "./listing.js";
-import { byId } from "./page.js";
+import { byId, within } from "./page.js";
 
 const RENEWED = 50;
 
@@ -15,7 +15,7 @@ const chosen = new Set(); // the ids of what is selected
 let everything = null; // or all that the search finds: {search, before, count, except}
 
 function path() {
-  return field.value ? `/?${new URLSearchParams({ q: field.value })}` : "/";
+  return within("/", field.value ? { q: field.value } : {});
 }
 
 function settled() {

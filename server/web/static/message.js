@@ -1,6 +1,6 @@
 // The message beside the list: opened, seen from another side, closed; the address goes along.
 
-import { byId, part } from "./page.js";
+import { byId, part, within } from "./page.js";
 import { writeTimes } from "./times.js";
 import { listing } from "./list.js";
 
@@ -47,7 +47,7 @@ export async function open(href, { push = true, focus = false, body } = {}) {
 /** Shows what stands beside the list when no message is open: how to go on. */
 export async function showNothing() {
   pane.replaceChildren();
-  const found = await part("/", "nothing");
+  const found = await part(within("/"), "nothing");
   if (!found || openId()) return;
   pane.innerHTML = found.html;
   document.body.classList.toggle("vacant", pane.querySelector(".big") === null);
@@ -60,7 +60,8 @@ export function close({ push = true } = {}) {
   showNothing();
   document.body.classList.remove("reading");
   listing.setOpen();
-  if (push) history.pushState(null, "", `/${location.search.includes("q=") ? location.search : ""}`);
+  const q = new URLSearchParams(location.search).get("q");
+  if (push) history.pushState(null, "", within("/", q ? { q } : {}));
   scrollTo(0, scroll);
   row?.querySelector("a").focus({ preventScroll: true });
   dispatchEvent(new Event("message"));

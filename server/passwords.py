@@ -1,4 +1,4 @@
-"""Passwords of the web side's users: hashed by scrypt (RFC 7914), or plain, and compared."""
+"""Passwords of users: hashed by scrypt (RFC 7914), or plain, and compared."""
 
 from __future__ import annotations
 

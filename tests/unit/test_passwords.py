@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from bindpost.server.web.passwords import Plain, Scrypt, read_password
+from bindpost.server.passwords import Plain, Scrypt, read_password
 
 
 def encoded(data: bytes) -> str:
