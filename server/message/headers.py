@@ -68,6 +68,10 @@ def read_fields(raw: bytes) -> HeaderFields:
 
 
 def _display(value: bytes) -> str:
+    if len(value) <= FIELD_LIMIT and value.isascii() and b"=?" not in value:
+        text = value.decode("ascii").strip()
+        if text.isprintable():  # most fields: nothing is folded, encoded or odd
+            return text
     text = to_text(_FOLD.sub(b" ", value[:_ENCODED_LIMIT]))
     if "=?" in text:
         text = decode_encoded_words(text)

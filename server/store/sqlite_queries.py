@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Final
+
+import msgspec
+
+from bindpost.errors import StoreError
 
 from ..message.headers import HeaderFields
 from ..message.model import Envelope, SessionFacts, Transcript
-from . import sqlite_terms
+from . import sqlite_bodies, sqlite_terms
 from .codec import decode
 from .content import ContentSearch
 from .rules import from_microseconds
@@ -22,6 +28,8 @@ _COLUMNS: Final = (
     " WHERE tag.cursor = message.cursor ORDER BY folded))"
 )
 _LARGEST: Final = 2**63 - 1
+_PAGE: Final = 100
+"""Rows that a search takes at once."""
 
 _Columns = tuple[int, str, int, int, int, str, str, str, str]
 _Parameters = list[str | int]
@@ -37,12 +45,10 @@ def get(connection: sqlite3.Connection, message_id: str) -> MessageRow | None:
     return _row(columns) if columns else None
 
 
-def raw(connection: sqlite3.Connection, message_id: str) -> bytes | None:
-    """Give a message's bytes."""
-    found = connection.execute(
-        "SELECT raw FROM message JOIN body USING (cursor) WHERE id = ?", (message_id,)
-    ).fetchone()
-    return found[0] if found else None
+def raw(connection: sqlite3.Connection, folder: Path, message_id: str) -> bytes | None:
+    """Give a message's bytes; see `sqlite_bodies.read`."""
+    found = connection.execute("SELECT cursor FROM message WHERE id = ?", (message_id,)).fetchone()
+    return sqlite_bodies.read(connection, folder, found[0]) if found else None
 
 
 def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | None:
@@ -63,23 +69,33 @@ def tags(connection: sqlite3.Connection) -> Mapping[str, int]:
 
 
 def search(
-    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+    connection: sqlite3.Connection,
+    folder: Path,
+    query: Query,
+    content: ContentSearch,
+    *,
+    deadline: float,
 ) -> list[MessageRow]:
-    """Give all that matches a query with terms about content, newest first."""
+    """
+    Give all that matches a query with terms about content, newest first.
+
+    A message whose bytes can't be read counts as empty. Rows are taken a page at a time: a query
+    that is half read would hide from `sqlite_bodies.read` where bytes have been moved to.
+    """
 
     def holds(row: MessageRow) -> bool:
         def raw_bytes() -> bytes | None:
-            return raw(connection, row.id)
+            with suppress(StoreError):
+                return sqlite_bodies.read(connection, folder, row.cursor)
+            return None
 
         return content.holds(query.terms, row, raw_bytes, deadline=deadline)
 
-    tables, conditions, parameters = _select(query)
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY cursor DESC",
-        parameters,
-    )
-    return [row for columns in found if holds(row := _row(columns))]
+    found: list[MessageRow] = []
+    while page := find(connection, query, limit=_PAGE, offset=0):
+        found += [row for row in page if holds(row)]
+        query = msgspec.structs.replace(query, before=page[-1].cursor)
+    return found
 
 
 def find(

@@ -6,15 +6,39 @@ import sqlite3
 from collections.abc import Sequence
 from typing import final
 
+from .sqlite_rows import Rows
 from .terms import fold
 
 
 @final
 class Tags:
-    """Writes the tags of messages, each of them in one case everywhere."""
+    """
+    Writes the tags of messages, each of them in one case everywhere.
+
+    Those of new messages are collected, until `write` writes them.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._new: dict[str, str] = {}
+        self._rows = Rows("tag", "cursor", "folded", "name")
+
+    def add(self, cursor: int, tags: Sequence[str]) -> tuple[str, ...]:
+        """Take the tags of a new message; give them in the case in which they are known."""
+        known = tuple(self._new.setdefault(fold(tag), self._known(tag)) for tag in tags)
+        for tag in known:
+            self._rows.add(cursor, fold(tag), tag)
+        return known
+
+    def write(self) -> None:
+        """Write the tags of new messages."""
+        self._new.clear()
+        self._rows.write(self._connection)
+
+    def clear(self) -> None:
+        """Forget the tags of new messages."""
+        self._new.clear()
+        self._rows.clear()
 
     def known(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Give tags in the case in which they are known."""

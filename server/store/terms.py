@@ -75,7 +75,7 @@ def fold(text: str) -> str:
 
 def plain(text: str) -> str:
     """Give a text without case, with one space for each run of white space and `<>",;()`."""
-    return _APART.sub(" ", fold(text)).strip()
+    return _APART.sub(" ", fold(text)).strip() if text else ""
 
 
 def searched_header(fields: HeaderFields) -> SearchedHeader:
