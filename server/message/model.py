@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal
+from itertools import islice
+from typing import Final, Literal, final, overload
 
 import msgspec
 
@@ -100,7 +101,39 @@ class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
-Transcript = tuple[TranscriptLine, ...]
+Transcript = Sequence[TranscriptLine]
+"""The lines of a session in order. It never changes; a tuple will do."""
+
+
+@final
+class TranscriptView(Sequence[TranscriptLine]):
+    """
+    The lines that a list had at a moment, without a copy: the list may grow, and only that.
+
+    So a session of thousands of messages can hand over with each of them all that was said so far.
+    """
+
+    __slots__ = ("_length", "_lines")
+
+    def __init__(self, lines: list[TranscriptLine]) -> None:
+        self._lines = lines
+        self._length = len(lines)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[TranscriptLine]:
+        return islice(self._lines, self._length)
+
+    @overload
+    def __getitem__(self, index: int) -> TranscriptLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TranscriptLine, ...]: ...
+    def __getitem__(self, index: int | slice) -> TranscriptLine | tuple[TranscriptLine, ...]:
+        numbers = range(self._length)[index]
+        if isinstance(numbers, int):
+            return self._lines[numbers]
+        return tuple([self._lines[number] for number in numbers])
 
 
 class Message(msgspec.Struct, frozen=True):

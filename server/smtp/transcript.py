@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final, Literal
 
-from ..message.model import Transcript, TranscriptLine
+from ..message.model import Transcript, TranscriptLine, TranscriptView
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -45,5 +45,5 @@ class Recorder:
 
     @property
     def lines(self) -> Transcript:
-        """All lines recorded so far."""
-        return tuple(self._lines)
+        """All lines recorded so far; those recorded later are not among them."""
+        return TranscriptView(self._lines)

@@ -127,7 +127,7 @@ class MemoryStore:
         """Give the transcript; see `MessageStore`."""
         self._check_open()
         kept = self._kept.get(message_id)
-        return self._transcripts[kept.row.session.session_id] if kept else None
+        return tuple(self._transcripts[kept.row.session.session_id]) if kept else None
 
     async def find(
         self,

@@ -98,10 +98,10 @@ class SqliteStore:
         `remembered` is how many changes `changes(since)` can go back in memory (those that added
         messages still kept are told from the database); a search through contents may take
         `search_seconds`. With the durability `normal` a loss of power may take what was added
-        since the last checkpoint. Bodies of `large` bytes or more are kept in segment files, which
-        take no more when they have `segment` bytes; after `quiet` seconds without work the store is
-        tidied. Raises `StoreInUseError` when another process holds the folder, `StoreError` when it
-        cannot be used.
+        since the last checkpoint. Bodies of `large` bytes or more may be kept in segment files,
+        which take no more when they have `segment` bytes; after `quiet` seconds without work the
+        store is tidied. Raises `StoreInUseError` when another process holds the folder,
+        `StoreError` when it cannot be used.
         """
 
         def make(connection: sqlite3.Connection, path: Path) -> Inbox:

@@ -27,7 +27,13 @@ from .store import Change, ChangeCause, ChangeKind, Counts, MessageRow, Retentio
 SLICE: Final = 500
 """Messages that one transaction deletes or marks, so that added ones need not wait long."""
 LARGE: Final = 64 * 1024
-"""Bytes from which on a body is written to a segment file: measured, see docs/performance.md."""
+"""Bytes from which on a body may go to a segment file: measured, see docs/performance.md."""
+_WORTH: Final = 4
+"""
+Times `LARGE` that the large bodies of a transaction must have together to go to a segment.
+
+Its file needs a sync of its own, which costs about as much as writing so many bytes twice.
+"""
 SEGMENT: Final = 32 * 1024 * 1024
 """Bytes from which on a segment file takes no more."""
 _OVERHEAD: Final = 8 * 1024
@@ -58,8 +64,8 @@ class Inbox:
     The inbox as its one writer sees it: `begin`, some work, then `commit` or `rollback`.
 
     Added messages are collected, and written at the commit or when other work needs to see them.
-    A body of `large` bytes or more goes to a segment file. Belongs to one thread at a time. Its
-    methods raise what SQLite and the system raise, `StoreError` beside.
+    Bodies of `large` bytes or more go to a segment file if there is enough of them. Belongs to one
+    thread at a time. Its methods raise what SQLite and the system raise, `StoreError` beside.
     """
 
     def __init__(
@@ -266,8 +272,11 @@ class Inbox:
 
     def _write_new(self) -> None:
         """Write the messages that were added in this transaction, the bytes of large ones first."""
-        if self._new_large:
-            large, self._new_large = self._new_large, []
+        large, self._new_large = self._new_large, []
+        if sum(len(raw) for _, raw in large) < _WORTH * self._large:
+            for cursor, raw in large:
+                self._new.add_body(cursor, raw)
+        else:
             extents = self._segments.append([raw for _, raw in large])
             for (cursor, _), extent in zip(large, extents, strict=True):
                 self._new.add_extent(cursor, extent)

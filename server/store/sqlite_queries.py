@@ -14,7 +14,7 @@ import msgspec
 from bindpost.errors import StoreError
 
 from ..message.headers import HeaderFields
-from ..message.model import Envelope, SessionFacts, Transcript
+from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
 from . import sqlite_bodies, sqlite_terms
 from .codec import decode
 from .content import ContentSearch
@@ -32,6 +32,7 @@ _PAGE: Final = 100
 """Rows that a search takes at once."""
 
 _Columns = tuple[int, str, int, int, int, str, str, str, str]
+_Lines = tuple[TranscriptLine, ...]
 _Parameters = list[str | int]
 
 
@@ -59,7 +60,7 @@ def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | 
     ).fetchall()
     if not pieces:
         return None
-    return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
+    return tuple(chain.from_iterable(decode(lines, _Lines) for (lines,) in pieces))
 
 
 def tags(connection: sqlite3.Connection) -> Mapping[str, int]:
