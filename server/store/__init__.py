@@ -8,6 +8,7 @@ from .events import EventStore
 from .memory import MemoryStore
 from .memory_events import MemoryEventStore
 from .sqlite import SqliteStore
+from .sqlite_connection import DURABLE, Durability
 from .sqlite_events import SqliteEventStore
 from .store import KEEP_ALL, MessageStore, Retention
 
@@ -17,16 +18,18 @@ __all__ = ["open_events", "open_store"]
 async def open_store(
     location: str | Path,
     retention: Retention = KEEP_ALL,
+    *,
+    durability: Durability = DURABLE,
 ) -> MessageStore:
     """
     Open the store at a location: `:memory:`, or a folder, which is made if it is missing.
 
-    Raises `StoreInUseError` when another process holds the folder, `StoreError` when it cannot be
-    used.
+    `durability` is that of a folder; see `sqlite_connection`. Raises `StoreInUseError` when another
+    process holds the folder, `StoreError` when it cannot be used.
     """
     if str(location) == ":memory:":
         return MemoryStore(retention)
-    return await SqliteStore.open(Path(location), retention)
+    return await SqliteStore.open(Path(location), retention, durability=durability)
 
 
 async def open_events(location: str | Path, *, keep: int) -> EventStore:
