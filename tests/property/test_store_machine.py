@@ -94,7 +94,7 @@ class StoreMachine(RuleBasedStateMachine):
         Its segments are so small that there are many, and it compacts them after each step.
         """
         folder = Path(self.folder.name)
-        self.store = self.run(SqliteStore.open(folder, large=40, segment=150, quiet=0.0))
+        self.store = self.run(SqliteStore.open(folder, large=5, segment=100, quiet=0.0))
         self.changes = self.store.changes()
 
     def teardown(self) -> None:
