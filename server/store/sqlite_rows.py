@@ -44,6 +44,8 @@ class Rows:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the rows. Raises what SQLite raises."""
+        if not self._values:
+            return
         values, self._values = self._values, []
         for part in pieces(values, self._width):
             connection.execute(self._statements[len(part) // self._width], part)
@@ -60,6 +62,9 @@ def marks(values: Sequence[object]) -> str:
 
 def pieces(values: Sequence[_T], width: int = 1) -> Iterator[Sequence[_T]]:
     """Cut values into pieces of so many rows as there are statements for."""
+    if len(values) == width:  # a lone message waits for this
+        yield values
+        return
     start = 0
     for count in _AT_ONCE:
         size = count * width
