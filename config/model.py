@@ -621,6 +621,13 @@ class Settings(_Table, frozen=True):
             extra={"words": (":memory:",)},
         ),
     ] = ""
+    durability: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description="full = what was answered with 250 outlives a loss of power; normal = only "
+            "what is older than the last checkpoint does. Both outlive the process."
+        ),
+    ] = "full"
     personality: Personality = "ims-5.5"
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")

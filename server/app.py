@@ -92,7 +92,10 @@ class Bindpost:
     async def _start(self) -> None:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
             self.store = await open_store(
-                self._data(), _retention(self.settings.retention), sort=self.mailboxes.of
+                self._data(),
+                _retention(self.settings.retention),
+                sort=self.mailboxes.of,
+                durability=self.settings.durability,
             )
             stack.push_async_callback(self.store.close)
             self.sessions.activity.begin((await self.store.count()).total)
@@ -133,9 +136,10 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`, `link_check`, `lab` and the
-        protocol log stay as they are until a restart. Raises `ConfigError`, changing nothing.
+        Listeners, paths, rules, TLS and users are read anew; `data`, `durability`, `web`,
+        `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
+        `link_check`, `lab` and the protocol log stay as they are until a restart. Raises
+        `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))

@@ -103,7 +103,7 @@ class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 Transcript = Sequence[TranscriptLine]
-"""What was said in a session so far; a slice of it is a tuple."""
+"""The lines of a session in order. It never changes; a tuple will do, and a slice of it is one."""
 
 
 class Message(msgspec.Struct, frozen=True):

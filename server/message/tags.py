@@ -40,7 +40,19 @@ def read_tags(envelope: Envelope, fields: HeaderFields) -> tuple[str, ...]:
     Those of its X-Tags field, separated by commas, and what stands behind a plus in the local part
     of an address: of the envelope's recipients and of From, To and Cc. Never raises.
     """
+    if not fields.x_tags and not _has_plus(envelope, fields):
+        return ()
     return clean_tags([*fields.x_tags.split(","), *_behind_plus(envelope, fields)])
+
+
+def _has_plus(envelope: Envelope, fields: HeaderFields) -> bool:
+    """Say whether there may be a tag in an address; of most messages there isn't."""
+    return (
+        "+" in fields.from_
+        or "+" in fields.to
+        or "+" in fields.cc
+        or any("+" in recipient.address for recipient in envelope.recipients)
+    )
 
 
 def plus_tags(address: str) -> list[str]:

@@ -139,7 +139,7 @@ class MemoryStore:
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
         row = await self.get(message_id, mailbox=mailbox)
-        return self._transcripts[self._kept[row.id].session][:] if row else None
+        return tuple(self._transcripts[self._kept[row.id].session]) if row else None
 
     async def find(
         self,

@@ -12,6 +12,7 @@ from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, searched
 from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def is_unicode(text: str) -> bool:
@@ -25,7 +26,7 @@ def is_unicode(text: str) -> bool:
 
 def to_microseconds(moment: datetime) -> int:
     """Give the microseconds from 1970 (UTC) to an aware moment, exactly."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:

@@ -21,11 +21,11 @@ from . import rules, sqlite_mailboxes, sqlite_queries
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
-from .sqlite_connection import DATABASE_FILE, open_writer, translated
-from .sqlite_inbox import SLICE, Inbox
+from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
+from .sqlite_inbox import LARGE, SEGMENT, SLICE, Inbox
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
-from .sqlite_writer import Work, Writer
+from .sqlite_writer import QUIET, Work, Writer
 from .store import (
     EVERYTHING,
     KEEP_ALL,
@@ -51,11 +51,13 @@ _T = TypeVar("_T")
 @final
 class SqliteStore:
     """
-    A `SharedStore` in the file `mail.db` of a folder, which it holds alone.
+    A `SharedStore` in the file `mail.db` of a folder, which it holds alone; large bodies are in
+    segment files beside it (see `sqlite_segments`).
 
     `add` returns after the fsync of its transaction; transactions are shared by all that wait (see
-    `sqlite_writer`). Retention is applied soon after an `add`, by the same queue. Deleting and
-    marking many goes in slices, each a change of its own, so other work gets in between.
+    `sqlite_writer`). When much waits already, `add` does not queue its message before there is room
+    (see `sqlite_backlog`). Retention is applied soon after an `add`, by the same queue. Deleting
+    and marking many goes in slices, each a change of its own, so other work gets in between.
     Belongs to the event loop that opened it.
     """
 
@@ -67,9 +69,11 @@ class SqliteStore:
         retention: Retention,
         remembered: int,
         search_seconds: float,
+        quiet: float,
     ) -> None:
         self._lock = lock
         self._inbox = inbox
+        self._folder = inbox.path.parent
         self._retention = retention
         self._counts = inbox.counts
         self._feed = ChangeFeed(sequence=inbox.sequence, remembered=remembered, recall=self._recall)
@@ -77,7 +81,7 @@ class SqliteStore:
         # Contents are searched one search at a time, so that they hold up no other question.
         self._searcher = Reader(inbox.path, threads=1)
         self._content = ContentSearch(seconds=search_seconds)
-        self._writer = Writer(inbox, committed=self._committed)
+        self._writer = Writer(inbox, quiet=quiet, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
         self._next_age_check = 0.0
         self._closing: asyncio.Task[None] | None = None
@@ -93,6 +97,10 @@ class SqliteStore:
         keep_free: int = KEEP_FREE,
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
+        durability: Durability = DURABLE,
+        large: int = LARGE,
+        segment: int = SEGMENT,
+        quiet: float = QUIET,
     ) -> SqliteStore:
         """
         Open the store in a folder, making what is missing.
@@ -101,16 +109,32 @@ class SqliteStore:
         `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
         `remembered` is how many changes `changes(since)` can go back in memory (those that added
         messages still kept are told from the database); a search through contents may take
-        `search_seconds`. Raises `StoreInUseError` when another
-        process holds the folder, `StoreError` when it cannot be used.
+        `search_seconds`. With the durability `normal` a loss of power may take what was added
+        since the last checkpoint. Bodies of `large` bytes or more may be kept in segment files,
+        which take no more when they have `segment` bytes; after `quiet` seconds without work the
+        store is tidied. Raises `StoreInUseError` when another process holds the folder,
+        `StoreError` when it cannot be used.
         """
-        lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free, sort)
+
+        def make(connection: sqlite3.Connection, path: Path) -> Inbox:
+            return Inbox(
+                connection,
+                path,
+                keep_free=keep_free,
+                sort=sort,
+                large=large,
+                segment=segment,
+                durability=durability,
+            )
+
+        lock, inbox = await asyncio.to_thread(_take_folder, folder, durability, make)
         return cls(
             lock,
             inbox,
             retention=retention,
             remembered=remembered,
             search_seconds=search_seconds,
+            quiet=quiet,
         )
 
     async def add(
@@ -118,14 +142,13 @@ class SqliteStore:
     ) -> MessageRow:
         """Keep a message; see `SharedStore`. If it is cancelled, the message may yet be kept."""
         self._check_open()
-        return await self._writer.do(
-            lambda inbox: inbox.add(message, transcript, mailbox=mailbox), size=len(message.raw)
-        )
+        work = Inbox.add if mailbox is None else partial(Inbox.add, mailbox=mailbox)
+        return await self._writer.do(work, message, transcript, size=len(message.raw))
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
         """Replace a session's transcript; see `MessageStore`."""
         self._check_open()
-        await self._writer.do(lambda inbox: inbox.end_session(session_id, transcript))
+        await self._writer.do(Inbox.end_session, session_id, transcript)
 
     async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
         """Give a row; see `SharedStore`."""
@@ -133,7 +156,7 @@ class SqliteStore:
 
     async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
         """Give the bytes; see `SharedStore`."""
-        return await self._look_up(message_id, mailbox, sqlite_queries.raw)
+        return await self._look_up(message_id, mailbox, self._raw)
 
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
@@ -271,9 +294,14 @@ class SqliteStore:
         deadline = self._content.deadline()
         return await self._searcher.ask(
             lambda database: sqlite_queries.search(
-                database, query, self._content, deadline=deadline
+                database, self._folder, query, self._content, deadline=deadline
             )
         )
+
+    def _raw(
+        self, database: sqlite3.Connection, message_id: str, mailbox: str | None
+    ) -> bytes | None:
+        return sqlite_queries.raw(database, self._folder, message_id, mailbox)
 
     async def _look_up(
         self,
@@ -342,17 +370,19 @@ def _is_about_content(query: Query) -> bool:
     return any(term.field in CONTENT_TERMS for term in query.terms)
 
 
-def _take_folder(folder: Path, keep_free: int, sort: Sort) -> tuple[FolderLock, Inbox]:
+def _take_folder(
+    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], Inbox]
+) -> tuple[FolderLock, Inbox]:
     """Lock a folder and open its database."""
     make_folder(folder)
     lock = FolderLock(folder)
     path = folder / DATABASE_FILE
     try:
-        connection = open_writer(path)
+        connection = open_writer(path, durability)
         try:
             migrate(connection, path)
             with translated(path):
-                return lock, Inbox(connection, path, keep_free=keep_free, sort=sort)
+                return lock, make(connection, path)
         except BaseException:
             connection.close()
             raise

@@ -16,10 +16,12 @@ from ..message.headers import read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
-from .codec import encode
+from .sqlite_connection import DURABLE, Durability
 from .sqlite_mailboxes import Mailboxes, Scope, Touched
+from .sqlite_rows import NewMessages, marks, pieces
+from .sqlite_segments import Segments
 from .sqlite_space import Space
-from .sqlite_tags import Tags
+from .sqlite_tags import NewTags, Tags
 from .sqlite_transcripts import Transcripts
 from .store import (
     Change,
@@ -31,10 +33,19 @@ from .store import (
     Sort,
     unsorted,
 )
-from .terms import fold, searched_header
 
 SLICE: Final = 500
 """Messages that one transaction deletes or marks, so that added ones need not wait long."""
+LARGE: Final = 64 * 1024
+"""Bytes from which on a body may go to a segment file: measured, see docs/performance.md."""
+_WORTH: Final = 4
+"""
+Times `LARGE` that the large bodies of a transaction must have together to go to a segment.
+
+Its file needs a sync of its own, which costs about as much as writing so many bytes twice.
+"""
+SEGMENT: Final = 32 * 1024 * 1024
+"""Bytes from which on a segment file takes no more."""
 _OVERHEAD: Final = 8 * 1024
 """Bytes that a message takes on the disk beside its own."""
 _LAST_CURSOR: Final = 2**63 - 1
@@ -57,17 +68,14 @@ class _Totals:
         return Counts(total=self.total, unread=self.unread, size=self.size)
 
 
-def written_size(size: int) -> int:
-    """Give the bytes that keeping a message of this size writes: to the log, then to its place."""
-    return 2 * (size + _OVERHEAD)
-
-
 @final
 class Inbox:
     """
     The inbox as its one writer sees it: `begin`, some work, then `commit` or `rollback`.
 
-    Belongs to one thread at a time. Its methods raise what SQLite raises, `StoreError` beside.
+    Added messages are collected, and written at the commit or when other work needs to see them.
+    Bodies of `large` bytes or more go to a segment file if there is enough of them. Belongs to one
+    thread at a time. Its methods raise what SQLite and the system raise, `StoreError` beside.
     """
 
     def __init__(
@@ -77,15 +85,23 @@ class Inbox:
         *,
         keep_free: int,
         sort: Sort = unsorted,
+        large: int = LARGE,
+        segment: int = SEGMENT,
+        durability: Durability = DURABLE,
     ) -> None:
         self.path = path
         self.commits = 0
-        self.space = Space(connection, path, keep_free=keep_free)
+        self._space = Space(connection, path, keep_free=keep_free)
         self._connection = connection
+        self._large = max(1, large)
+        self._new = NewMessages(connection)
+        self._new_large: list[tuple[int, bytes]] = []
         self._transcripts = Transcripts(connection)
-        self._tags = Tags(connection)
+        self._tags = NewTags(connection)
         self._mailboxes = Mailboxes(connection)
         self._sort = sort
+        log = None if durability == DURABLE else self._space.log
+        self._segments = Segments(connection, path.parent, length=segment, log=log)
         row = connection.execute("SELECT sequence, total, unread, size FROM inbox").fetchone()
         self._totals = _Totals(*row)
         self._committed = replace(self._totals)
@@ -104,11 +120,14 @@ class Inbox:
 
     def begin(self) -> None:
         """Begin a transaction."""
+        self._space.check_place()
         self._connection.execute("BEGIN IMMEDIATE")
-        self._room = self.space.room()
+        self._room = self._space.room()
 
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what it changed."""
+        self._write_new()
+        self._segments.prepare()
         changes, now = self._changes, self._totals
         if changes:
             self._connection.execute(
@@ -116,6 +135,7 @@ class Inbox:
                 (now.sequence, now.total, now.unread, now.size),
             )
         self._connection.execute("COMMIT")
+        self._segments.settle()
         self.commits += 1
         self._committed = replace(now)
         self._changes = []
@@ -127,48 +147,78 @@ class Inbox:
             self._connection.rollback()
         self._totals = replace(self._committed)
         self._changes = []
+        self._new.clear()
+        self._new_large.clear()
+        self._tags.clear()
         self._transcripts.forget()
+        self._segments.undo()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and the segments."""
+        self._segments.close()
         self._connection.close()
+
+    def written_size(self, size: int) -> int:
+        """Give the bytes that keeping a message of this size writes, as long as they are needed."""
+        if size >= self._large:
+            return size + 2 * _OVERHEAD
+        return 2 * (size + _OVERHEAD)  # to the log, then to its place
+
+    def make_room(self, needed: int) -> None:
+        """Give the disk back what can be, outside a transaction, until there is room."""
+        self._space.make_room(needed)
+        with suppress(OSError):
+            while self._space.room() < needed and self._compact(hard=True):
+                self._space.make_room(needed)
+
+    def tidy(self) -> bool:
+        """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
+        return self._space.tidy() or self._compact(hard=False)
 
     def add(
         self, message: Message, transcript: Transcript, *, mailbox: str | None = None
     ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
-        self._room -= written_size(len(message.raw))
+        size = len(message.raw)
+        self._room -= self.written_size(size)
         if self._room < 0:
             raise StoreFullError(
                 f"message {message.id}: not kept: the disk of {self.path} is nearly full; "
                 "delete messages or free space"
             )
         fields = read_fields(message.raw)
+        cursor = self._totals.sequence + 1
         tags = read_tags(message.envelope, fields)
         names = rules.mailboxes(self._sort, message, mailbox)
         row = MessageRow(
-            cursor=self._totals.sequence + 1,
+            cursor=cursor,
             id=message.id,
             received=message.received,
-            size=len(message.raw),
+            size=size,
             read=False,
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.known(tags),
+            tags=self._tags.add(cursor, tags) if tags else (),
             mailboxes=names,
         )
-        self._insert(row, message.raw)
-        self._mailboxes.put_in(row.cursor, row.size, tags, names)
+        self._new.add(row)
+        if size >= self._large:
+            self._new_large.append((cursor, message.raw))
+        else:
+            self._new.add_body(cursor, message.raw)
+        self._mailboxes.put_in(cursor, size, tags, names)
         self._transcripts.grow(row.session.session_id, transcript)
         self._totals.total += 1
         self._totals.unread += 1
-        self._totals.size += row.size
+        self._totals.size += size
         self._announce("added", Touched([row.id], {name: [row.id] for name in names}), row)
         return row
 
     def end_session(self, session: str, transcript: Transcript) -> None:
         """Replace the transcript of a session, if it has kept messages."""
+        if not self._transcripts.knows(session):
+            self._write_new()
         self._transcripts.finish(session, transcript)
 
     def mark(self, ids: Sequence[str], *, read: bool, mailbox: str | None = None) -> int:
@@ -183,6 +233,7 @@ class Inbox:
 
         Gives how many changed, and the cursor to go on after.
         """
+        self._write_new()
         scope = Scope.of(mailbox)
         elsewhere = "mailbox" if mailbox is None else "main.message"
         entries: list[_Entry] = self._connection.execute(
@@ -210,6 +261,7 @@ class Inbox:
 
     def rename_tag(self, name: str, new: str | None, *, mailbox: str | None = None) -> int:
         """Change a tag's name on every message, None = take it off; give how many had it."""
+        self._write_new()
         touched, is_changed = Touched(), False
         for place in (None, *([mailbox] if mailbox else self._mailboxes.having(name))):
             own = Tags(self._connection, place)
@@ -230,6 +282,7 @@ class Inbox:
 
     def expire_slice(self, retention: Retention, now: datetime) -> int:
         """Delete some of the messages that retention lets go; give how many, 0 = no more."""
+        self._write_new()
         cutoff = rules.too_old_before(retention, now)
         if cutoff is not None:
             old = self._connection.execute(
@@ -250,41 +303,36 @@ class Inbox:
             large -= entry[2]
         return self._remove(expired, cause="retention")
 
-    def _insert(self, row: MessageRow, raw: bytes) -> None:
-        envelope = row.envelope
+    def _write_new(self) -> None:
+        """Write the messages that were added in this transaction, the bytes of large ones first."""
+        large, self._new_large = self._new_large, []
+        if sum(len(raw) for _, raw in large) < _WORTH * self._large:
+            for cursor, raw in large:
+                self._new.add_body(cursor, raw)
+        else:
+            extents = self._segments.append([raw for _, raw in large])
+            for (cursor, _), extent in zip(large, extents, strict=True):
+                self._new.add_extent(cursor, extent)
+        self._new.write()
+        self._tags.write()
+        self._transcripts.write()
+
+    def _compact(self, *, hard: bool) -> bool:
+        """Move some messages out of a sparse segment, if there is one; say so."""
         try:
-            self._connection.execute(
-                "INSERT INTO message (cursor, id, received, size, read, sender, subject, session,"
-                " envelope, facts, fields) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
-                (
-                    row.cursor,
-                    row.id,
-                    rules.to_microseconds(row.received),
-                    row.size,
-                    fold(envelope.reverse_path),
-                    fold(row.fields.subject),
-                    row.session.session_id,
-                    encode(envelope),
-                    encode(row.session),
-                    encode(row.fields),
-                ),
-            )
-        except sqlite3.IntegrityError as error:
-            raise StoreError(f"message {row.id}: not kept: there is one of this id") from error
-        self._connection.execute(
-            "INSERT INTO header (cursor, from_, to_, cc, reply_to, message_id)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (row.cursor, *searched_header(row.fields)),
-        )
-        if row.tags:
-            self._tags.replace(row.cursor, row.tags)
-        self._connection.execute("INSERT INTO body (cursor, raw) VALUES (?, ?)", (row.cursor, raw))
-        self._connection.executemany(
-            "INSERT INTO recipient (cursor, address) VALUES (?, ?)",
-            [(row.cursor, to) for to in {fold(to.address) for to in envelope.recipients}],
-        )
+            number = self._segments.sparse(hard=hard)
+            if number is None:
+                return False
+            self.begin()
+            self._segments.compact(number)
+            self.commit()
+        except (sqlite3.Error, OSError, StoreError):
+            self.rollback()
+            return False
+        return True
 
     def _named(self, ids: Iterable[str], mailbox: str | None = None) -> list[_Entry]:
+        self._write_new()
         scope = Scope.of(mailbox)
         found = []
         for known in dict.fromkeys(ids):
@@ -296,6 +344,7 @@ class Inbox:
         return found
 
     def _oldest(self, upto: int, mailbox: str | None = None) -> list[_Entry]:
+        self._write_new()
         scope = Scope.of(mailbox)
         return self._connection.execute(
             f"{scope.sql}{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?",
@@ -337,14 +386,15 @@ class Inbox:
         return len(entries)
 
     def _drop(self, entries: Sequence[_Entry]) -> None:
-        cursors = [(entry[0],) for entry in entries]
-        for table in ("body", "recipient", "header", "tag", "message"):
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE cursor = ?",  # noqa: S608 - constants only
-                cursors,
-            )
-        for session in {entry[4] for entry in entries}:
-            self._transcripts.drop_unused(session)
+        cursors = [entry[0] for entry in entries]
+        self._segments.free(cursors)
+        for some in pieces(cursors):
+            for table in ("body", "recipient", "header", "tag", "message"):
+                self._connection.execute(
+                    f"DELETE FROM {table} WHERE cursor IN ({marks(some)})",  # noqa: S608 - only marks
+                    some,
+                )
+        self._transcripts.drop_unused({entry[4] for entry in entries})
         self._totals.total -= len(entries)
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)

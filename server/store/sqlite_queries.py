@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Final
+
+import msgspec
+
+from bindpost.errors import StoreError
 
 from ..message.headers import HeaderFields
 from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
-from . import sqlite_terms
+from . import sqlite_bodies, sqlite_terms
 from .codec import decode
 from .content import ContentSearch
 from .rules import from_microseconds
@@ -25,8 +31,11 @@ _COLUMNS: Final = (
     " WHERE mailbox.cursor = message.cursor ORDER BY mailbox.name))"
 )
 _LARGEST: Final = 2**63 - 1
+_PAGE: Final = 100
+"""Rows that a search takes at once."""
 
 _Columns = tuple[int, str, int, int, int, str, str, str, str, str]
+_Lines = tuple[TranscriptLine, ...]
 _Parameters = list[str | int]
 
 
@@ -44,15 +53,15 @@ def get(
 
 
 def raw(
-    connection: sqlite3.Connection, message_id: str, mailbox: str | None = None
+    connection: sqlite3.Connection, folder: Path, message_id: str, mailbox: str | None = None
 ) -> bytes | None:
-    """Give a message's bytes."""
+    """Give a message's bytes; see `sqlite_bodies.read`."""
     scope = Scope.of(mailbox)
     found = connection.execute(
-        f"{scope.sql}SELECT raw FROM message JOIN body USING (cursor) WHERE id = ?",  # noqa: S608
+        f"{scope.sql}SELECT cursor FROM message WHERE id = ?",  # noqa: S608 - constants only
         (*scope.parameters, message_id),
     ).fetchone()
-    return found[0] if found else None
+    return sqlite_bodies.read(connection, folder, found[0]) if found else None
 
 
 def transcript(
@@ -67,9 +76,7 @@ def transcript(
     ).fetchall()
     if not pieces:
         return None
-    return tuple(
-        chain.from_iterable(decode(lines, tuple[TranscriptLine, ...]) for (lines,) in pieces)
-    )
+    return tuple(chain.from_iterable(decode(lines, _Lines) for (lines,) in pieces))
 
 
 def tags(connection: sqlite3.Connection, mailbox: str | None = None) -> Mapping[str, int]:
@@ -83,24 +90,33 @@ def tags(connection: sqlite3.Connection, mailbox: str | None = None) -> Mapping[
 
 
 def search(
-    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+    connection: sqlite3.Connection,
+    folder: Path,
+    query: Query,
+    content: ContentSearch,
+    *,
+    deadline: float,
 ) -> list[MessageRow]:
-    """Give all that matches a query with terms about content, newest first."""
+    """
+    Give all that matches a query with terms about content, newest first.
+
+    A message whose bytes can't be read counts as empty. Rows are taken a page at a time: a query
+    that is half read would hide from `sqlite_bodies.read` where bytes have been moved to.
+    """
 
     def holds(row: MessageRow) -> bool:
         def raw_bytes() -> bytes | None:
-            return raw(connection, row.id)
+            with suppress(StoreError):
+                return sqlite_bodies.read(connection, folder, row.cursor)
+            return None
 
         return content.holds(query.terms, row, raw_bytes, deadline=deadline)
 
-    scope = Scope.of(query.mailbox)
-    tables, conditions, parameters = _select(query)
-    found = connection.execute(
-        f"{scope.sql}SELECT {_COLUMNS} FROM {tables}"  # noqa: S608 - constants only
-        f" WHERE {conditions} ORDER BY cursor DESC",
-        [*scope.parameters, *parameters],
-    )
-    return [row for columns in found if holds(row := _row(columns, query.mailbox))]
+    found: list[MessageRow] = []
+    while page := find(connection, query, limit=_PAGE, offset=0):
+        found += [row for row in page if holds(row)]
+        query = msgspec.structs.replace(query, before=page[-1].cursor)
+    return found
 
 
 def find(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, final
 
+from .sqlite_rows import Rows
 from .terms import fold
 
 _WITHIN: Final = (
@@ -90,3 +91,38 @@ class Tags:
         """Give SQL about the table that has the tags here."""
         marks = "?, " * len(self._mailbox)
         return sql.format(table=self._table, here=self._here, marks=marks, within=_WITHIN)
+
+
+@final
+class NewTags:
+    """
+    The tags that new messages have in the whole inbox, collected until `write` writes them.
+
+    Each is in the case in which it is known, to the database or from a message before.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._written = Tags(connection)
+        self._new: dict[str, str] = {}
+        self._rows = Rows("tag", "cursor", "folded", "name")
+
+    def add(self, cursor: int, tags: Sequence[str]) -> tuple[str, ...]:
+        """Take the tags of a new message; give them in the case in which they are known."""
+        known = tuple(
+            self._new.setdefault(fold(tag), name)
+            for tag, name in zip(tags, self._written.known(tags), strict=True)
+        )
+        for tag in known:
+            self._rows.add(cursor, fold(tag), tag)
+        return known
+
+    def write(self) -> None:
+        """Write them. Raises what SQLite raises."""
+        self._new.clear()
+        self._rows.write(self._connection)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._new.clear()
+        self._rows.clear()

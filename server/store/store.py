@@ -128,8 +128,10 @@ class MessageStore(Protocol):
         """
         Keep a message with the tags that it brings along; when this returns, it is durable.
 
-        Raises `StoreFullError` when there is no room and `StoreError` on any other failure; the
-        message is then not kept, and the store goes on.
+        `transcript` is all that was said so far: a tuple, or a view of a list, which costs no
+        copy. A store that has much to write already may wait before it takes the message. Raises
+        `StoreFullError` when there is no room and `StoreError` on any other failure; the message is
+        then not kept, and the store goes on.
         """
         ...
 

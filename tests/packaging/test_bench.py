@@ -1,4 +1,4 @@
-"""`scripts/bench` measures every bind path and event form, and fills docs/performance.md in."""
+"""`scripts/bench` measures bind paths, event forms and the store, and fills in performance.md."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ SERVERS = [
     "fast engine, null",
     "fast engine, memory",
     "`bindpost serve`, durable",
+]
+
+STORES = [
+    ["1", "1 KiB", "full"],
+    ["10", "1 KiB", "full"],
+    ["100", "1 KiB", "full"],
+    ["100", "1 KiB", "normal"],
+    ["100", "64 KiB", "full"],
+    ["1", "1024 KiB", "full"],
+    ["100", "1024 KiB", "full"],
 ]
 
 
@@ -141,8 +151,26 @@ def test_a_small_run_of_ingest(
     assert str(tmp_path) not in between
 
 
+def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> None:
+    """Each case is measured; the page's other text stays, and no machine is named."""
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(checkout, "store", "--rounds", "1", "--messages", "1", "--page", str(copy))
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "store")
+    assert (before, after) == (parts(page, "store")[0], parts(page, "store")[2])
+    rows = table(between)
+    assert [row[:3] for row in rows] == STORES
+    assert all(int(row[3]) > 0 and int(row[4]) > 0 and float(row[5]) > 0 for row in rows)
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
 def test_the_page_has_results(page: str) -> None:
-    """What is under version control was measured, on every path and of every form."""
+    """What is under version control was measured: every path, every form, every case."""
+    assert [row[:3] for row in table(parts(page, "store")[1])] == STORES
     assert [row[0] for row in table(parts(page)[1])] == ROWS
     assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
 
@@ -159,6 +187,7 @@ def test_the_page_has_results(page: str) -> None:
         ("ingest", ("--rounds", "0")),
         ("ingest", ("--seconds", "0")),
         ("ingest", ("--loop", "none")),
+        ("store", ("--messages", "0")),
     ],
 )
 def test_a_run_of_nothing_is_refused(
