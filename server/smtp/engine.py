@@ -94,7 +94,8 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
     def _set_up(self, transport: asyncio.BaseTransport) -> None:
         """Do what aiosmtpd does here, without its streams."""
         if not hasattr(self, "sweeper"):  # it was made alone, and has both for itself
-            self.sweeper = Sweeper(self.loop, self._timeout_duration)
+            shortest = min(self._timeout_duration, self._proxy_timeout or self._timeout_duration)
+            self.sweeper = Sweeper(self.loop, shortest)
             self.receiving = ReceivingBuffer()
         self._timeout_handle = NoTimer()
         self.transport = transport
@@ -148,6 +149,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
     def eof_received(self) -> bool | None:
         """Take note that nothing more will come."""
         self._at_end = True
+        self._reader.feed_eof()
         return super().eof_received()
 
     def pause_writing(self) -> None:

