@@ -192,7 +192,7 @@ class Conversation:
         if self.rules.personality.announces_process_limit:
             size = self.rules.size_limit
         return [
-            line.format(size=size)
+            line.format(size=size) if "{" in line else line
             for line in self.rules.personality.extensions
             if line.split()[0] not in hidden
         ]

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent / "aiosmtpd_suite"
 TESTS = Path(aiosmtpd.__file__).parent / "tests"
 DIFFERENT = {"test_smtp.py::TestSMTP::test_data_354"}
-"""Ends sessions by cancelling all tasks of the loop, and an idle session is none (docs/limits.md)."""
+"""Ends sessions by cancelling all tasks, and a waiting session is none (docs/limits.md)."""
 
 
 def _failing(engine: str, folder: Path, unshare: Path) -> tuple[set[str], int]:
