@@ -100,6 +100,11 @@ class Conversation:
     catalogue with its fields.
     """
 
+    __slots__ = (
+        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
+        *("peer_host", "rules", "tls", "transaction"),
+    )
+
     def __init__(
         self,
         rules: Rules,

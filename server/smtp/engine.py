@@ -12,8 +12,8 @@ command loop, its checks, AUTH, STARTTLS and hooks, and only what is below them 
 * The command loop is aiosmtpd's own coroutine, and stays the same one from greeting to goodbye.
   It is run by `send(None)` right where the bytes have come (`driver`). It is handed to a task only
   while it waits for something that is not input.
-* Its reader is asyncio's, with another wait (`inbox`). Its writer gathers the replies to one read,
-  and sends them at once (`outbox`): a client that pipelines (RFC 2920) costs one write.
+* Its reader is asyncio's, with another wait (`inbox`). Its writer gathers replies, so that those to
+  one read can go out at once (`outbox`): a client that pipelines (RFC 2920) costs one write.
 * A deadline is a number. One timer for all sessions looks at them (`sweeper`).
 
 What follows from it, and is held by tests:
@@ -21,8 +21,8 @@ What follows from it, and is held by tests:
 * No command is taken while its predecessor waits, nor while the client does not take its replies.
   What comes meanwhile stays in the inbox, and above 64 KiB in the network.
 * The receiving buffer is never resized while a transport may write into it, and never kept.
-* STARTTLS's 220 goes out before the transport below speaks TLS, because a wait sends what is
-  gathered; and aiosmtpd empties the inbox when TLS stands, so nothing that was injected is heard.
+* What aiosmtpd itself says goes out at once, as it may close the transport next. So STARTTLS's 220
+  is gone before TLS begins; and aiosmtpd empties the inbox then, so nothing injected is heard.
 
 `FastSmtp` alone is aiosmtpd to a hair, and passes aiosmtpd's own tests. `fast` puts bindpost's
 behaviour over it, and there messages are gathered in whole chunks (`body`) and plain commands are

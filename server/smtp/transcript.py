@@ -12,8 +12,8 @@ from ..message.model import Transcript, TranscriptLine
 from .reply import Reply
 
 Speaker = Literal["C", "S", "-"]
-_Said = tuple[int, float, Speaker, "str | Reply"]
-"""How many lines were said before; when, in seconds; who said it, and what."""
+_Said = tuple[int, float, Speaker, str | tuple[int, tuple[str, ...]]]
+"""How many lines were said before; when, in seconds; who said it; and what, or a reply's parts."""
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -60,7 +60,7 @@ class Recorder:
                 self.add("S", line)
             return
         self._size += size
-        self._said.append((self._count, time.monotonic(), "S", reply))
+        self._said.append((self._count, time.monotonic(), "S", (reply.code, reply.lines)))
         self._count += number
 
     def _add_at_limit(self, speaker: Speaker, text: str) -> None:
@@ -109,5 +109,5 @@ class RecordedLines(Sequence[TranscriptLine]):
     def _line(self, place: int) -> TranscriptLine:
         found = bisect.bisect_right(self._said, place, key=operator.itemgetter(0)) - 1
         first, when, speaker, what = self._said[found]
-        text = what if isinstance(what, str) else what.text_lines[place - first]
+        text = what if isinstance(what, str) else Reply(*what).text_lines[place - first]
         return TranscriptLine(int((when - self._start) * 1000), speaker, text)
