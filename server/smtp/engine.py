@@ -37,7 +37,7 @@ from typing import Any, Final
 from aiosmtpd.smtp import MISSING, SMTP
 
 from .driver import Driver, Need, inside_a_task
-from .inbox import Driven, DrivenReader
+from .inbox import DrivenReader
 from .outbox import GatheringWriter
 from .sweeper import Sweeper
 
@@ -89,40 +89,30 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
             super().connection_made(transport)
             return
         self._set_up(transport)
-        self._start(self._handle_client())
+        self._set_rset_state()  # type: ignore[no-untyped-call]
+        self.session = self._create_session()
+        self.session.peer = transport.get_extra_info("peername")
+        reader: Any = DrivenReader(limit=self.line_length_limit, loop=self.loop)
+        reader.use(self._inbox)
+        self._cb_client_connected(reader, self._writer)
+        driver = Driver(self._handle_client(), self.loop, self._go_on)
+        self._driver = reader.driver = driver
+        self._handler_coroutine: Any = driver
+        with self._writer:
+            driver.step()
 
     def _set_up(self, transport: asyncio.BaseTransport) -> None:
-        """Do what aiosmtpd does here, without its streams."""
+        """Have what the engine itself needs."""
         if not hasattr(self, "sweeper"):  # it was made alone, and has both for itself
             shortest = min(self._timeout_duration, self._proxy_timeout or self._timeout_duration)
             self.sweeper = Sweeper(self.loop, shortest)
             self.receiving = ReceivingBuffer()
-        self._timeout_handle = NoTimer()
+            self._timeout_handle = NoTimer()
         self.transport = transport
         self._inbox = bytearray()
         self._writer: Any = GatheringWriter(transport)
-        self._set_rset_state()  # type: ignore[no-untyped-call]
-        self.session = self._create_session()
-        self.session.peer = transport.get_extra_info("peername")
         self._reset_timeout()
         self.sweeper.watch(self)
-        self._cb_client_connected(self._make_reader(), self._writer)
-
-    def _make_reader(self) -> Any:
-        return DrivenReader(limit=self.line_length_limit, loop=self.loop)
-
-    def _cb_client_connected(self, reader: Any, writer: Any) -> None:
-        reader.use(self._inbox)
-        super()._cb_client_connected(reader, writer)
-
-    def _start(self, coroutine: Any) -> None:
-        """Run the session's coroutine to its first wait."""
-        assert isinstance(self._reader, Driven)
-        self._driver = Driver(coroutine, self.loop, self._go_on)
-        self._reader.driver = self._driver
-        self._handler_coroutine: Any = self._driver
-        with self._writer:
-            self._driver.step()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session."""

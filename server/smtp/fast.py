@@ -21,7 +21,6 @@ from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
 from .inbox import DrivenCommandReader
-from .outbox import GatheringWriter
 from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reader import LINE_LIMIT
@@ -52,7 +51,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
     # Life of the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the session, or go on inside TLS."""
+        """Begin the session, or go on inside TLS; what aiosmtpd needs is made when it is used."""
         if self._original_transport is not None:
             super().connection_made(transport)
             return
@@ -60,14 +59,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._begin(transport)
         with self._writer:
             self._welcome()
-
-    def _set_up(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with next to nothing: aiosmtpd's session and reader are made when they are used."""
-        self.transport = transport
-        self._inbox = bytearray()
-        self._writer = GatheringWriter(transport)
-        self._reset_timeout()
-        self.sweeper.watch(self)
 
     def _welcome(self) -> None:
         if refusal := self._refusal():
@@ -160,7 +151,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             while not self._paused and not self._writer.is_closing() and self._take_one():
                 pass
         except Exception as error:
-            self._run(self._fail(error))
+            self._run(self.handle_exception(error))
 
     def _take_one(self) -> bool:
         """Go on by one step; False when there is nothing to go on with."""
@@ -225,9 +216,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             await coroutine
         except Exception as error:
             await self.handle_exception(error)
-
-    async def _fail(self, error: Exception) -> None:
-        await self.handle_exception(error)
 
     # Messages
 
