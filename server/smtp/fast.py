@@ -5,6 +5,10 @@ bindpost's session on the fast engine: the plain session's behaviour over `FastS
 plain commands are answered before they get to aiosmtpd's loop, messages in whole chunks, and what
 an idle session can do without. aiosmtpd's loop begins when a client first says something that the
 lane leaves to it; most sessions never do.
+
+The lane takes whole lines of printable ASCII with one of a few verbs, and nothing while a command
+is under way. Of the loop's checks it leaves out only those that bindpost never switches on: limits
+of calls, STARTTLS that is required, a handler's veto on TLS.
 """
 
 from __future__ import annotations
@@ -154,7 +158,11 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             self._run(self.handle_exception(error))
 
     def _take_one(self) -> bool:
-        """Go on by one step; False when there is nothing to go on with."""
+        """
+        Go on by one step; False when there is nothing to go on with.
+
+        First comes a command that is under way, then the lane, then aiosmtpd's loop.
+        """
         driver = self._command
         if driver is not None and driver.has_ended:
             driver = self._command = None
