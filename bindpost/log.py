@@ -80,10 +80,10 @@ def get_logger(name: str) -> EventLogger:
     return cast("EventLogger", logger)
 
 
-def is_heard(name: str, event: EventType) -> bool:
-    """Tell whether anybody takes this event from the logger of this name, before it is made."""
+def is_heard(logger: logging.Logger, event: EventType) -> bool:
+    """Tell whether anybody takes this event from a logger, before anything is made for it."""
     level = _LEVELS[event.level]
-    return logging.getLogger(name).isEnabledFor(level) or bool(_ears(level))
+    return logger.isEnabledFor(level) or bool(_ears(level))
 
 
 def said(record: logging.LogRecord) -> Said | None:

@@ -33,10 +33,19 @@ _PATIENCE: Final = 20.0
 
 
 class Contestant(NamedTuple):
-    """A server that runs: its name in the table, and its port on loopback."""
+    """A server that runs: its name in the table, its port on loopback, and its process."""
 
     name: str
     port: int
+    pid: int
+
+    @property
+    def cpu(self) -> float:
+        """The processor time that it has used, in seconds, with all its threads."""
+        spent = 0
+        for thread in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            spent += int(thread.read_text(encoding="ascii").split()[0])
+        return spent / 1e9
 
 
 Start = Callable[[str], AbstractAsyncContextManager[Contestant]]
@@ -83,9 +92,9 @@ async def sink(name: str) -> AsyncIterator[Contestant]:
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
     path = program("smtp-sink")
     assert path is not None
-    async with running(path, *user, f"127.0.0.1:{port}", "1024"):
+    async with running(path, *user, f"127.0.0.1:{port}", "1024") as process:
         await asyncio.to_thread(answering, port)
-        yield Contestant(name, port)
+        yield Contestant(name, port, process.pid)
 
 
 def ours(*arguments: str) -> Start:
@@ -95,7 +104,7 @@ def ours(*arguments: str) -> Start:
     async def start(name: str) -> AsyncIterator[Contestant]:
         async with running(sys.executable, _SERVER, *arguments, quiet=False) as process:
             assert process.stdout is not None
-            yield Contestant(name, int(await process.stdout.readline()))
+            yield Contestant(name, int(await process.stdout.readline()), process.pid)
 
     return start
 
@@ -109,8 +118,8 @@ async def serve(name: str) -> AsyncIterator[Contestant]:
             *(sys.executable, "-m", "bindpost", "serve", "--listen", "127.0.0.1:0"),
             *("--web", "off", "--data", folder, "--ready-file", str(ready)),
         )
-        async with running(*command):
-            yield Contestant(name, await asyncio.to_thread(_port_told_in, ready))
+        async with running(*command) as process:
+            yield Contestant(name, await asyncio.to_thread(_port_told_in, ready), process.pid)
 
 
 def _port_told_in(ready: Path) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bench_contestants import AIOSMTPD, SINK, Contestant, contestants, source
-from bench_ingest_report import Cell, Results, report
+from bench_ingest_report import Cell, Results, Taken, report
 from bench_picture import bars
 from bench_servers import program
 
@@ -26,8 +26,8 @@ from bindpost.pages import Part
 LOOPS: Final = ("uvloop", "asyncio")
 SIZES: Final = {"1 KiB": 1024, "10 KiB": 10 * 1024, "1 MiB": 1024 * 1024}
 SESSIONS: Final = (1, 10, 100)
-FIRST: Final = 4
-"""Messages of each session in the first run, which tells how many take the time that is wanted."""
+FIRST: Final = 1
+"""Messages of a session in the first run, which tells how many take the time that is wanted."""
 
 
 def cells() -> Iterator[Cell]:
@@ -38,9 +38,9 @@ def cells() -> Iterator[Cell]:
                 yield Cell(size, sessions, many)
 
 
-def load(cell: Cell, contestant: Contestant, messages: int) -> float:
-    """Bring so many messages; gives how many were taken a second."""
-    began = time.perf_counter()
+def load(cell: Cell, contestant: Contestant, messages: int) -> Taken:
+    """Bring so many messages; gives how many were taken a second, and what each cost."""
+    spent, began = contestant.cpu, time.perf_counter()
     source(
         [
             *("-s", str(cell.sessions), "-m", str(messages), "-l", str(SIZES[cell.size])),
@@ -49,7 +49,8 @@ def load(cell: Cell, contestant: Contestant, messages: int) -> float:
         ],
         contestant.port,
     )
-    return messages / (time.perf_counter() - began)
+    rate = messages / (time.perf_counter() - began)
+    return Taken(rate, (contestant.cpu - spent) / messages)
 
 
 def measure_cell(
@@ -62,15 +63,15 @@ def measure_cell(
     """
     wanted = {}
     for name, contestant in racing.items():
-        rate = load(cell, contestant, FIRST * cell.sessions)
-        wanted[name] = max(2 * cell.sessions, int(rate * seconds))
+        first = load(cell, contestant, FIRST * cell.sessions)
+        wanted[name] = max(cell.sessions, int(first.rate * seconds))
     names = list(racing)
     for turn in range(rounds):
         start = turn % len(names)
-        rates = {
+        taken = {
             name: load(cell, racing[name], wanted[name]) for name in names[start:] + names[:start]
         }
-        results.add(cell, rates)
+        results.add(cell, taken)
     sys.stderr.write(f"{cell} is done\n")
 
 

@@ -24,18 +24,25 @@ class Cell(NamedTuple):
         return f"{self.size}, {sessions}, {'many' if self.many else 'one'}"
 
 
+class Taken(NamedTuple):
+    """What a run found: messages a second, and the server's processor time for each, in seconds."""
+
+    rate: float
+    cpu: float
+
+
 @dataclass(slots=True)
 class Results:
-    """Messages a second of each server, by cell and round."""
+    """What was found of each server, by cell and round."""
 
     rounds: int
     seconds: float
     loop: str
-    rounds_of: dict[Cell, list[Mapping[str, float]]] = field(default_factory=dict)
+    rounds_of: dict[Cell, list[Mapping[str, Taken]]] = field(default_factory=dict)
 
-    def add(self, cell: Cell, rates: Mapping[str, float]) -> None:
+    def add(self, cell: Cell, taken: Mapping[str, Taken]) -> None:
         """Take a round of a cell."""
-        self.rounds_of.setdefault(cell, []).append(rates)
+        self.rounds_of.setdefault(cell, []).append(taken)
 
     @property
     def names(self) -> list[str]:
@@ -44,11 +51,15 @@ class Results:
 
     def rate(self, cell: Cell, name: str) -> float:
         """Give a server's median rate."""
-        return statistics.median(rates[name] for rates in self.rounds_of[cell])
+        return statistics.median(taken[name].rate for taken in self.rounds_of[cell])
+
+    def cpu(self, cell: Cell, name: str) -> float:
+        """Give the median of a server's processor time for a message, in seconds."""
+        return statistics.median(taken[name].cpu for taken in self.rounds_of[cell])
 
     def ratios(self, cell: Cell, name: str, base: str) -> list[float]:
         """Give a server's rate as a part of the base's, in each round."""
-        return [rates[name] / rates[base] for rates in self.rounds_of[cell]]
+        return [taken[name].rate / taken[base].rate for taken in self.rounds_of[cell]]
 
     def pictures(self) -> Iterator[tuple[str, str, Mapping[str, float]]]:
         """Give what is drawn: a file's name, its title, and the median ratio of each server."""
@@ -80,6 +91,10 @@ def report(results: Results) -> str:
             "Messages a second, medians:",
             "",
             *_table(results, lambda cell, name: f"{results.rate(cell, name):.0f}"),
+            "",
+            "Processor time of the server for a message, in microseconds, medians:",
+            "",
+            *_table(results, lambda cell, name: f"{results.cpu(cell, name) * 1e6:.0f}"),
             "",
             *_noise(results),
         ]

@@ -51,7 +51,7 @@ class Body:
         """
         data = self._open + chunk
         start = 0
-        while (dot := data.find(_DOT, start)) >= 0:
+        while (dot := _find_dot(data, start)) >= 0:
             behind = data[dot + 3 : dot + 5]
             if behind == _END:
                 self._keep(data[start : dot + 2])
@@ -82,3 +82,9 @@ class Body:
             self._data += piece
         else:
             self._data = bytearray()
+
+
+def _find_dot(data: bytes, start: int) -> int:
+    """Give where CRLF and a dot stand next, -1 for nowhere; most data has hardly a dot at all."""
+    first = data.find(b".", start)
+    return -1 if first < 0 else data.find(_DOT, max(first - 2, start))

@@ -100,6 +100,11 @@ class Conversation:
     catalogue with its fields.
     """
 
+    __slots__ = (
+        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
+        *("peer_host", "rules", "tls", "transaction"),
+    )
+
     def __init__(
         self,
         rules: Rules,
@@ -192,7 +197,7 @@ class Conversation:
         if self.rules.personality.announces_process_limit:
             size = self.rules.size_limit
         return [
-            line.format(size=size)
+            line.format(size=size) if "{" in line else line
             for line in self.rules.personality.extensions
             if line.split()[0] not in hidden
         ]

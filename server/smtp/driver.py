@@ -106,10 +106,10 @@ class Driver:
 
     def cancel(self) -> None:
         """Throw `CancelledError` into it where it waits, or at its next wait if it runs now."""
-        if self._task is not None:
-            self._task.cancel()
-        elif self.is_stepping:
+        if self.is_stepping:
             self._cancelled = True
+        elif self._task is not None:
+            self._task.cancel()
         elif self._coroutine is not None:
             self._cancelled = True
             self.step()

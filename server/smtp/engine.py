@@ -12,8 +12,8 @@ command loop, its checks, AUTH, STARTTLS and hooks, and only what is below them 
 * The command loop is aiosmtpd's own coroutine, and stays the same one from greeting to goodbye.
   It is run by `send(None)` right where the bytes have come (`driver`). It is handed to a task only
   while it waits for something that is not input.
-* Its reader is asyncio's, with another wait (`inbox`). Its writer gathers the replies to one read,
-  and sends them at once (`outbox`): a client that pipelines (RFC 2920) costs one write.
+* Its reader is asyncio's, with another wait (`inbox`). Its writer gathers replies, so that those to
+  one read can go out at once (`outbox`): a client that pipelines (RFC 2920) costs one write.
 * A deadline is a number. One timer for all sessions looks at them (`sweeper`).
 
 What follows from it, and is held by tests:
@@ -21,8 +21,8 @@ What follows from it, and is held by tests:
 * No command is taken while its predecessor waits, nor while the client does not take its replies.
   What comes meanwhile stays in the inbox, and above 64 KiB in the network.
 * The receiving buffer is never resized while a transport may write into it, and never kept.
-* STARTTLS's 220 goes out before the transport below speaks TLS, because a wait sends what is
-  gathered; and aiosmtpd empties the inbox when TLS stands, so nothing that was injected is heard.
+* What aiosmtpd itself says goes out at once, as it may close the transport next. So STARTTLS's 220
+  is gone before TLS begins; and aiosmtpd empties the inbox then, so nothing injected is heard.
 
 `FastSmtp` alone is aiosmtpd to a hair, and passes aiosmtpd's own tests. `fast` puts bindpost's
 behaviour over it, and there messages are gathered in whole chunks (`body`) and plain commands are
@@ -37,7 +37,7 @@ from typing import Any, Final
 from aiosmtpd.smtp import MISSING, SMTP
 
 from .driver import Driver, Need, inside_a_task
-from .inbox import Driven, DrivenReader
+from .inbox import DrivenReader
 from .outbox import GatheringWriter
 from .sweeper import Sweeper
 
@@ -89,39 +89,30 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
             super().connection_made(transport)
             return
         self._set_up(transport)
-        self._start(self._handle_client())
-
-    def _set_up(self, transport: asyncio.BaseTransport) -> None:
-        """Do what aiosmtpd does here, without its streams."""
-        if not hasattr(self, "sweeper"):  # it was made alone, and has both for itself
-            self.sweeper = Sweeper(self.loop, self._timeout_duration)
-            self.receiving = ReceivingBuffer()
-        self._timeout_handle = NoTimer()
-        self.transport = transport
-        self._inbox = bytearray()
-        self._writer: Any = GatheringWriter(transport)
         self._set_rset_state()  # type: ignore[no-untyped-call]
         self.session = self._create_session()
         self.session.peer = transport.get_extra_info("peername")
+        reader: Any = DrivenReader(limit=self.line_length_limit, loop=self.loop)
+        reader.use(self._inbox)
+        self._cb_client_connected(reader, self._writer)
+        driver = Driver(self._handle_client(), self.loop, self._go_on)
+        self._driver = reader.driver = driver
+        self._handler_coroutine: Any = driver
+        with self._writer:
+            driver.step()
+
+    def _set_up(self, transport: asyncio.BaseTransport) -> None:
+        """Have what the engine itself needs."""
+        if not hasattr(self, "sweeper"):  # it was made alone, and has both for itself
+            shortest = min(self._timeout_duration, self._proxy_timeout or self._timeout_duration)
+            self.sweeper = Sweeper(self.loop, shortest)
+            self.receiving = ReceivingBuffer()
+            self._timeout_handle = NoTimer()
+        self.transport = transport
+        self._inbox = bytearray()
+        self._writer: Any = GatheringWriter(transport)
         self._reset_timeout()
         self.sweeper.watch(self)
-        self._cb_client_connected(self._make_reader(), self._writer)
-
-    def _make_reader(self) -> Any:
-        return DrivenReader(limit=self.line_length_limit, loop=self.loop)
-
-    def _cb_client_connected(self, reader: Any, writer: Any) -> None:
-        reader.use(self._inbox)
-        super()._cb_client_connected(reader, writer)
-
-    def _start(self, coroutine: Any) -> None:
-        """Run the session's coroutine to its first wait."""
-        assert isinstance(self._reader, Driven)
-        self._driver = Driver(coroutine, self.loop, self._go_on)
-        self._reader.driver = self._driver
-        self._handler_coroutine: Any = self._driver
-        with self._writer:
-            self._driver.step()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session."""
@@ -148,6 +139,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
     def eof_received(self) -> bool | None:
         """Take note that nothing more will come."""
         self._at_end = True
+        self._reader.feed_eof()
         return super().eof_received()
 
     def pause_writing(self) -> None:

@@ -5,6 +5,10 @@ bindpost's session on the fast engine: the plain session's behaviour over `FastS
 plain commands are answered before they get to aiosmtpd's loop, messages in whole chunks, and what
 an idle session can do without. aiosmtpd's loop begins when a client first says something that the
 lane leaves to it; most sessions never do.
+
+The lane takes whole lines of printable ASCII with one of a few verbs, and nothing while a command
+is under way. Of the loop's checks it leaves out only those that bindpost never switches on: limits
+of calls, STARTTLS that is required, a handler's veto on TLS.
 """
 
 from __future__ import annotations
@@ -21,7 +25,6 @@ from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
 from .inbox import DrivenCommandReader
-from .outbox import GatheringWriter
 from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reader import LINE_LIMIT
@@ -52,7 +55,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
     # Life of the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the session, or go on inside TLS."""
+        """Begin the session, or go on inside TLS; what aiosmtpd needs is made when it is used."""
         if self._original_transport is not None:
             super().connection_made(transport)
             return
@@ -60,14 +63,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._begin(transport)
         with self._writer:
             self._welcome()
-
-    def _set_up(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with next to nothing: aiosmtpd's session and reader are made when they are used."""
-        self.transport = transport
-        self._inbox = bytearray()
-        self._writer = GatheringWriter(transport)
-        self._reset_timeout()
-        self.sweeper.watch(self)
 
     def _welcome(self) -> None:
         if refusal := self._refusal():
@@ -160,10 +155,14 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             while not self._paused and not self._writer.is_closing() and self._take_one():
                 pass
         except Exception as error:
-            self._run(self._fail(error))
+            self._run(self.handle_exception(error))
 
     def _take_one(self) -> bool:
-        """Go on by one step; False when there is nothing to go on with."""
+        """
+        Go on by one step; False when there is nothing to go on with.
+
+        First comes a command that is under way, then the lane, then aiosmtpd's loop.
+        """
         driver = self._command
         if driver is not None and driver.has_ended:
             driver = self._command = None
@@ -225,9 +224,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             await coroutine
         except Exception as error:
             await self.handle_exception(error)
-
-    async def _fail(self, error: Exception) -> None:
-        await self.handle_exception(error)
 
     # Messages
 

@@ -71,7 +71,8 @@ def prepare(session_class: type[_S], template: SMTP, **own: object) -> type[_S]:
     Make the class of a listener's sessions; a session is then made by calling it with nothing.
 
     `template` is a session that was made in aiosmtpd's way and is not used otherwise; `own` are
-    further attributes.
+    further attributes. `command_size_limits` belongs there: aiosmtpd's is one dictionary for all,
+    which each EHLO changes and each `__init__` empties.
     """
     found = {
         name: value

@@ -34,6 +34,8 @@ def _verb(name: str) -> Callable[..., Coroutine[None, None, None]]:
 class SmtpProtocol(SmtpWire):
     """One SMTP session on a transport of any kind."""
 
+    _known: tuple[object, SessionFacts] | None = None
+
     smtp_HELO = _verb("helo")
     smtp_EHLO = _verb("ehlo")
     smtp_MAIL = _verb("mail")
@@ -107,6 +109,14 @@ class SmtpProtocol(SmtpWire):
         return self.conversation.say("message_ok", id=message.id)
 
     def _facts(self) -> SessionFacts:
+        """Give what is known of the session; the same object as long as that is the same."""
+        talk = self.conversation
+        told = (talk.helo_name, talk.esmtp, talk.login, talk.tls)
+        if self._known is None or self._known[0] != told:
+            self._known = (told, self._find_facts())
+        return self._known[1]
+
+    def _find_facts(self) -> SessionFacts:
         talk = self.conversation
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         cipher = tls.cipher() if tls is not None else None

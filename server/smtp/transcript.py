@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, overload
 
 from ..message.model import Transcript, TranscriptLine
+from .reply import Reply
 
 Speaker = Literal["C", "S", "-"]
-_Said = tuple[float, Speaker, str]
-"""When it was said, in seconds; who said it, and what."""
+_Said = tuple[int, float, Speaker, str | tuple[int, tuple[str, ...]]]
+"""How many lines were said before; when, in seconds; who said it; and what, or a reply's parts."""
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -28,39 +31,53 @@ class Recorder:
     only when somebody reads it: most sessions are never looked at.
     """
 
-    __slots__ = ("_full", "_said", "_size", "_start")
+    __slots__ = ("_count", "_full", "_said", "_size", "_start")
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._said: list[_Said] = []
+        self._count = 0
         self._size = 0
         self._full = False
 
     def add(self, speaker: Speaker, text: str) -> None:
         """Record a line; at a limit one last note says that the rest is left out."""
-        said = self._said
         size = len(text)
         self._size += size
-        if size > MAX_TEXT or self._size > MAX_SIZE or len(said) >= MAX_LINES:
+        if size > MAX_TEXT or self._size > MAX_SIZE or self._count >= MAX_LINES:
             self._add_at_limit(speaker, text)
         else:
-            said.append((time.monotonic(), speaker, text))
+            self._said.append((self._count, time.monotonic(), speaker, text))
+            self._count += 1
+
+    def add_reply(self, reply: Reply) -> None:
+        """Record a reply, whose lines are made only when they are read."""
+        number = len(reply.lines)
+        size = sum(map(len, reply.lines)) + number * len("250 ")
+        fits = self._count + number <= MAX_LINES and self._size + size <= MAX_SIZE
+        if number == 1 or size > MAX_TEXT or not fits:
+            for line in reply.text_lines:
+                self.add("S", line)
+            return
+        self._size += size
+        self._said.append((self._count, time.monotonic(), "S", (reply.code, reply.lines)))
+        self._count += number
 
     def _add_at_limit(self, speaker: Speaker, text: str) -> None:
         """Record a line of which a part is left out, or the note that the rest is."""
         if self._full:
             return
         self._size -= max(0, len(text) - MAX_TEXT)
-        if len(self._said) >= MAX_LINES or self._size > MAX_SIZE:
+        if self._count >= MAX_LINES or self._size > MAX_SIZE:
             self._full = True
-            speaker = "-"
-            text = f"the rest of the session is left out after {len(self._said)} lines"
-        self._said.append((time.monotonic(), speaker, text[:MAX_TEXT]))
+            speaker, text = "-", f"the rest of the session is left out after {self._count} lines"
+        self._said.append((self._count, time.monotonic(), speaker, text[:MAX_TEXT]))
+        self._count += 1
 
     @property
     def lines(self) -> Transcript:
         """All lines recorded so far; costs nothing, however many there are."""
-        return RecordedLines(self._said, len(self._said), self._start)
+        return RecordedLines(self._said, self._count, self._start)
 
 
 class RecordedLines(Sequence[TranscriptLine]):
@@ -90,5 +107,7 @@ class RecordedLines(Sequence[TranscriptLine]):
         return map(self._line, range(self._length))
 
     def _line(self, place: int) -> TranscriptLine:
-        when, speaker, text = self._said[place]
+        found = bisect.bisect_right(self._said, place, key=operator.itemgetter(0)) - 1
+        first, when, speaker, what = self._said[found]
+        text = what if isinstance(what, str) else Reply(*what).text_lines[place - first]
         return TranscriptLine(int((when - self._start) * 1000), speaker, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import logging
 import re
 import ssl
 from collections.abc import Callable
@@ -37,8 +38,9 @@ from .sessions import Sessions
 from .transcript import Recorder
 from .wording import occasion_of
 
-LOGGER: Final = "bindpost.smtp"
-_LOG: Final = get_logger(LOGGER)
+_NAME: Final = "bindpost.smtp"
+_LOG: Final = get_logger(_NAME)
+_LOGGER: Final = logging.getLogger(_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,9 +316,7 @@ class SmtpWire(SMTP):
             self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
 
     def _write(self, reply: Reply) -> None:
-        add = self._recorder.add
-        for line in reply.text_lines:
-            add("S", line)
+        self._recorder.add_reply(reply)
         data = reply.encode()
         if self._log is not None:
             self._log.sent(data)
@@ -362,7 +362,7 @@ class SmtpWire(SMTP):
         return reply
 
     def _report(self, event: events.EventType, **fields: object) -> None:
-        if is_heard(LOGGER, event):
+        if is_heard(_LOGGER, event):
             _LOG.info(event, **{**self._fields(), **fields})
 
     def _fields(self) -> dict[str, object]:

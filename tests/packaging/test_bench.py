@@ -175,6 +175,18 @@ def test_the_page_has_results(page: str) -> None:
     assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
 
 
+def test_the_page_has_results_of_ingest(checkout: Path, page: str) -> None:
+    """Every server was measured, and each picture that is there is shown."""
+    between = parts(page, "ingest")[1]
+    heads = [line for line in between.splitlines() if line.startswith("| load")]
+    pictures = {path.name for path in (checkout / "docs" / "pictures").glob("ingest-*")}
+
+    assert heads
+    for head in heads:
+        assert [cell.strip() for cell in head.strip("|").split("|")][1:] == SERVERS
+    assert set(re.findall(r"\(pictures/(ingest-[\w-]+\.svg)\)", page)) == pictures
+
+
 @pytest.mark.parametrize(
     ("question", "option"),
     [

@@ -133,11 +133,14 @@ async def test_cancelled_where_it_waits(drive: Make, parks: asyncio.Event, where
     assert driver.has_ended
 
 
-async def test_cancelled_while_it_runs(drive: Make) -> None:
+@pytest.mark.parametrize("in_task", [False, True])
+async def test_cancelled_while_it_runs(drive: Make, in_task: bool) -> None:
     """It ends at its next wait, as a task does."""
     seen: list[str] = []
 
     async def session() -> None:
+        if in_task:
+            await inside_a_task()
         driver.cancel()
         seen.append("still here")
         await parked(Need.COMMAND)
@@ -145,6 +148,7 @@ async def test_cancelled_while_it_runs(drive: Make) -> None:
 
     driver = drive(session())
     driver.step()
+    await driver
 
     assert (seen, driver.has_ended) == (["still here"], True)
 

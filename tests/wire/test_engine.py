@@ -13,9 +13,11 @@ import pytest
 
 from bindpost import events
 from bindpost.config.model import Limits, Tls
+from bindpost.server.smtp.conversation import Conversation
 from bindpost.server.smtp.engine import BUFFER_SIZE, MAX_WAITING
 from bindpost.server.smtp.fast import FastProtocol
 from bindpost.server.smtp.protocol import SmtpProtocol
+from bindpost.server.smtp.reply import Reply
 
 from .conftest import Wire
 
@@ -221,6 +223,40 @@ async def test_who_is_held_may_be_silent(serve: Serve) -> None:
 
     assert second.is_closing()
     assert len(bench.events.of(events.BODY_TIMEOUT)) == 1
+
+
+class Faulty:
+    """A conversation that fails at NOOP: a fake, with the real one inside."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conversation, name)
+
+    def say(self, occasion: str, **fields: object) -> Reply:
+        """Fail."""
+        if occasion == "noop":
+            raise ZeroDivisionError("a secret of the inside")
+        return self._conversation.say(occasion, **fields)
+
+
+async def test_an_error_in_the_lane_ends_that_session_only(serve: Serve) -> None:
+    """The client gets 421 without any detail, as from aiosmtpd's loop, and others are served."""
+    bench = await serve()
+    wire, other = bench.wire(), bench.wire()
+    _session(wire).conversation = cast("Conversation", Faulty(_session(wire).conversation))
+
+    await wire.feed(b"EHLO c\r\nNOOP\r\n" + MESSAGE)
+    await wire.wait_for_close()
+    await other.feed(MESSAGE + b"QUIT\r\n")
+    await other.wait_for_close()
+
+    assert [reply[:3] for reply in wire.replies] == [b"220", b"250", b"421"]
+    assert b"secret" not in wire.output
+    (event,) = bench.events.of(events.INTERNAL_ERROR)
+    assert "ZeroDivisionError" in event["error"]
+    assert len(await bench.kept()) == 1
 
 
 async def test_an_idle_session_costs_little(serve: Serve) -> None:

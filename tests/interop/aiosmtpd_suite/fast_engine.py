@@ -3,9 +3,6 @@
 import os
 from typing import Any
 
-import aiosmtpd.controller
-import aiosmtpd.lmtp
-import aiosmtpd.main
 import aiosmtpd.smtp
 
 from bindpost.server.smtp import engine
@@ -16,11 +13,10 @@ class SpiedWriter(GatheringWriter):
     """A writer that is no slotted object: some of the tests spy on it."""
 
 
-if os.environ.get("ENGINE") == "fast":
-    writers: Any = engine
-    writers.GatheringWriter = SpiedWriter
-    modules: list[Any] = [aiosmtpd.smtp, aiosmtpd.controller, aiosmtpd.main]
-    for module in modules:
-        module.SMTP = engine.FastSmtp
-    lmtp: Any = aiosmtpd.lmtp
-    lmtp.LMTP = type("LMTP", (engine.FastSmtp,), dict(vars(lmtp.LMTP)))
+if os.environ.get("ENGINE") == "fast":  # aiosmtpd's other modules are imported after this
+    patched: list[tuple[Any, str, type]] = [
+        (engine, "GatheringWriter", SpiedWriter),
+        (aiosmtpd.smtp, "SMTP", engine.FastSmtp),
+    ]
+    for module, name, ours in patched:
+        setattr(module, name, ours)
