@@ -11,6 +11,7 @@ import msgspec
 
 from bindpost.errors import StoreError
 
+from ..message.digest import Digest
 from ..message.headers import read_fields
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags, read_tags
@@ -185,6 +186,15 @@ class MemoryStore:
         """Give the tags; see `MessageStore`."""
         self._check_open()
         return dict(self._tags[folded] for folded in sorted(self._tags))
+
+    async def tag_names(self) -> Sequence[str]:
+        """Give the tags' names; see `MessageStore`."""
+        return list(await self.tags())
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give none; see `MessageStore`."""
+        self._check_open()
+        return {}
 
     async def delete(self, ids: Sequence[str] | None) -> int:
         """Delete; see `MessageStore`."""

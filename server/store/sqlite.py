@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -15,25 +16,29 @@ import msgspec
 
 from bindpost.errors import StoreError
 
+from ..message.digest import Digest
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
-from . import rules, sqlite_queries
+from . import rules, sqlite_queries, sqlite_search
 from .content import SEARCH_SECONDS, ContentSearch
+from .counted import Counted, Known, add, between
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
 from .sqlite_connection import DATABASE_FILE, open_writer, translated
 from .sqlite_inbox import SLICE, Inbox
+from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .sqlite_writer import Work, Writer
 from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
-from .terms import CONTENT_TERMS
 
 KEEP_FREE: Final = 16 * 1024 * 1024
 """Bytes of the disk that adding leaves free, so that there is room to delete in."""
 _AGE_CHECK: Final = 1.0
 """Least seconds between two looks for messages that are too old."""
 _RECALLED: Final = 100
+_SHORT_TAIL: Final = 50
+"""Messages that are not in the index yet, and that a search reads beside other questions."""
 
 _T = TypeVar("_T")
 
@@ -47,6 +52,8 @@ class SqliteStore:
     `sqlite_writer`). Retention is applied soon after an `add`, by the same queue. Deleting and
     marking many goes in slices, each a change of its own, so other work gets in between.
     Belongs to the event loop that opened it.
+
+    `index` speeds searches up as soon as somebody has made it and vouches for it.
     """
 
     def __init__(
@@ -67,6 +74,9 @@ class SqliteStore:
         # Contents are searched one search at a time, so that they hold up no other question.
         self._searcher = Reader(inbox.path, threads=1)
         self._content = ContentSearch(seconds=search_seconds)
+        self._counted = Counted()
+        self._newest = inbox.sequence
+        self.index = SearchIndex(inbox.path.with_name(INDEX_FILE))
         self._writer = Writer(inbox, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
         self._next_age_check = 0.0
@@ -134,20 +144,44 @@ class SqliteStore:
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        if _is_about_content(query):
-            return (await self._search(query))[offset : offset + limit if limit else None]
-        return await self._reader.ask(
-            lambda database: sqlite_queries.find(database, query, limit=limit, offset=offset)
+        return await self._ask(
+            query,
+            plain=partial(sqlite_queries.find, query=query, limit=limit, offset=offset),
+            direct=partial(sqlite_search.find_directly, query=query, limit=limit, offset=offset),
+            indexed=partial(sqlite_search.find_indexed, query=query, limit=limit, offset=offset),
         )
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
         self._check_open()
-        if query is None or query == Query():
+        if query is None or query == EVERYTHING:
             return self._counts
-        if _is_about_content(query):
-            return rules.counts_of(await self._search(query))
-        return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
+        known, upto = self._counted.get(query), self.sequence
+        more = between(query, known.upto, upto)
+        found = await self._ask(
+            more,
+            plain=lambda database: sqlite_queries.count(database, sqlite_queries.select(more)),
+            direct=partial(sqlite_search.count_directly, query=more),
+            indexed=partial(sqlite_search.count_indexed, query=more),
+        )
+        counts = add(known.counts, found)
+        self._counted.put(query, Known(upto, counts, known.round))
+        return counts
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give digests; see `MessageStore`."""
+        self._check_open()
+        if not rows or not self.index.is_trusted:
+            return {}
+        cursors = [row.cursor for row in rows]
+        try:
+            known = await self._reader.ask(
+                lambda database: sqlite_search.digests(database, self.index, cursors)
+            )
+        except IndexUnusableError:
+            self.index.give_up()
+            return {}
+        return {row.id: known[row.cursor] for row in rows if row.cursor in known}
 
     async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
         """Set or clear read flags; see `MessageStore`."""
@@ -183,6 +217,18 @@ class SqliteStore:
         """Give the tags; see `MessageStore`."""
         self._check_open()
         return await self._reader.ask(sqlite_queries.tags)
+
+    async def tag_names(self) -> Sequence[str]:
+        """Give the tags' names; see `MessageStore`."""
+        self._check_open()
+        return await self._reader.ask(sqlite_queries.tag_names)
+
+    async def oldest_behind(self, cursor: int) -> datetime | None:
+        """Give when the oldest message behind a cursor was received, None if there is none."""
+        self._check_open()
+        return await self._reader.ask(
+            lambda database: sqlite_queries.oldest_behind(database, cursor)
+        )
 
     async def delete(self, ids: Sequence[str] | None) -> int:
         """Delete; see `MessageStore`."""
@@ -233,13 +279,27 @@ class SqliteStore:
         if self._closing is not None:
             raise StoreError("the message store is closed")
 
-    async def _search(self, query: Query) -> list[MessageRow]:
+    async def _ask(
+        self,
+        query: Query,
+        *,
+        plain: Callable[[sqlite3.Connection], _T],
+        direct: Callable[..., _T],
+        indexed: Callable[..., _T],
+    ) -> _T:
+        """Ask in the way that suits a query: by its rows, by the index, message by message."""
         deadline = self._content.deadline()
-        return await self._searcher.ask(
-            lambda database: sqlite_queries.search(
-                database, query, self._content, deadline=deadline
-            )
-        )
+        if self.index.is_trusted and sqlite_search.gains_by_index(query):
+            is_long = self._newest - self.index.upto > _SHORT_TAIL
+            reader = self._searcher if is_long else self._reader
+            by_index = partial(indexed, content=self._content, index=self.index, deadline=deadline)
+            try:
+                return await reader.ask(by_index)
+            except IndexUnusableError:
+                self.index.give_up()
+        if not sqlite_search.is_about_content(query):
+            return await self._reader.ask(plain)
+        return await self._searcher.ask(partial(direct, content=self._content, deadline=deadline))
 
     async def _look_up(
         self, message_id: str, question: Callable[[sqlite3.Connection, str], _T | None]
@@ -274,6 +334,10 @@ class SqliteStore:
 
     def _committed(self, changes: Sequence[Change], counts: Counts) -> None:
         self._counts = counts
+        self._counted.hear(changes)
+        self._newest = next(
+            (change.row.cursor for change in reversed(changes) if change.row), self._newest
+        )
         self._feed.publish(changes)
         self._sweep_if_due()
 
@@ -293,10 +357,6 @@ class SqliteStore:
                 self._next_age_check = time.monotonic() + _AGE_CHECK
                 await self.sweep()
         self._sweeping = None
-
-
-def _is_about_content(query: Query) -> bool:
-    return any(term.field in CONTENT_TERMS for term in query.terms)
 
 
 def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..message.headers import HeaderFields
 from ..message.model import Envelope, SessionFacts, Transcript
 from . import sqlite_terms
 from .codec import decode
-from .content import ContentSearch
 from .rules import from_microseconds
+from .sqlite_conditions import Conditions, fitting
 from .store import Counts, MessageRow, Query
 from .terms import fold
 
 _COLUMNS: Final = (
-    "cursor, id, received, size, read, envelope, facts, fields,"
+    "message.cursor, message.id, message.received, message.size, message.read, message.envelope,"
+    " message.facts, message.fields,"
     " (SELECT json_group_array(name) FROM (SELECT name FROM tag"
     " WHERE tag.cursor = message.cursor ORDER BY folded))"
 )
-_LARGEST: Final = 2**63 - 1
-
 _Columns = tuple[int, str, int, int, int, str, str, str, str]
-_Parameters = list[str | int]
+
+
+class Selection(NamedTuple):
+    """Where messages are looked for: tables, the column of their order, and conditions."""
+
+    tables: str
+    cursor: str
+    conditions: Conditions
 
 
 def get(connection: sqlite3.Connection, message_id: str) -> MessageRow | None:
@@ -56,52 +63,51 @@ def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | 
     return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
 
 
+def tag_names(connection: sqlite3.Connection) -> list[str]:
+    """Give the tags in use, in order: from one to the next by the index, however many have them."""
+    found = connection.execute(
+        "WITH RECURSIVE known (folded) AS ("
+        " SELECT min(folded) FROM tag"
+        " UNION ALL"
+        " SELECT (SELECT min(folded) FROM tag WHERE tag.folded > known.folded)"
+        " FROM known WHERE known.folded IS NOT NULL"
+        ") SELECT (SELECT name FROM tag WHERE tag.folded = known.folded LIMIT 1)"
+        " FROM known WHERE known.folded IS NOT NULL"
+    )
+    return [name for (name,) in found]
+
+
 def tags(connection: sqlite3.Connection) -> Mapping[str, int]:
     """Give the tags in use, in order, each with the number of its messages."""
     counted = connection.execute("SELECT name, count(*) FROM tag GROUP BY folded ORDER BY folded")
     return dict(counted.fetchall())
 
 
-def search(
-    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
-) -> list[MessageRow]:
-    """Give all that matches a query with terms about content, newest first."""
-
-    def holds(row: MessageRow) -> bool:
-        def raw_bytes() -> bytes | None:
-            return raw(connection, row.id)
-
-        return content.holds(query.terms, row, raw_bytes, deadline=deadline)
-
-    tables, conditions, parameters = _select(query)
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY cursor DESC",
-        parameters,
-    )
-    return [row for columns in found if holds(row := _row(columns))]
-
-
 def find(
     connection: sqlite3.Connection, query: Query, *, limit: int, offset: int
 ) -> list[MessageRow]:
     """Give matching rows, newest first; `limit` 0 means all."""
-    tables, conditions, parameters = _select(query)
+    return list(rows(connection, select(query), limit=limit, offset=offset))
+
+
+def rows(
+    connection: sqlite3.Connection, selection: Selection, *, limit: int = 0, offset: int = 0
+) -> Iterator[MessageRow]:
+    """Give selected rows one by one, newest first; `limit` 0 means all."""
     found = connection.execute(
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY cursor DESC LIMIT ? OFFSET ?",
-        [*parameters, _fitting(limit) or -1, _fitting(offset)],
+        f"SELECT {_COLUMNS} FROM {selection.tables} WHERE {selection.conditions}"  # noqa: S608 - constants only
+        f" ORDER BY {selection.cursor} DESC LIMIT ? OFFSET ?",
+        [*selection.conditions.parameters, fitting(limit) or -1, fitting(offset)],
     )
-    return [_row(columns) for columns in found]
+    return map(_row, found)
 
 
-def count(connection: sqlite3.Connection, query: Query) -> Counts:
-    """Count what matches."""
-    tables, conditions, parameters = _select(query)
+def count(connection: sqlite3.Connection, selection: Selection) -> Counts:
+    """Count what is selected."""
     total, unread, size = connection.execute(
-        "SELECT count(*), coalesce(sum(read = 0), 0), coalesce(sum(size), 0)"  # noqa: S608 - as above
-        f" FROM {tables} WHERE {conditions}",
-        parameters,
+        "SELECT count(*), coalesce(sum(message.read = 0), 0), coalesce(sum(message.size), 0)"  # noqa: S608 - as above
+        f" FROM {selection.tables} WHERE {selection.conditions}",
+        selection.conditions.parameters,
     ).fetchone()
     return Counts(total=total, unread=unread, size=size)
 
@@ -113,48 +119,59 @@ def added(
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM message WHERE cursor > ? AND cursor <= ?"  # noqa: S608 - as above
         " ORDER BY cursor LIMIT ?",
-        (_fitting(after), _fitting(upto), limit),
+        (fitting(after), fitting(upto), limit),
     )
     return [_row(columns) for columns in found]
 
 
-def _select(query: Query) -> tuple[str, str, _Parameters]:
-    """Give the tables, the conditions and their parameters of a query."""
-    tables = "message"
-    conditions = ["TRUE"]
-    parameters: _Parameters = []
+def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
+    """Give the texts of a message, its content aside, that terms look into, as they do."""
+    texts: list[str] = []
+    for question in (
+        "SELECT sender, subject FROM message WHERE cursor = ?",
+        "SELECT from_, to_, cc, reply_to, message_id FROM header WHERE cursor = ?",
+    ):
+        texts.extend(connection.execute(question, (cursor,)).fetchone() or ())
+    recipients = connection.execute("SELECT address FROM recipient WHERE cursor = ?", (cursor,))
+    return [*texts, *(address for (address,) in recipients)]
 
-    def hold(condition: str, *values: str | int) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
 
+def oldest_behind(connection: sqlite3.Connection, cursor: int) -> datetime | None:
+    """Give when the oldest message behind a cursor was received, None if there is none."""
+    found = connection.execute(
+        "SELECT received FROM message WHERE cursor > ? ORDER BY cursor LIMIT 1", (cursor,)
+    ).fetchone()
+    return from_microseconds(found[0]) if found else None
+
+
+def select(query: Query) -> Selection:
+    """Say where the messages of a query are found; terms about content are passed over."""
+    conditions = row_conditions(query)
+    tables, cursor = "message", "message.cursor"
     if query.recipient is not None:
         # CROSS JOIN: recipients first. Their index yields one address's messages in order, so a
         # page of them ends the search, however many there are.
         tables = "recipient CROSS JOIN message USING (cursor)"
-        hold("address = ?", fold(query.recipient))
-    if query.sender is not None:
-        hold("sender = ?", fold(query.sender))
-    if query.subject:
-        hold("instr(subject, ?) > 0", fold(query.subject))
-    if query.after is not None:
-        hold("cursor > ?", _fitting(query.after))
-    if query.before is not None:
-        hold("cursor < ?", _fitting(query.before))
-    if query.unread is not None:
-        hold(
-            "read = 0" if query.unread else "read = 1"
-        )  # literal: the index of unread ones is partial
-    if query.terms:
+        cursor = "recipient.cursor"
+        conditions.hold("recipient.address = ?", fold(query.recipient))
+    conditions.between(cursor, after=query.after, before=query.before)
+    if sqlite_terms.need_header(query.terms):
         tables += " CROSS JOIN header USING (cursor)"
-        for condition, values in sqlite_terms.conditions(query.terms):
-            hold(condition, *[_fitting(v) if isinstance(v, int) else v for v in values])
-    return tables, " AND ".join(conditions), parameters
+    return Selection(tables, cursor, conditions)
 
 
-def _fitting(number: int) -> int:
-    """Give the nearest number that SQLite can hold; cursors come from outside."""
-    return max(-_LARGEST, min(number, _LARGEST))
+def row_conditions(query: Query) -> Conditions:
+    """Give what a query asks of a message's own row and header, its recipient and place aside."""
+    conditions = Conditions()
+    if query.sender is not None:
+        conditions.hold("message.sender = ?", fold(query.sender))
+    if query.subject:
+        conditions.hold("instr(message.subject, ?) > 0", fold(query.subject))
+    if query.unread is not None:
+        # Literal: the index of unread ones is partial.
+        conditions.hold("message.read = 0" if query.unread else "message.read = 1")
+    conditions.extend(sqlite_terms.conditions(query.terms))
+    return conditions
 
 
 def _row(columns: _Columns) -> MessageRow:

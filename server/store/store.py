@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from ..message.digest import Digest
 from ..message.headers import HeaderFields as HeaderFields
 from ..message.model import Envelope, Message, SessionFacts, Transcript
 from .terms import Term
@@ -173,6 +174,14 @@ class MessageStore(Protocol):
 
     async def tags(self) -> Mapping[str, int]:
         """Give the tags in use, in order, each with the number of messages that have it."""
+        ...
+
+    async def tag_names(self) -> Sequence[str]:
+        """Give the tags in use, in order, without counting."""
+        ...
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give the digests of messages by their ids, as far as they are at hand: maybe none."""
         ...
 
     async def delete(self, ids: Sequence[str] | None) -> int:

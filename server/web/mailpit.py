@@ -90,7 +90,7 @@ class Mailpit:
                 messages_count=matching.total,
                 messages_unread=matching.unread,
                 start=start,
-                tags=list(await self._store.tags()),
+                tags=list(await self._store.tag_names()),
                 messages=[objects.summary(*pair) for pair in zip(rows, digests, strict=True)],
             )
         )

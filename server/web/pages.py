@@ -12,12 +12,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ..message.digest import Digest
 from ..message.links import Link, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
 from ..store.store import MessageRow, MessageStore
-from .display import Digest, Display
+from .display import Display
 from .frame import SANDBOX, Frames
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look

@@ -1,0 +1,234 @@
+"""
+Searches: what the index knows comes from it, what it doesn't know yet is read message by message.
+
+The index finds the messages that have all grams of a search, newest first; each is then looked at
+with the very conditions that hold without an index. So a search finds the same with it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from bindpost.errors import SearchTimeoutError
+
+from ..message.digest import Digest
+from . import rules, sqlite_queries, sqlite_terms
+from .codec import decode
+from .content import ContentSearch
+from .counted import add
+from .grams import match_of, needles_of
+from .sqlite_index import SearchIndex
+from .sqlite_queries import Selection
+from .store import Counts, MessageRow, Query
+from .terms import CONTENT_TERMS, Term, fold
+
+_CHECK_STEPS: Final = 20_000
+"""Steps of SQLite between two looks at the time."""
+_CONDITIONS: Final = {
+    "text": "instr(words.text, ?) > 0",
+    "attachment": "entry.attachments > 0",
+    "inline": "entry.inline > 0",
+}
+_FEW: Final = 500
+"""Messages of one recipient that are looked at one by one rather than by the index."""
+
+
+def is_about_content(query: Query) -> bool:
+    """Say whether a query needs the contents of messages."""
+    return any(term.field in CONTENT_TERMS for term in query.terms)
+
+
+def gains_by_index(query: Query) -> bool:
+    """Say whether the index answers a query, or narrows it; bytes are not in it."""
+    if any(term.field == "raw" for term in query.terms):
+        return False
+    return is_about_content(query) or any(needles_of(query))
+
+
+def find_directly(
+    connection: sqlite3.Connection,
+    query: Query,
+    content: ContentSearch,
+    *,
+    limit: int,
+    offset: int,
+    deadline: float,
+) -> list[MessageRow]:
+    """Give what matches, read message by message, newest first; `limit` 0 means all."""
+    found = _directly(connection, query, content, deadline=deadline)
+    return list(islice(found, offset, offset + limit if limit else None))
+
+
+def count_directly(
+    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+) -> Counts:
+    """Count what matches, read message by message."""
+    return rules.counts_of(list(_directly(connection, query, content, deadline=deadline)))
+
+
+def find_indexed(
+    connection: sqlite3.Connection,
+    query: Query,
+    content: ContentSearch,
+    index: SearchIndex,
+    *,
+    limit: int,
+    offset: int,
+    deadline: float,
+) -> list[MessageRow]:
+    """Give what matches, newest first, by the index; `limit` 0 means all."""
+    with index.open(connection) as upto, _limited(connection, content, deadline):
+        tail = _tail(connection, query, content, upto, deadline=deadline)
+        newest = list(islice(tail, offset + limit if limit else None))
+        found = newest[offset:]
+        if limit and len(found) == limit:
+            return found
+        older = sqlite_queries.rows(
+            connection,
+            _select(connection, query, upto),
+            limit=limit - len(found) if limit else 0,
+            offset=max(0, offset - len(newest)),
+        )
+        return [*found, *older]
+
+
+def count_indexed(
+    connection: sqlite3.Connection,
+    query: Query,
+    content: ContentSearch,
+    index: SearchIndex,
+    *,
+    deadline: float,
+) -> Counts:
+    """Count what matches, by the index."""
+    with index.open(connection) as upto, _limited(connection, content, deadline):
+        tail = _tail(connection, query, content, upto, deadline=deadline)
+        older = sqlite_queries.count(connection, _select(connection, query, upto))
+        return add(rules.counts_of(list(tail)), older)
+
+
+def digests(
+    connection: sqlite3.Connection, index: SearchIndex, cursors: Sequence[int]
+) -> dict[int, Digest]:
+    """Give the digests of the messages at these cursors, as far as the index has them."""
+    with index.open(connection):
+        found = connection.execute(
+            f"SELECT cursor, digest FROM search.entry WHERE cursor IN ({_marks(cursors)})"  # noqa: S608 - question marks only
+            " AND digest IS NOT NULL",
+            list(cursors),
+        )
+        return {cursor: decode(digest, Digest) for cursor, digest in found}
+
+
+def _directly(
+    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+) -> Iterator[MessageRow]:
+    def holds(row: MessageRow) -> bool:
+        def raw_bytes() -> bytes | None:
+            return sqlite_queries.raw(connection, row.id)
+
+        return content.holds(query.terms, row, raw_bytes, deadline=deadline)
+
+    return filter(holds, sqlite_queries.rows(connection, sqlite_queries.select(query)))
+
+
+def _tail(
+    connection: sqlite3.Connection,
+    query: Query,
+    content: ContentSearch,
+    upto: int,
+    *,
+    deadline: float,
+) -> Iterator[MessageRow]:
+    """Give what matches of the messages that are not in the index yet."""
+    after = upto if query.after is None else max(query.after, upto)
+    tail = msgspec.structs.replace(query, after=after)
+    try:
+        yield from _directly(connection, tail, content, deadline=deadline)
+    except SearchTimeoutError as error:
+        raise SearchTimeoutError(
+            f"{error}; the messages behind cursor {upto} are not in the search index yet"
+        ) from None
+
+
+def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selection:
+    """Say where the messages of a query are found among those that are in the index."""
+    conditions = sqlite_queries.row_conditions(query)
+    conditions.extend(_content_condition(term) for term in query.terms if term.field in _CONDITIONS)
+    match = match_of(query)
+    joined: list[str] = []
+    if query.recipient is not None:
+        conditions.hold("recipient.address = ?", fold(query.recipient))
+        joined.append("recipient")
+    if any(term.field == "text" for term in query.terms):
+        joined.append("words")
+    if any(term.field in ("attachment", "inline") for term in query.terms):
+        joined.append("entry")
+    if sqlite_terms.need_header(query.terms):
+        joined.append("header")
+    if match and not _has_few(connection, query.recipient):
+        first, cursor = "search.grams", "grams.rowid"
+        conditions.hold("grams MATCH ?", match)
+    else:
+        first = _first(query)
+        cursor = f"{first}.cursor"
+        joined = [table for table in joined if table != first]
+    before = upto + 1 if query.before is None else min(query.before, upto + 1)
+    conditions.between(cursor, after=query.after, before=before)
+    if first != "message":
+        joined.append("message")
+    joins = (f" CROSS JOIN {table} ON {table}.cursor = {cursor}" for table in joined)
+    return Selection(first + "".join(joins), cursor, conditions)
+
+
+def _first(query: Query) -> str:
+    """Give the table that is gone through when there are no grams to be looked up."""
+    if query.recipient is not None:
+        return "recipient"
+    if any(term.field in ("attachment", "inline") and not term.negated for term in query.terms):
+        return "entry"
+    return "message"
+
+
+def _has_few(connection: sqlite3.Connection, recipient: str | None) -> bool:
+    """Say whether a recipient has so few messages that they are best looked at one by one."""
+    if recipient is None:
+        return False
+    (count,) = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM recipient WHERE address = ? LIMIT ?)",
+        (fold(recipient), _FEW + 1),
+    ).fetchone()
+    return int(count) <= _FEW
+
+
+def _content_condition(term: Term) -> tuple[str, list[str | int]]:
+    condition = _CONDITIONS[term.field]
+    parameters: list[str | int] = [term.needle] if term.field == "text" else []
+    return (f"NOT ({condition})" if term.negated else condition), parameters
+
+
+@contextmanager
+def _limited(
+    connection: sqlite3.Connection, content: ContentSearch, deadline: float
+) -> Iterator[None]:
+    """End what SQLite does in the block when the deadline has passed, as a search's time-out."""
+    connection.set_progress_handler(lambda: time.monotonic() >= deadline, _CHECK_STEPS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise content.timeout() from None
+        raise
+    finally:
+        connection.set_progress_handler(None, _CHECK_STEPS)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
