@@ -18,6 +18,7 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .indexer import indexing
 from .listeners import Listeners, Plan
 from .message.model import new_id
 from .overview import Overview
@@ -30,6 +31,7 @@ from .smtp.sessions import Sessions
 from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
+from .store.index_state import TellsIndex
 from .store.store import MessageStore, Retention
 from .webhook import Hook, Webhooks, webhooking
 
@@ -61,6 +63,7 @@ class Bindpost:
         self.web: WebServer | None = None
         self.relay: Relay | None = None
         self.webhooks: Webhooks | None = None
+        self.index: TellsIndex
         self._folder = folder
         self._scope = f"app-{new_id()}"
         self._plan = self._make_plan(settings, folder)
@@ -99,6 +102,7 @@ class Bindpost:
             self.webhooks = await stack.enter_async_context(
                 webhooking(self._hooks, self.store, data=self._data())
             )
+            self.index = await stack.enter_async_context(indexing(self.store))
             await self._start_web(stack)
             if self.pop3 is not None:
                 await self.pop3.start(self.store)
@@ -192,6 +196,7 @@ class Bindpost:
             relay=self.relay,
             listeners=overview,
             webhooks=self.webhooks,
+            index=self.index,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),

@@ -32,6 +32,7 @@ from .inbox import (
     WEBHOOK_FAILED,
     WEBHOOK_ON,
 )
+from .index import INDEX_IMPOSSIBLE, INDEX_REBUILT, INDEXER_FAILED
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
     CLIENT_DROPPED,
@@ -94,6 +95,9 @@ __all__ = [
     "DRAINING",
     "EVENTS_FOLDED",
     "IMS",
+    "INDEXER_FAILED",
+    "INDEX_IMPOSSIBLE",
+    "INDEX_REBUILT",
     "INTERNAL_ERROR",
     "LISTENER_BOUND",
     "MESSAGE_RECEIVED",

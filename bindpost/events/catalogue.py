@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, inbox, ours, standin, web
+from . import ims, inbox, index, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
@@ -14,6 +14,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *standin.EVENTS,
     *inbox.EVENTS,
     *web.EVENTS,
+    *index.EVENTS,
 )
 """All events, by source and number."""
 

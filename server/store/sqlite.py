@@ -335,6 +335,7 @@ class SqliteStore:
     def _committed(self, changes: Sequence[Change], counts: Counts) -> None:
         self._counts = counts
         self._counted.hear(changes)
+        self.index.hear(changes)
         self._newest = next(
             (change.row.cursor for change in reversed(changes) if change.row), self._newest
         )

@@ -11,14 +11,18 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from bindpost.errors import StoreError
 
+from .store import Change
+
 INDEX_FILE: Final = "index.db"
+NOTED: Final = 10_000
+"""Deleted messages that are noted for the indexer; after more it has to compare all."""
 _SCHEMA_NAME: Final = "search"
 
 
@@ -36,22 +40,37 @@ def has_grams() -> bool:
         return True
 
 
+class News(NamedTuple):
+    """
+    What an indexer must know: that there are new messages, that these are gone, and more.
+
+    `has_missed` says that not all that are gone are told, `is_damaged` that the index could not be
+    read.
+    """
+
+    deleted: tuple[str, ...]
+    has_missed: bool
+    is_damaged: bool
+
+
 @final
 class SearchIndex:
     """
     The index as the readers of `mail.db` see it, each on its own connection.
 
     It is used when somebody vouches for it (`trust`), because a file of that name may belong to
-    another inbox. `upto` is the cursor that was reached when the indexer told of it last, `damaged`
-    is set when it could not be read. `trust` and `give_up` are for the event loop, `open` is for
-    the threads of readers.
+    another inbox. `upto` is the cursor that was reached when the indexer told of it last. `news` is
+    set when there is something for the indexer to `take`. `open` is for the threads of readers, all
+    else for the event loop.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_trusted = False
         self.upto = 0
-        self.damaged = asyncio.Event()
+        self.news = asyncio.Event()
+        self._deleted: list[str] = []
+        self._is_damaged = False
         self._own = threading.local()
 
     def trust(self, upto: int) -> None:
@@ -63,7 +82,24 @@ class SearchIndex:
         """Use it no more until somebody vouches for it again; it can't be read."""
         if self.is_trusted:
             self.is_trusted = False
-            self.damaged.set()
+            self._is_damaged = True
+            self.news.set()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        """Take note of what has happened to the inbox."""
+        for change in changes:
+            if change.kind == "deleted" and len(self._deleted) <= NOTED:
+                self._deleted.extend(change.ids)
+        if any(change.kind in ("added", "deleted") for change in changes):
+            self.news.set()
+
+    def take(self) -> News:
+        """Give the news since the last time."""
+        has_missed = len(self._deleted) > NOTED
+        news = News(() if has_missed else tuple(self._deleted), has_missed, self._is_damaged)
+        self._deleted, self._is_damaged = [], False
+        self.news.clear()
+        return news
 
     @contextmanager
     def open(self, connection: sqlite3.Connection) -> Iterator[int]:

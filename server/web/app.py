@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from ..activity import Activity
 from ..store.events import EventStore
+from ..store.index_state import TellsIndex
 from ..store.store import MessageStore
 from . import health, openapi
 from .access import Access
@@ -39,6 +40,7 @@ from .pages import Pages
 from .path_page import PathPage
 from .releasing import Releases, Releasing
 from .responses import error_response
+from .search_index import SearchIndexRoute
 from .stream import Stream
 from .webhooks import TellsWebhooks, WebhookRoutes
 
@@ -70,6 +72,7 @@ def create_app(
     relay: Releases | None = None,
     listeners: Listens | None = None,
     webhooks: TellsWebhooks | None = None,
+    index: TellsIndex | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
@@ -82,7 +85,8 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `webhooks` knows what is told to URLs, `activity` what SMTP did. `compatibility` is for
+    taken. `webhooks` knows what is told to URLs, `index` how far the search index is, `activity`
+    what SMTP did. `compatibility` is for
     Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
     out.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
@@ -112,6 +116,7 @@ def create_app(
             *Importing(store, size_limit=compatibility.message_size).routes(),
             *Listening(listeners).routes(),
             *WebhookRoutes(webhooks).routes(),
+            *SearchIndexRoute(index).routes(),
             *openapi.routes(version),
             *EventLog(events, exports, stopping=stopping).routes(),
             *Marking(store).routes(),
@@ -119,7 +124,9 @@ def create_app(
             *frames.routes(),
             *EventsPage(events, look, exports=exports).routes(),
             *path_page.routes(),
-            *Pages(store, display, look, frames, listeners=path_page.listeners).routes(),
+            *Pages(
+                store, display, look, frames, listeners=path_page.listeners, index=index
+            ).routes(),
         ],
         middleware=[
             Middleware(Guard, hosts=hosts),

@@ -17,6 +17,7 @@ from ..message.links import Link, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
+from ..store.index_state import TellsIndex
 from ..store.store import MessageRow, MessageStore
 from .display import Display
 from .frame import SANDBOX, Frames
@@ -24,7 +25,7 @@ from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
 from .mailpit_search import search_of
 from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
-from .searching import Found, find
+from .searching import Found, find_text
 
 SHOWN: Final = 50
 """Messages that come at once."""
@@ -44,7 +45,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pages:
-    """The handlers; `listeners` tells where mail can be sent to."""
+    """The handlers; `listeners` tells where mail can be sent to, `index` how far that is."""
 
     def __init__(
         self,
@@ -54,12 +55,14 @@ class Pages:
         frames: Frames,
         *,
         listeners: Callable[[], Sequence[Listener]],
+        index: TellsIndex | None = None,
     ) -> None:
         self._store = store
         self._display = display
         self._look = look
         self._frames = frames
         self._listeners = listeners
+        self._index = index
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
@@ -109,7 +112,7 @@ class Pages:
         """Give what the list is made of: a page of it, and how much there is."""
         text = request.query_params.get("q", "")
         before = read_optional_number(request, "before")
-        found = await find(
+        found = await find_text(
             self._store,
             text,
             limit=SHOWN,
@@ -124,8 +127,16 @@ class Pages:
             "sequence": self._store.sequence,
             "query": text,
             "before": before,
+            "behind": await self._behind(),
             "addresses": [to for known in self._listeners() for to in known.addresses],
         }
+
+    async def _behind(self) -> int:
+        """Give how many messages a search must read one by one, if they are worth telling of."""
+        if self._index is None:
+            return 0
+        behind = (await self._index.state()).messages_behind
+        return behind if behind > SHOWN else 0
 
     async def _digests(self, found: Found) -> dict[str, Digest]:
         small: list[MessageRow] = [row for row in found.rows if row.size <= DIGESTED]

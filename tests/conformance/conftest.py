@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,42 @@ OpenStore = Callable[..., Awaitable[MessageStore]]
 """Opens an empty store; it takes `retention` and `remembered`."""
 
 
+class IndexedStore:
+    """A store whose index is made anew before it is searched; all else is the store's own."""
+
+    def __init__(self, store: SqliteStore, make_index: Callable[[SqliteStore], None]) -> None:
+        self._store = store
+        self._make_index = make_index
+
+    async def find(self, *query: Any, **page: Any) -> Any:
+        """Find, by the index."""
+        self._index()
+        return await self._store.find(*query, **page)
+
+    async def count(self, *query: Any) -> Any:
+        """Count, by the index."""
+        self._index()
+        return await self._store.count(*query)
+
+    def _index(self) -> None:
+        if self._store.index.news.is_set():
+            self._make_index(self._store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 @pytest.fixture(params=["memory", "sqlite"])
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
-    """Give what opens a store; the test runs once with each implementation."""
+def kind(request: pytest.FixtureRequest) -> str:
+    """Give each kind of store; a suite may have its own list."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def open_store(
+    kind: str, tmp_path: Path, make_index: Callable[[SqliteStore], None]
+) -> AsyncIterator[OpenStore]:
+    """Give what opens a store; the test runs once with each kind."""
     async with AsyncExitStack() as stack:
 
         async def open_one(
@@ -36,11 +70,13 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
             remembered: int = 1000,
         ) -> MessageStore:
             store: MessageStore
-            if request.param == "memory":
+            if kind == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()
                 store = await SqliteStore.open(folder, retention, remembered=remembered)
+                if kind == "indexed":
+                    store = IndexedStore(store, make_index)
             stack.push_async_callback(store.close)
             return store
 

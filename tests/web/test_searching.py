@@ -10,7 +10,7 @@ import pytest
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web import searching
-from bindpost.server.web.searching import find
+from bindpost.server.web.searching import find_text
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
@@ -30,7 +30,7 @@ async def test_going_on_finds_each_once(
     found: list[str] = []
     before: int | None = None
     while True:
-        page = await find(store, "subject:even", limit=2, before=before)
+        page = await find_text(store, "subject:even", limit=2, before=before)
         found += [row.id for row in page.rows]
         if page.next is None:
             break
@@ -45,7 +45,7 @@ async def test_between_two_cursors(store: MemoryStore, deliver: Deliver) -> None
     rows = [await deliver(subject("x")) for _ in range(5)]
 
     for text in ("", "subject:x"):
-        page = await find(store, text, limit=9, before=rows[4].cursor, after=rows[1].cursor)
+        page = await find_text(store, text, limit=9, before=rows[4].cursor, after=rows[1].cursor)
         assert page.rows == [rows[3], rows[2]]
         assert page.next is None
 
