@@ -30,8 +30,8 @@ class Read(NamedTuple):
     text: str
 
 
-class TooLongError(Exception):
-    """A message took more than its time."""
+class _TooLong(BaseException):
+    """A message took more than its time; no `Exception`, which `parse` would take for a fault."""
 
 
 def read_whole(row: MessageRow, raw: bytes, *, seconds: float = SECONDS) -> Read:
@@ -43,7 +43,7 @@ def read_whole(row: MessageRow, raw: bytes, *, seconds: float = SECONDS) -> Read
     try:
         with _limited(seconds):
             return _read(row, parse(raw))
-    except (TooLongError, MemoryError):
+    except (_TooLong, MemoryError):
         return read_header(row)
 
 
@@ -77,7 +77,7 @@ def _limited(seconds: float) -> Iterator[None]:
         return
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        raise TooLongError
+        raise _TooLong
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)

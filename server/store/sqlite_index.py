@@ -69,6 +69,7 @@ class SearchIndex:
         self.is_trusted = False
         self.upto = 0
         self.news = asyncio.Event()
+        self._progress = asyncio.Event()
         self._deleted: list[str] = []
         self._is_damaged = False
         self._own = threading.local()
@@ -77,6 +78,13 @@ class SearchIndex:
         """Use the index from now on: it is of this inbox, and has all to this cursor."""
         self.is_trusted = True
         self.upto = upto
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    async def reached(self, cursor: int) -> None:
+        """Wait until all to this cursor is in the index."""
+        while not self.is_trusted or self.upto < cursor:
+            await self._progress.wait()
 
     def give_up(self) -> None:
         """Use it no more until somebody vouches for it again; it can't be read."""
