@@ -81,9 +81,11 @@ class ContentSearch:
         self._remembered: OrderedDict[int, Content] = OrderedDict()
         self._size = 0
 
-    def deadline(self) -> float:
-        """Give the end of a search that begins now."""
-        return time.monotonic() + self._seconds
+    def deadline(self, seconds: float | None = None) -> float:
+        """Give the end of a search that begins now, and may take less time than usual."""
+        return time.monotonic() + (
+            self._seconds if seconds is None else min(seconds, self._seconds)
+        )
 
     def timeout(self) -> SearchTimeoutError:
         """Give the error of a search that has passed its deadline."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from .store import Query
@@ -10,8 +10,8 @@ from .terms import Term, fold
 
 LENGTH: Final = 3
 """Characters of a gram; what is shorter can't be looked up by them."""
-GRAM_LIMIT: Final = 48
-"""Grams of one search; more make it slower and hardly narrower."""
+GRAM_LIMIT: Final = 24
+"""Grams of one search that are considered; more make it slower and hardly narrower."""
 SEARCHED: Final = frozenset(
     {
         *("from", "to", "cc", "bcc", "reply-to", "addressed", "sender", "recipient"),
@@ -26,15 +26,19 @@ def indexed_form(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def match_of(query: Query) -> str:
+def grams_of(query: Query) -> list[str]:
     """
-    Give what FTS5 is asked for: the grams that every match of a query has; empty for none.
+    Give grams that every match of a query has, each once; none if there are none to be had.
 
-    What it finds has all of them somewhere, so it may match and has to be looked at.
+    What has all of them somewhere may match and has to be looked at.
     """
     grams = dict.fromkeys(gram for needle in needles_of(query) for gram in _grams(needle))
-    quoted = ('"{}"'.format(gram.replace('"', '""')) for gram in list(grams)[:GRAM_LIMIT])
-    return " AND ".join(quoted)
+    return list(grams)[:GRAM_LIMIT]
+
+
+def match_of(grams: Iterable[str]) -> str:
+    """Give what FTS5 is asked for, to find what has all of these grams."""
+    return " AND ".join('"{}"'.format(gram.replace('"', '""')) for gram in grams)
 
 
 def needles_of(query: Query) -> list[str]:

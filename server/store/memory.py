@@ -136,10 +136,11 @@ class MemoryStore:
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        return (await self._search(query))[offset : offset + limit if limit else None]
+        return (await self._search(query, seconds))[offset : offset + limit if limit else None]
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
@@ -227,12 +228,12 @@ class MemoryStore:
         if self._closed:
             raise StoreError("the message store is closed")
 
-    async def _search(self, query: Query) -> list[MessageRow]:
+    async def _search(self, query: Query, seconds: float | None = None) -> list[MessageRow]:
         """Give what matches, newest first."""
         found = [(kept.row, kept.raw) for kept in self._matching(query)]
         if all(term.field not in CONTENT_TERMS for term in query.terms):
             return [row for row, _ in found]
-        deadline = self._content.deadline()
+        deadline = self._content.deadline(seconds)
         async with self._searching:
             return await asyncio.to_thread(self._search_content, query.terms, found, deadline)
 

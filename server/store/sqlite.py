@@ -141,11 +141,13 @@ class SqliteStore:
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
         return await self._ask(
             query,
+            seconds=seconds,
             plain=partial(sqlite_queries.find, query=query, limit=limit, offset=offset),
             direct=partial(sqlite_search.find_directly, query=query, limit=limit, offset=offset),
             indexed=partial(sqlite_search.find_indexed, query=query, limit=limit, offset=offset),
@@ -283,12 +285,13 @@ class SqliteStore:
         self,
         query: Query,
         *,
+        seconds: float | None = None,
         plain: Callable[[sqlite3.Connection], _T],
         direct: Callable[..., _T],
         indexed: Callable[..., _T],
     ) -> _T:
         """Ask in the way that suits a query: by its rows, by the index, message by message."""
-        deadline = self._content.deadline()
+        deadline = self._content.deadline(seconds)
         if self.index.is_trusted and sqlite_search.gains_by_index(query):
             is_long = self._newest - self.index.upto > _SHORT_TAIL
             reader = self._searcher if is_long else self._reader
@@ -298,7 +301,11 @@ class SqliteStore:
             except IndexUnusableError:
                 self.index.give_up()
         if not sqlite_search.is_about_content(query):
-            return await self._reader.ask(plain)
+            if seconds is None:
+                return await self._reader.ask(plain)
+            return await self._reader.ask(
+                partial(sqlite_search.in_time, self._content, deadline, plain)
+            )
         return await self._searcher.ask(partial(direct, content=self._content, deadline=deadline))
 
     async def _look_up(

@@ -14,7 +14,7 @@ from . import sqlite_terms
 from .codec import decode
 from .rules import from_microseconds
 from .sqlite_conditions import Conditions, fitting
-from .store import Counts, MessageRow, Query
+from .store import EVERYTHING, Counts, MessageRow, Query
 from .terms import fold
 
 _COLUMNS: Final = (
@@ -87,6 +87,8 @@ def find(
     connection: sqlite3.Connection, query: Query, *, limit: int, offset: int
 ) -> list[MessageRow]:
     """Give matching rows, newest first; `limit` 0 means all."""
+    if query == EVERYTHING and offset:
+        query, offset = _behind_offset(connection, offset), 0
     return list(rows(connection, select(query), limit=limit, offset=offset))
 
 
@@ -148,16 +150,35 @@ def select(query: Query) -> Selection:
     """Say where the messages of a query are found; terms about content are passed over."""
     conditions = row_conditions(query)
     tables, cursor = "message", "message.cursor"
+    tag = next((term for term in query.terms if term.field == "tag" and not term.negated), None)
     if query.recipient is not None:
         # CROSS JOIN: recipients first. Their index yields one address's messages in order, so a
         # page of them ends the search, however many there are.
         tables = "recipient CROSS JOIN message USING (cursor)"
         cursor = "recipient.cursor"
         conditions.hold("recipient.address = ?", fold(query.recipient))
+    elif tag is not None:
+        # A tag has the same name everywhere, so that its index too yields messages in order.
+        tables = "tag CROSS JOIN message USING (cursor)"
+        cursor = "tag.cursor"
+        conditions.hold("tag.folded = ?", tag.needle)
+        conditions.hold("tag.name = (SELECT name FROM tag WHERE folded = ? LIMIT 1)", tag.needle)
     conditions.between(cursor, after=query.after, before=query.before)
     if sqlite_terms.need_header(query.terms):
         tables += " CROSS JOIN header USING (cursor)"
     return Selection(tables, cursor, conditions)
+
+
+def _behind_offset(connection: sqlite3.Connection, offset: int) -> Query:
+    """
+    Give the query for what follows so many of the newest messages.
+
+    They are counted in `header`, which has a short row for each message: eight times as fast.
+    """
+    found = connection.execute(
+        "SELECT cursor FROM header ORDER BY cursor DESC LIMIT 1 OFFSET ?", (fitting(offset) - 1,)
+    ).fetchone()
+    return Query(before=found[0] if found else 0)
 
 
 def row_conditions(query: Query) -> Conditions:

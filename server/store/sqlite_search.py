@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ from . import rules, sqlite_queries, sqlite_terms
 from .codec import decode
 from .content import ContentSearch
 from .counted import add
-from .grams import match_of, needles_of
+from .grams import grams_of, match_of, needles_of
 from .sqlite_index import SearchIndex
 from .sqlite_queries import Selection
 from .store import Counts, MessageRow, Query
@@ -36,6 +36,11 @@ _CONDITIONS: Final = {
     "attachment": "entry.attachments > 0",
     "inline": "entry.inline > 0",
 }
+_T = TypeVar("_T")
+_GRAMS: Final = 4
+"""Grams by which messages are looked up, the rarest of a search."""
+_PROBED: Final = 64
+"""Messages by which it is told how rare a gram is."""
 _FEW: Final = 500
 """Messages of one recipient that are looked at one by one rather than by the index."""
 
@@ -114,6 +119,17 @@ def count_indexed(
         return add(rules.counts_of(list(tail)), older)
 
 
+def in_time(
+    content: ContentSearch,
+    deadline: float,
+    question: Callable[[sqlite3.Connection], _T],
+    connection: sqlite3.Connection,
+) -> _T:
+    """Ask a question that has to be answered by then, or raises a search's time-out."""
+    with _limited(connection, content, deadline):
+        return question(connection)
+
+
 def digests(
     connection: sqlite3.Connection, index: SearchIndex, cursors: Sequence[int]
 ) -> dict[int, Digest]:
@@ -162,7 +178,7 @@ def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selectio
     """Say where the messages of a query are found among those that are in the index."""
     conditions = sqlite_queries.row_conditions(query)
     conditions.extend(_content_condition(term) for term in query.terms if term.field in _CONDITIONS)
-    match = match_of(query)
+    grams = grams_of(query)
     joined: list[str] = []
     if query.recipient is not None:
         conditions.hold("recipient.address = ?", fold(query.recipient))
@@ -173,9 +189,9 @@ def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selectio
         joined.append("entry")
     if sqlite_terms.need_header(query.terms):
         joined.append("header")
-    if match and not _has_few(connection, query.recipient):
+    if grams and not _has_few(connection, query.recipient):
         first, cursor = "search.grams", "grams.rowid"
-        conditions.hold("grams MATCH ?", match)
+        conditions.hold("grams MATCH ?", match_of(_rarest(connection, grams)))
     else:
         first = _first(query)
         cursor = f"{first}.cursor"
@@ -186,6 +202,22 @@ def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selectio
         joined.append("message")
     joins = (f" CROSS JOIN {table} ON {table}.cursor = {cursor}" for table in joined)
     return Selection(first + "".join(joins), cursor, conditions)
+
+
+def _rarest(connection: sqlite3.Connection, grams: list[str]) -> list[str]:
+    """Give the rarest of these grams: one that most messages have costs much and narrows little."""
+    if len(grams) <= _GRAMS:
+        return grams
+    return sorted(grams, key=lambda gram: _reach(connection, gram))[:_GRAMS]
+
+
+def _reach(connection: sqlite3.Connection, gram: str) -> int:
+    """Give how far back the newest messages with a gram are; the farther, the rarer it is."""
+    cursors = connection.execute(
+        "SELECT rowid FROM search.grams WHERE grams MATCH ? ORDER BY rowid DESC LIMIT ?",
+        (match_of([gram]), _PROBED),
+    ).fetchall()
+    return cursors[-1][0] if len(cursors) == _PROBED else 0
 
 
 def _first(query: Query) -> str:

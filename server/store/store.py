@@ -136,11 +136,13 @@ class MessageStore(Protocol):
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """
         Give matching messages, newest first. `limit` 0 means all.
 
-        Raises `SearchTimeoutError` when terms about content take too long; `count` does too.
+        Raises `SearchTimeoutError` when terms about content take too long; `count` does too. With
+        `seconds` any query may raise it, after so long.
         """
         ...
 

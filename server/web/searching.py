@@ -19,6 +19,8 @@ _WINDOW: Final = 256
 """Cursors of the first step; while steps are quick each is `_GROWTH` times the one before."""
 _GROWTH: Final = 8
 _QUICK: Final = 0.05
+_AT_ONCE: Final = 0.25
+"""Seconds in which a search may find a whole page, before it goes step by step."""
 _TESTED: Final = 100
 """Messages that are taken at once to be tested one by one."""
 
@@ -55,10 +57,20 @@ async def find(
     Looking into messages takes its time: after `PATIENCE` this may give fewer than `limit`, or
     none, and where to go on.
     """
-    if not query.terms and holds is None:
-        rows = await store.find(query, limit=limit + 1)
-        return Found(rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None)
-    rows = []
+    if holds is None:
+        try:
+            rows = await store.find(query, limit=limit + 1, seconds=_AT_ONCE)
+        except SearchTimeoutError:
+            pass  # step by step, then
+        else:
+            return Found(rows[:limit], rows[limit - 1].cursor if len(rows) > limit else None)
+    return await _step_by_step(store, query, limit=limit, holds=holds)
+
+
+async def _step_by_step(
+    store: MessageStore, query: Query, *, limit: int, holds: Holds | None
+) -> Found:
+    rows: list[MessageRow] = []
     top = store.sequence + 1 if query.before is None else min(query.before, store.sequence + 1)
     bottom = 0 if query.after is None else query.after
     size = _WINDOW

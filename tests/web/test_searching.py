@@ -26,11 +26,12 @@ async def test_going_on_finds_each_once(
     """However small the pages and short the steps, all are found, newest first."""
     monkeypatch.setattr(searching, "_WINDOW", 3)
     monkeypatch.setattr(searching, "PATIENCE", 0.0)
+    monkeypatch.setattr(searching, "_AT_ONCE", -1.0)
     rows = [await deliver(subject("even" if number % 2 == 0 else "odd")) for number in range(20)]
     found: list[str] = []
     before: int | None = None
     while True:
-        page = await find_text(store, "subject:even", limit=2, before=before)
+        page = await find_text(store, "even", limit=2, before=before)
         found += [row.id for row in page.rows]
         if page.next is None:
             break
