@@ -18,7 +18,7 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
-from .indexer import indexing
+from .indexer.indexing import indexing
 from .listeners import Listeners, Plan
 from .message.model import new_id
 from .overview import Overview

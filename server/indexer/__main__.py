@@ -92,7 +92,7 @@ class Indexer:
             self._index.remake("somebody has removed it")
         busy = self._building.step() > 0
         self._report()
-        return busy
+        return busy or self._building.tidy()
 
     def _obey(self, order: Order) -> None:
         if order.rebuild or not self._index.is_there:

@@ -20,6 +20,10 @@ BATCH_SECONDS: Final = 1.0
 """Seconds after which a transaction ends, so that what is done can be seen."""
 ROOM: Final = 64 * 1024 * 1024
 """Bytes of the disk that must be free: the mail needs them more."""
+TIDY_FROM: Final = 1000
+"""New messages that are worth putting the grams in order."""
+_PIECE: Final = 250
+"""Pages of grams that are put in order at once, in some hundredths of a second."""
 _LAST_CURSOR: Final = 2**63 - 1
 
 
@@ -43,6 +47,7 @@ class Building:
         self._index = index
         self._mail = mail
         self._ending = ending
+        self._is_tidying = False
         self._careful = BATCH if index.was_cut else 0
 
     def compare(self) -> None:
@@ -101,6 +106,31 @@ class Building:
                     break
         return done
 
+    def tidy(self) -> bool:
+        """
+        Put a piece of the grams in order, if it is time; say whether there is more of that.
+
+        Each transaction leaves a segment of its own, and a search looks into every one. They are
+        made one when a quarter is new, so that the work grows with the inbox and no faster.
+        """
+        state = self._index.state()
+        if not self._is_tidying:
+            if state.untidy < TIDY_FROM or 4 * state.untidy < state.indexed:
+                return False
+            self._merge(-_PIECE)  # negative: all segments, whatever their size
+            self._is_tidying = True
+        elif not self._merge(_PIECE):
+            self._is_tidying = False
+            self._index.connection.execute("UPDATE state SET untidy = 0")
+        return self._is_tidying
+
+    def _merge(self, pages: int) -> bool:
+        """Write so many pages of a merged segment; say whether there was something to merge."""
+        with self._index.transaction() as database:
+            before = database.total_changes
+            database.execute("INSERT INTO grams (grams, rank) VALUES ('merge', ?)", (pages,))
+            return database.total_changes - before >= 2  # as FTS5's documentation has it
+
     def _step_carefully(self) -> int:
         """Put one message in, marked while it is read."""
         self._careful -= 1
@@ -122,7 +152,9 @@ class Building:
         raw = None if is_suspect else sqlite_queries.raw(self._mail, row.id)
         read = read_header(row) if raw is None else read_whole(row, raw)
         self._insert(database, row, read)
-        database.execute("UPDATE state SET upto = ?, indexed = indexed + 1", (row.cursor,))
+        database.execute(
+            "UPDATE state SET upto = ?, indexed = indexed + 1, untidy = untidy + 1", (row.cursor,)
+        )
 
     def _insert(self, database: sqlite3.Connection, row: MessageRow, read: Read) -> None:
         searched = dict.fromkeys(sqlite_queries.searched(self._mail, row.cursor))

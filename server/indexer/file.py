@@ -16,13 +16,15 @@ VERSION: Final = 1
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 """What SQLite has beside a database."""
 SCHEMA: Final = """
--- `upto` is the cursor up to which every message is in the index, `indexed` how many those are;
--- `suspect` is the message that was being read when an indexer ended without a word; `boot` names
--- the start of the system since which the file has been open, empty when it was closed in order.
+-- `upto` is the cursor up to which every message is in the index, `indexed` how many those are,
+-- `untidy` how many of them came since the grams were put in order; `suspect` is the message that
+-- was being read when an indexer ended without a word; `boot` names the start of the system since
+-- which the file has been open, empty when it was closed in order.
 CREATE TABLE state (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     upto INTEGER NOT NULL,
     indexed INTEGER NOT NULL,
+    untidy INTEGER NOT NULL,
     suspect INTEGER NOT NULL,
     boot TEXT NOT NULL
 );
@@ -59,6 +61,7 @@ class State(NamedTuple):
 
     upto: int
     indexed: int
+    untidy: int
     suspect: int
 
 
@@ -92,7 +95,7 @@ class IndexFile:
             made.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             made.execute("PRAGMA synchronous = OFF")
             made.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            made.execute("INSERT INTO state VALUES (1, ?, 0, 0, '')", (upto,))
+            made.execute("INSERT INTO state VALUES (1, ?, 0, 0, 0, '')", (upto,))
             made.execute(f"PRAGMA application_id = {APPLICATION}")
             made.execute(f"PRAGMA user_version = {VERSION}")
         fresh.chmod(0o600)
@@ -124,7 +127,9 @@ class IndexFile:
 
     def state(self) -> State:
         """Give how far the index is."""
-        found = self.connection.execute("SELECT upto, indexed, suspect FROM state").fetchone()
+        found = self.connection.execute(
+            "SELECT upto, indexed, untidy, suspect FROM state"
+        ).fetchone()
         return State(*found)
 
     def close(self) -> None:

@@ -134,12 +134,12 @@ class SearchIndex:
     def _attach(self, connection: sqlite3.Connection) -> None:
         """Attach the file that is there now; it may be another than the last time."""
         found = os.stat(self.path)
-        identity = (id(connection), found.st_dev, found.st_ino)
-        if getattr(self._own, "identity", None) == identity:
+        attached = (connection, found.st_dev, found.st_ino)
+        if getattr(self._own, "attached", None) == attached:
             return
-        self._own.identity = None
+        self._own.attached = None
         with suppress(sqlite3.Error):
             connection.execute(f"DETACH {_SCHEMA_NAME}")
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         connection.execute(f"ATTACH ? AS {_SCHEMA_NAME}", (uri,))
-        self._own.identity = identity
+        self._own.attached = attached

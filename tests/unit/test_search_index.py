@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from bindpost.errors import SearchTimeoutError
-from bindpost.server import indexer
-from bindpost.server.indexer import building, indexing, reading
+from bindpost.server.indexer import building, reading
+from bindpost.server.indexer import indexing as module
 from bindpost.server.indexer.building import Building, NoRoomError
 from bindpost.server.indexer.file import IndexFile
+from bindpost.server.indexer.indexing import IN_MEMORY, NO_GRAMS, indexing
 from bindpost.server.message.headers import read_fields
 from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts, new_id
 from bindpost.server.store.memory import MemoryStore
@@ -367,15 +368,15 @@ async def test_without_grams_there_is_none_and_searches_work(
 ) -> None:
     """Where SQLite can't make the index, this is said once, and messages are read."""
     rows = await keep(patient, "a word")
-    monkeypatch.setattr(indexer, "has_grams", lambda: False)
+    monkeypatch.setattr(module, "has_grams", lambda: False)
 
     async with indexing(patient) as index:
         state = await index.state()
         assert await patient.find(text("word")) == rows
 
-    assert (state.state, state.reason) == ("none", indexer.NO_GRAMS)
+    assert (state.state, state.reason) == ("none", NO_GRAMS)
     assert [record.message for record in caplog.records] == [
-        f"There is no search index: {indexer.NO_GRAMS}."
+        f"There is no search index: {NO_GRAMS}."
     ]
 
 
@@ -383,5 +384,5 @@ async def test_a_store_in_memory_needs_none() -> None:
     """There is no index beside an inbox in memory, and it says so."""
     store = MemoryStore()
     async with indexing(store) as index:
-        assert (await index.state()).reason == indexer.IN_MEMORY
+        assert (await index.state()).reason == IN_MEMORY
     await store.close()
