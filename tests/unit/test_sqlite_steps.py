@@ -82,7 +82,7 @@ class Filled:
         rows = [self._inbox.add(make_message(number), ()) for number in range(have, count)]
         self._inbox.mark([row.id for row in rows if "common" in row.fields.subject], read=True)
         self._inbox.commit()
-        while self._building.step():
+        while self._building.step() or self._building.tidy():
             pass
         self.index.trust(self._file.state().upto)
 
