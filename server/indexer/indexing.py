@@ -33,14 +33,21 @@ class NoIndex:
         return IndexState(state="none", reason=self._reason)
 
 
+def can_index() -> bool:
+    """Say whether there can be an index; if there can't, the log says why."""
+    possible = has_grams()
+    if not possible:
+        _LOG.warning(events.INDEX_IMPOSSIBLE, reason=NO_GRAMS)
+    return possible
+
+
 @contextlib.asynccontextmanager
 async def indexing(store: MessageStore) -> AsyncIterator[TellsIndex]:
     """Have the index of a store made while the block runs, if it can have one."""
     if not isinstance(store, SqliteStore):
         yield NoIndex(IN_MEMORY)
         return
-    if not has_grams():
-        _LOG.warning(events.INDEX_IMPOSSIBLE, reason=NO_GRAMS)
+    if not can_index():
         yield NoIndex(NO_GRAMS)
         return
     supervisor = Supervisor(store, partial(start_indexer, store.index.path.parent))

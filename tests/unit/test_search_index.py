@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -386,3 +388,46 @@ async def test_a_store_in_memory_needs_none() -> None:
     async with indexing(store) as index:
         assert (await index.state()).reason == IN_MEMORY
     await store.close()
+
+
+async def test_the_grams_are_put_in_order(
+    store: SqliteStore, built: Building, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When enough is new the segments become one, piece by piece, and the same is found."""
+    monkeypatch.setattr(building, "TIDY_FROM", 3)
+    rows = []
+    for number in range(6):
+        rows += await keep(store, f"a word {number}")
+        built.step()
+    assert segments(store.index.path) > 1
+
+    while built.tidy():
+        pass
+
+    assert segments(store.index.path) == 1
+    assert not built.tidy()
+    store.index.trust(rows[-1].cursor)
+    assert await store.find(text("word")) == rows[::-1]
+
+
+def segments(path: Path) -> int:
+    """Give how many segments the grams are in."""
+    with closing(sqlite3.connect(path)) as index:
+        (count,) = index.execute("SELECT count(DISTINCT segid) FROM grams_idx").fetchone()
+        return int(count)
+
+
+@pytest.mark.parametrize(("data", "told"), [("data", True), (":memory:", False)])
+def test_check_says_that_there_can_be_none(tmp_path: Path, data: str, told: bool) -> None:
+    """`bindpost check` tells of a missing tokenizer before anybody searches."""
+    program = (
+        "from bindpost.server.indexer import indexing; indexing.has_grams = lambda: False; "
+        "from bindpost.cli import main; "
+        f"main(['check', '--listen', '127.0.0.1:0', '--data', {data!r}])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert (NO_GRAMS in done.stderr) == told
