@@ -1,8 +1,8 @@
 """
 Measures how fast a large inbox is read and searched, over HTTP on loopback.
 
-`scripts/bench inbox [--messages N...] [--questions N] [--page FILE]` fills an inbox, starts a
-server, waits for its index, and prints a table, or puts it between the markers of a page.
+`scripts/bench inbox [--messages N...] [--questions N] [--folder DIR] [--page FILE]` fills an inbox,
+starts a server, waits for its index, and prints a table, or puts it between the markers of a page.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Measured:
     """What was found of an inbox of one size; figures by question, of one client and of more."""
 
     messages: int
-    index_seconds: float
+    index_seconds: float | None
+    """None if it was there already."""
     bytes_each: Mapping[str, float]
     alone: dict[str, Figures]
     together: dict[str, Figures]
@@ -159,15 +160,19 @@ def _state(host: str, port: int) -> dict[str, Any]:
 
 
 async def measure(folder: Path, messages: int, count: int) -> Measured:
-    """Fill an inbox, have it indexed, and ask every question, by one client and by several."""
-    fill(folder, messages)
-    _say(f"{messages} messages are in the inbox")
+    """Have an inbox filled and indexed, and ask every question, by one client and by several."""
+    has_index = (folder / "index.db").exists()
+    if not (folder / "mail.db").exists():
+        fill(folder, messages)
+        _say(f"{messages} messages are in the inbox")
     asked = questions(folder, messages, count)
     started = time.monotonic()
     async with serving(folder) as (host, port):
         await wait_indexed(host, port)
-        found = Measured(messages, time.monotonic() - started, _sizes(folder, messages), {}, {})
-        _say(f"they are indexed, after {found.index_seconds:.0f} s")
+        seconds = time.monotonic() - started
+        _say(f"they are indexed, after {seconds:.0f} s")
+        sizes = _sizes(folder, messages)
+        found = Measured(messages, None if has_index else seconds, sizes, {}, {})
         for question, paths in asked.items():
             found.alone[question] = figures(await ask(host, port, paths))
         for question, paths in asked.items():
@@ -191,11 +196,16 @@ def report(runs: Sequence[Measured], count: int) -> str:
 
 def _table(run: Measured) -> str:
     mail, index = run.bytes_each["mail.db"], run.bytes_each["index.db"]
+    begin = (
+        f"**{run.messages:,} messages.** Bytes a message: {mail:.0f} in `mail.db`, {index:.0f} in "
+        "`index.db`."
+    )
+    if run.index_seconds is not None:
+        each = 1e6 * run.index_seconds / run.messages
+        begin += f" The index was made in {run.index_seconds:.0f} s, {each:.0f} µs a message."
     return "\n".join(
         [
-            f"**{run.messages:,} messages.** Bytes a message: {mail:.0f} in `mail.db`, {index:.0f} "
-            f"in `index.db`. The index was made in {run.index_seconds:.0f} s, "
-            f"{1e6 * run.index_seconds / run.messages:.0f} µs a message.",
+            begin,
             "",
             f"| question | by | ms, median | ms, 99 % | ms, median, {CLIENTS} clients "
             f"| ms, 99 %, {CLIENTS} clients |",
@@ -215,13 +225,9 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-async def measure_all(sizes: Sequence[int], count: int) -> list[Measured]:
-    """Measure an inbox of each size."""
-    found = []
-    for messages in sizes:
-        with tempfile.TemporaryDirectory(prefix="bindpost-bench-") as folder:
-            found.append(await measure(Path(folder) / "data", messages, count))
-    return found
+async def measure_all(sizes: Sequence[int], count: int, folder: Path) -> list[Measured]:
+    """Measure an inbox of each size, each in a folder of its own."""
+    return [await measure(folder / str(size) / "data", size, count) for size in sizes]
 
 
 def main() -> None:
@@ -229,11 +235,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench inbox", description=__doc__)
     parser.add_argument("--messages", type=int, nargs="+", default=[100_000])
     parser.add_argument("--questions", type=int, default=200, help="of each kind, of each client")
+    parser.add_argument("--folder", help="keep the inboxes here, and measure those that are there")
     parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
     if min(options.messages) < 100 or options.questions < 2:
         parser.error("a run has at least 100 messages and 2 questions")
-    runs = asyncio.run(measure_all(options.messages, options.questions))
+    with tempfile.TemporaryDirectory(prefix="bindpost-bench-") as temporary:
+        folder = Path(options.folder or temporary)
+        runs = asyncio.run(measure_all(options.messages, options.questions, folder))
     text = report(runs, options.questions)
     if options.page is None:
         sys.stdout.write(f"{text}\n")
