@@ -20,7 +20,7 @@ from ..store.sqlite import SqliteStore
 from .talk import Order, read_report, write_line
 
 _LOG: Final = get_logger("bindpost.indexer")
-FAREWELL: Final = 15.0
+FAREWELL: Final = 5.0
 """Seconds that the indexer has to finish what it does, at most a message, before it is killed."""
 PAUSES: Final = (1.0, 60.0)
 """Seconds before it is started again: the first time, and at most; each is twice the last."""
@@ -64,7 +64,11 @@ class Supervisor:
         total = (await self._store.count()).total
         indexed = self._indexed if index.is_trusted else 0
         if oldest is None:
-            return IndexState(state="failed" if self._trouble else "current", indexed=indexed)
+            return IndexState(
+                state="failed" if self._trouble else "current",
+                reason=self._trouble,
+                indexed=indexed,
+            )
         return IndexState(
             state="failed" if self._trouble else "behind",
             reason=self._trouble,

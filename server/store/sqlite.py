@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
 from . import rules, sqlite_queries, sqlite_search
 from .content import SEARCH_SECONDS, ContentSearch
-from .counted import Counted, Known, add, between
+from .counted import Counted
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
 from .sqlite_connection import DATABASE_FILE, open_writer, translated
@@ -74,7 +75,7 @@ class SqliteStore:
         # Contents are searched one search at a time, so that they hold up no other question.
         self._searcher = Reader(inbox.path, threads=1)
         self._content = ContentSearch(seconds=search_seconds)
-        self._counted = Counted()
+        self._counted = Counted(self._count_part, self._content)
         self._newest = inbox.sequence
         self.index = SearchIndex(inbox.path.with_name(INDEX_FILE))
         self._writer = Writer(inbox, committed=self._committed)
@@ -158,17 +159,7 @@ class SqliteStore:
         self._check_open()
         if query is None or query == EVERYTHING:
             return self._counts
-        known, upto = self._counted.get(query), self.sequence
-        more = between(query, known.upto, upto)
-        found = await self._ask(
-            more,
-            plain=lambda database: sqlite_queries.count(database, sqlite_queries.select(more)),
-            direct=partial(sqlite_search.count_directly, query=more),
-            indexed=partial(sqlite_search.count_indexed, query=more),
-        )
-        counts = add(known.counts, found)
-        self._counted.put(query, Known(upto, counts, known.round))
-        return counts
+        return await self._counted.count(query, upto=self.sequence)
 
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
         """Give digests; see `MessageStore`."""
@@ -268,6 +259,7 @@ class SqliteStore:
 
     async def _close(self) -> None:
         try:
+            await self._counted.close()
             await self._reader.close()
             await self._searcher.close()
             await self._writer.close()
@@ -281,6 +273,15 @@ class SqliteStore:
         if self._closing is not None:
             raise StoreError("the message store is closed")
 
+    async def _count_part(self, query: Query, seconds: float | None) -> Counts:
+        return await self._ask(
+            query,
+            seconds=seconds,
+            plain=partial(_count_selected, query),
+            direct=partial(sqlite_search.count_directly, query=query),
+            indexed=partial(sqlite_search.count_indexed, query=query),
+        )
+
     async def _ask(
         self,
         query: Query,
@@ -291,7 +292,8 @@ class SqliteStore:
         indexed: Callable[..., _T],
     ) -> _T:
         """Ask in the way that suits a query: by its rows, by the index, message by message."""
-        deadline = self._content.deadline(seconds)
+        is_limited = seconds is not None or sqlite_search.is_about_content(query)
+        deadline = self._content.deadline(seconds) if is_limited else math.inf
         if self.index.is_trusted and sqlite_search.gains_by_index(query):
             is_long = self._newest - self.index.upto > _SHORT_TAIL
             reader = self._searcher if is_long else self._reader
@@ -365,6 +367,10 @@ class SqliteStore:
                 self._next_age_check = time.monotonic() + _AGE_CHECK
                 await self.sweep()
         self._sweeping = None
+
+
+def _count_selected(query: Query, database: sqlite3.Connection) -> Counts:
+    return sqlite_queries.count(database, sqlite_queries.select(query))
 
 
 def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:

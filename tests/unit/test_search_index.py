@@ -22,6 +22,7 @@ from bindpost.server.indexer.file import IndexFile
 from bindpost.server.indexer.indexing import IN_MEMORY, NO_GRAMS, indexing
 from bindpost.server.message.headers import read_fields
 from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts, new_id
+from bindpost.server.store import counted
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
@@ -431,3 +432,23 @@ def test_check_says_that_there_can_be_none(tmp_path: Path, data: str, told: bool
     )
 
     assert (NO_GRAMS in done.stderr) == told
+
+
+async def test_a_count_that_takes_too_long_gets_further(
+    store: SqliteStore, make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of time, what was counted is known, so that asking again comes to an end."""
+    await keep(store, *["a word"] * 6)
+    make_index(store)
+    monkeypatch.setattr(counted, "_STEP", 1)
+    tries = 0
+    while True:
+        try:
+            found = await store.count(text("word"))
+        except SearchTimeoutError:
+            tries += 1
+        else:
+            break
+
+    assert found.total == 6
+    assert tries == 5
