@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -117,7 +117,8 @@ def main(folder: Path) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        with suppress(OSError):  # a sandbox may forbid it
+            os.nice(NICENESS)
     limit_memory()
     try:
         Indexer(folder, Orders()).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NamedTuple
 
@@ -56,13 +56,14 @@ def read_header(row: MessageRow) -> Read:
 
 
 def limit_memory() -> None:
-    """Bound this process's memory, where the system can."""
+    """Bound this process's memory, where the system can and lets us."""
     try:
         import resource
     except ImportError:  # pragma: no cover - Windows
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
+    with suppress(OSError, ValueError):  # a sandbox may forbid it, and have a limit of its own
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
 
 
 def _read(row: MessageRow, message: ParsedMessage) -> Read:
