@@ -20,6 +20,7 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .indexer.indexing import indexing
 from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
 from .mailboxes import Mailboxes
@@ -33,6 +34,7 @@ from .smtp.sessions import Sessions
 from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
+from .store.index_state import TellsIndex
 from .store.store import Retention, SharedStore
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Bindpost:
         self.web: WebServer | None = None
         self.relay: Relay | None = None
         self.webhooks: Webhooks | None = None
+        self.index: TellsIndex
         self._folder = folder
         self._scope = f"app-{new_id()}"
         self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
@@ -112,6 +115,7 @@ class Bindpost:
             self.webhooks = await self._optional.start_webhooks(
                 stack, self.store, data=self._data()
             )
+            self.index = await stack.enter_async_context(indexing(self.store))
             await self._start_web(stack)
             await self._optional.start_pop3(stack, self.store)
             stack.push_async_callback(self._stop_listening)
@@ -214,6 +218,7 @@ class Bindpost:
             ),
             webhooks=self.webhooks,
             links=LinkChecker(self._link_rules) if self._link_rules else None,
+            index=self.index,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from bindpost import events
 from bindpost.server.eventlog import EventRecord, Failure
+from bindpost.server.indexer.building import Building
+from bindpost.server.indexer.file import IndexFile
+from bindpost.server.store.sqlite import SqliteStore
+from bindpost.server.store.sqlite_connection import open_reader
 
 IN_CI = os.environ.get("CI") == "true"
 PROGRAM_FOLDERS = os.pathsep.join(
@@ -82,6 +87,26 @@ def check_event() -> Callable[[str], None]:
         schema.assertValid(etree.fromstring(text, etree.XMLParser(huge_tree=True)))
 
     return check
+
+
+def index_now(store: SqliteStore, *, steps: int | None = None) -> None:
+    """Bring the index of a store up to date, or do so many steps of that, and vouch for it."""
+    path = store.index.path
+    store.index.take()
+    with closing(open_reader(path.with_name("mail.db"))) as mail:
+        index = IndexFile(path)
+        building = Building(index, mail, ending=lambda: False)
+        building.compare()
+        while (steps is None or steps > 0) and building.step():
+            steps = None if steps is None else steps - 1
+        store.index.trust(index.state().upto)
+        index.close()
+
+
+@pytest.fixture(scope="session")
+def make_index() -> Callable[..., None]:
+    """Give what makes the search index of a store in this process, as the indexer would."""
+    return index_now
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from bindpost import events
 from bindpost.config import services
+from bindpost.config.data import IN_MEMORY, data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, ServiceUnknownError
@@ -60,6 +61,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     69 when one could not, 78 for bad settings.
     """
     from bindpost.server.eventlog.sinks import sinks_of
+    from bindpost.server.indexer.indexing import can_index
     from bindpost.server.linkcheck.rules import Rules
     from bindpost.server.mailboxes import Mailboxes
     from bindpost.server.pop3.server import Pop3Server
@@ -82,6 +84,8 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     Hook.load_all(loaded.settings.webhook, folder=loaded.folder)
     Rules.load(loaded.settings.link_check, folder=loaded.folder)
     start_logging(loaded)  # a bind may warn, and standard output is for the result
+    if data_location(loaded.settings, loaded.folder) != IN_MEMORY:
+        can_index()
     verdicts = asyncio.run(_walk_all(loaded, self_test=self_test))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdicts)))

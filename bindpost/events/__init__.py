@@ -33,6 +33,7 @@ from .inbox import (
     WEBHOOK_FAILED,
     WEBHOOK_ON,
 )
+from .index import INDEX_IMPOSSIBLE, INDEX_REBUILT, INDEXER_FAILED
 from .lab import SCENARIO_BROKEN, SCENARIO_ENDED, SCENARIO_STARTED
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .ours import (
@@ -96,6 +97,9 @@ __all__ = [
     "DRAINING",
     "EVENTS_FOLDED",
     "IMS",
+    "INDEXER_FAILED",
+    "INDEX_IMPOSSIBLE",
+    "INDEX_REBUILT",
     "INTERNAL_ERROR",
     "LISTENER_BOUND",
     "MESSAGES_RECEIVED",

@@ -11,7 +11,7 @@ from typing import Final
 
 from bindpost.pages import Part
 
-from . import ims, inbox, lab, ours, standin, web
+from . import ims, inbox, index, lab, ours, standin, web
 from .catalogue import CATALOGUE
 from .model import OURS, EventType, Level
 
@@ -24,7 +24,7 @@ _LEVELS: Final = {
 }
 _NAMES: Final = {
     event: name
-    for module in (ims, ours, standin, inbox, web, lab)
+    for module in (ims, ours, standin, inbox, web, lab, index)
     for name, event in vars(module).items()
     if isinstance(event, EventType)
 }
@@ -82,8 +82,8 @@ def _origin(event: EventType) -> str:
 def _sentence(event: EventType) -> str:
     """Give the template with its fields' names, safe inside a table."""
     text = event.template.replace("\\", "\\\\").replace("<", "\\<")
-    for index, name in enumerate(event.parameters, start=1):
-        text = text.replace(f"%{index}", f"`{name}`")
+    for number, name in enumerate(event.parameters, start=1):
+        text = text.replace(f"%{number}", f"`{name}`")
     return text
 
 

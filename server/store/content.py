@@ -1,12 +1,12 @@
 """
-What a search sees of a message's content, and the one place where content is searched.
+What a search sees of a message's content; and looking for it in one message after the other.
 
-This reads messages one by one, in a thread and for a limited time. Whoever has an index puts it
-behind `ContentSearch`.
+That is how contents are searched without an index, and those that are not in it yet.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -38,12 +38,16 @@ class Content(NamedTuple):
 
 
 def read_content(row: MessageRow, raw: bytes) -> Content:
-    """
-    Read what a search sees: addresses, subject, the words of the body, names of attachments.
+    """Read what a search sees of a message. Never raises."""
+    return content_of(row, parse(raw))
 
-    The words are those of the HTML form, or of the text when there is none. Never raises.
+
+def content_of(row: MessageRow, message: ParsedMessage) -> Content:
     """
-    message = parse(raw)
+    Give what a search sees: addresses, subject, the words of the body, names of attachments.
+
+    The words are those of the HTML form, or of the text when there is none.
+    """
     words = (*_header_words(row, message), *_body_words(message))
     return Content(
         text=plain(" ".join(words))[:TEXT_LIMIT],
@@ -66,19 +70,29 @@ def _body_words(message: ParsedMessage) -> list[str]:
 @final
 class ContentSearch:
     """
-    Looks for terms in the contents of messages, for `seconds` a search; used by one thread.
+    Looks for terms in the contents of messages, for `seconds` a search; for any threads.
 
     What it has read it remembers, so a search that ran out of time gets further the next time.
     """
 
     def __init__(self, *, seconds: float = SEARCH_SECONDS) -> None:
         self._seconds = seconds
+        self._lock = threading.Lock()
         self._remembered: OrderedDict[int, Content] = OrderedDict()
         self._size = 0
 
-    def deadline(self) -> float:
-        """Give the end of a search that begins now."""
-        return time.monotonic() + self._seconds
+    def deadline(self, seconds: float | None = None) -> float:
+        """Give the end of a search that begins now, and may take less time than usual."""
+        return time.monotonic() + (
+            self._seconds if seconds is None else min(seconds, self._seconds)
+        )
+
+    def timeout(self) -> SearchTimeoutError:
+        """Give the error of a search that has passed its deadline."""
+        return SearchTimeoutError(
+            f"the search took longer than {self._seconds:g} seconds; "
+            "narrow it by from:, to:, subject: or after:, or try again"
+        )
 
     def holds(self, terms: Sequence[Term], row: MessageRow, raw: Raw, *, deadline: float) -> bool:
         """
@@ -90,10 +104,7 @@ class ContentSearch:
         if not about:
             return True
         if time.monotonic() >= deadline:
-            raise SearchTimeoutError(
-                f"the search took longer than {self._seconds:g} seconds; "
-                "narrow it by from:, to:, subject: or after:, or try again"
-            )
+            raise self.timeout()
         return all(self._holds(term, row, raw) != term.negated for term in about)
 
     def _holds(self, term: Term, row: MessageRow, raw: Raw) -> bool:
@@ -108,14 +119,17 @@ class ContentSearch:
         return term.needle in content.text
 
     def _content(self, row: MessageRow, raw: Raw) -> Content:
-        known = self._remembered.get(row.cursor)
-        if known is not None:
-            self._remembered.move_to_end(row.cursor)
-            return known
+        with self._lock:
+            known = self._remembered.get(row.cursor)
+            if known is not None:
+                self._remembered.move_to_end(row.cursor)
+                return known
         content = read_content(row, raw() or b"")
-        self._remembered[row.cursor] = content
-        self._size += len(content.text)
-        while self._size > REMEMBERED:
-            _, dropped = self._remembered.popitem(last=False)
-            self._size -= len(dropped.text)
+        with self._lock:
+            if row.cursor not in self._remembered:
+                self._remembered[row.cursor] = content
+                self._size += len(content.text)
+            while self._size > REMEMBERED:
+                _, dropped = self._remembered.popitem(last=False)
+                self._size -= len(dropped.text)
         return content

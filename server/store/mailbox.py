@@ -7,6 +7,7 @@ from typing import final
 
 import msgspec
 
+from ..message.digest import Digest
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from ..message.transaction import own_part
@@ -50,10 +51,17 @@ class MailboxView:
         return None if row is None or said is None else own_part(said, row.envelope)
 
     async def find(
-        self, query: Query = EVERYTHING, *, limit: int = 50, offset: int = 0
+        self,
+        query: Query = EVERYTHING,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """Give matching rows, newest first."""
-        return await self._store.find(self._within(query), limit=limit, offset=offset)
+        return await self._store.find(
+            self._within(query), limit=limit, offset=offset, seconds=seconds
+        )
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count what matches, or all of the mailbox."""
@@ -78,6 +86,14 @@ class MailboxView:
     async def tags(self) -> Mapping[str, int]:
         """Give the mailbox's tags."""
         return await self._store.tags(mailbox=self._mailbox)
+
+    async def tag_names(self) -> Sequence[str]:
+        """Give the names of the mailbox's tags."""
+        return await self._store.tag_names(mailbox=self._mailbox)
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give digests of rows of this mailbox, as far as they are known."""
+        return await self._store.digests(rows)
 
     async def delete(self, ids: Sequence[str] | None) -> int:
         """Take messages out of the mailbox; those that are in no other are deleted."""

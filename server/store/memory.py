@@ -12,6 +12,7 @@ import msgspec
 
 from bindpost.errors import StoreError
 
+from ..message.digest import Digest
 from ..message.headers import read_fields
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags, read_tags
@@ -147,10 +148,11 @@ class MemoryStore:
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        return (await self._search(query))[offset : offset + limit if limit else None]
+        return (await self._search(query, seconds))[offset : offset + limit if limit else None]
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
@@ -204,6 +206,15 @@ class MemoryStore:
         self._check_open()
         return self._rename_tag(name, None, mailbox)
 
+    async def tag_names(self, *, mailbox: str | None = None) -> Sequence[str]:
+        """Give the tags' names; see `SharedStore`."""
+        return list(await self.tags(mailbox=mailbox))
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give none; see `MessageStore`."""
+        self._check_open()
+        return {}
+
     async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
         """Give the tags; see `SharedStore`."""
         self._check_open()
@@ -252,12 +263,12 @@ class MemoryStore:
         if self._closed:
             raise StoreError("the message store is closed")
 
-    async def _search(self, query: Query) -> list[MessageRow]:
+    async def _search(self, query: Query, seconds: float | None = None) -> list[MessageRow]:
         """Give what matches, newest first."""
         found = [(row, self._kept[row.id].raw) for row in self._matching(query)]
         if all(term.field not in CONTENT_TERMS for term in query.terms):
             return [row for row, _ in found]
-        deadline = self._content.deadline()
+        deadline = self._content.deadline(seconds)
         async with self._searching:
             return await asyncio.to_thread(self._search_content, query.terms, found, deadline)
 

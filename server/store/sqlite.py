@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -15,14 +17,17 @@ import msgspec
 
 from bindpost.errors import StoreError
 
+from ..message.digest import Digest
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
-from . import rules, sqlite_mailboxes, sqlite_queries
+from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search
 from .content import SEARCH_SECONDS, ContentSearch
+from .counted import Counted
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
 from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
 from .sqlite_inbox import LARGE, SEGMENT, SLICE, Inbox
+from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .sqlite_writer import QUIET, Work, Writer
@@ -37,13 +42,14 @@ from .store import (
     Sort,
     unsorted,
 )
-from .terms import CONTENT_TERMS
 
 KEEP_FREE: Final = 16 * 1024 * 1024
 """Bytes of the disk that adding leaves free, so that there is room to delete in."""
 _AGE_CHECK: Final = 1.0
 """Least seconds between two looks for messages that are too old."""
 _RECALLED: Final = 100
+_SHORT_TAIL: Final = 50
+"""Messages that are not in the index yet, and that a search reads beside other questions."""
 
 _T = TypeVar("_T")
 
@@ -59,6 +65,8 @@ class SqliteStore:
     (see `sqlite_backlog`). Retention is applied soon after an `add`, by the same queue. Deleting
     and marking many goes in slices, each a change of its own, so other work gets in between.
     Belongs to the event loop that opened it.
+
+    `index` speeds searches up as soon as somebody has made it and vouches for it.
     """
 
     def __init__(
@@ -81,6 +89,9 @@ class SqliteStore:
         # Contents are searched one search at a time, so that they hold up no other question.
         self._searcher = Reader(inbox.path, threads=1)
         self._content = ContentSearch(seconds=search_seconds)
+        self._counted = Counted(self._count_part, self._content)
+        self._newest = inbox.sequence
+        self.index = SearchIndex(inbox.path.with_name(INDEX_FILE))
         self._writer = Writer(inbox, quiet=quiet, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
         self._next_age_check = 0.0
@@ -168,13 +179,28 @@ class SqliteStore:
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        if _is_about_content(query):
-            return (await self._search(query))[offset : offset + limit if limit else None]
-        return await self._reader.ask(
-            lambda database: sqlite_queries.find(database, query, limit=limit, offset=offset)
+        return await self._ask(
+            query,
+            seconds=seconds,
+            plain=partial(sqlite_queries.find, query=query, limit=limit, offset=offset),
+            direct=partial(
+                sqlite_search.find_directly,
+                query=query,
+                folder=self._folder,
+                limit=limit,
+                offset=offset,
+            ),
+            indexed=partial(
+                sqlite_search.find_indexed,
+                query=query,
+                folder=self._folder,
+                limit=limit,
+                offset=offset,
+            ),
         )
 
     async def count(self, query: Query | None = None) -> Counts:
@@ -185,9 +211,22 @@ class SqliteStore:
         if query.mailbox is not None and query == Query(mailbox=query.mailbox):
             name = query.mailbox
             return await self._reader.ask(lambda database: sqlite_mailboxes.counts(database, name))
-        if _is_about_content(query):
-            return rules.counts_of(await self._search(query))
-        return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
+        return await self._counted.count(query, upto=self.sequence)
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give digests; see `MessageStore`."""
+        self._check_open()
+        if not rows or not self.index.is_trusted:
+            return {}
+        cursors = [row.cursor for row in rows]
+        try:
+            known = await self._reader.ask(
+                lambda database: sqlite_search.digests(database, self.index, cursors)
+            )
+        except IndexUnusableError:
+            self.index.give_up()
+            return {}
+        return {row.id: known[row.cursor] for row in rows if row.cursor in known}
 
     async def mailboxes(self) -> Mapping[str, Counts]:
         """Give the mailboxes; see `SharedStore`."""
@@ -239,6 +278,18 @@ class SqliteStore:
         self._check_open()
         return await self._reader.ask(lambda database: sqlite_queries.tags(database, mailbox))
 
+    async def tag_names(self, *, mailbox: str | None = None) -> Sequence[str]:
+        """Give the tags' names; see `SharedStore`."""
+        self._check_open()
+        return await self._reader.ask(lambda database: sqlite_queries.tag_names(database, mailbox))
+
+    async def oldest_behind(self, cursor: int) -> datetime | None:
+        """Give when the oldest message behind a cursor was received, None if there is none."""
+        self._check_open()
+        return await self._reader.ask(
+            lambda database: sqlite_queries.oldest_behind(database, cursor)
+        )
+
     async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:
         """Delete, or take out of a mailbox; see `SharedStore`."""
         self._check_open()
@@ -277,6 +328,7 @@ class SqliteStore:
 
     async def _close(self) -> None:
         try:
+            await self._counted.close()
             await self._reader.close()
             await self._searcher.close()
             await self._writer.close()
@@ -290,13 +342,42 @@ class SqliteStore:
         if self._closing is not None:
             raise StoreError("the message store is closed")
 
-    async def _search(self, query: Query) -> list[MessageRow]:
-        deadline = self._content.deadline()
-        return await self._searcher.ask(
-            lambda database: sqlite_queries.search(
-                database, self._folder, query, self._content, deadline=deadline
-            )
+    async def _count_part(self, query: Query, seconds: float | None) -> Counts:
+        return await self._ask(
+            query,
+            seconds=seconds,
+            plain=partial(_count_selected, query),
+            direct=partial(sqlite_search.count_directly, query=query, folder=self._folder),
+            indexed=partial(sqlite_search.count_indexed, query=query, folder=self._folder),
         )
+
+    async def _ask(
+        self,
+        query: Query,
+        *,
+        seconds: float | None = None,
+        plain: Callable[[sqlite3.Connection], _T],
+        direct: Callable[..., _T],
+        indexed: Callable[..., _T],
+    ) -> _T:
+        """Ask in the way that suits a query: by its rows, by the index, message by message."""
+        is_limited = seconds is not None or sqlite_search.is_about_content(query)
+        deadline = self._content.deadline(seconds) if is_limited else math.inf
+        if self.index.is_trusted and sqlite_search.gains_by_index(query):
+            is_long = self._newest - self.index.upto > _SHORT_TAIL
+            reader = self._searcher if is_long else self._reader
+            by_index = partial(indexed, content=self._content, index=self.index, deadline=deadline)
+            try:
+                return await reader.ask(by_index)
+            except IndexUnusableError:
+                self.index.give_up()
+        if not sqlite_search.is_about_content(query):
+            if seconds is None:
+                return await self._reader.ask(plain)
+            return await self._reader.ask(
+                partial(sqlite_search.in_time, self._content, deadline, plain)
+            )
+        return await self._searcher.ask(partial(direct, content=self._content, deadline=deadline))
 
     def _raw(
         self, database: sqlite3.Connection, message_id: str, mailbox: str | None
@@ -345,6 +426,11 @@ class SqliteStore:
 
     def _committed(self, changes: Sequence[Change], counts: Counts) -> None:
         self._counts = counts
+        self._counted.hear(changes)
+        self.index.hear(changes)
+        self._newest = next(
+            (change.row.cursor for change in reversed(changes) if change.row), self._newest
+        )
         self._feed.publish(changes)
         self._sweep_if_due()
 
@@ -366,8 +452,8 @@ class SqliteStore:
         self._sweeping = None
 
 
-def _is_about_content(query: Query) -> bool:
-    return any(term.field in CONTENT_TERMS for term in query.terms)
+def _count_selected(query: Query, database: sqlite3.Connection) -> Counts:
+    return sqlite_queries.count(database, sqlite_queries.select(query))
 
 
 def _take_folder(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from .codec import decode, encode
 from .events import EventQuery, KeptEvent, NewEvent
 from .rules import is_unicode, to_microseconds
+from .sqlite_conditions import Conditions, fitting
 from .terms import fold
 
 VERSION: Final = 1
@@ -31,7 +31,6 @@ CREATE INDEX event_type ON event (type, cursor);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
-_LARGEST: Final = 2**63 - 1
 
 
 def insert(connection: sqlite3.Connection, event: NewEvent) -> int:
@@ -61,11 +60,11 @@ def find(
     connection: sqlite3.Connection, query: EventQuery, *, limit: int, oldest_first: bool
 ) -> list[KeptEvent]:
     """Give matching events; `limit` 0 means all."""
-    conditions, parameters = _select(query)
+    conditions = _select(query)
     order = "ASC" if oldest_first else "DESC"
     found = connection.execute(
         f"SELECT cursor, record FROM event WHERE {conditions} ORDER BY cursor {order} LIMIT ?",  # noqa: S608 - as above
-        [*parameters, _fitting(limit) or -1],
+        [*conditions.parameters, fitting(limit) or -1],
     )
     return [
         KeptEvent(**msgspec.structs.asdict(decode(record, NewEvent)), cursor=cursor)
@@ -73,35 +72,17 @@ def find(
     ]
 
 
-def _select(query: EventQuery) -> tuple[str, list[str | int]]:
-    conditions = ["TRUE"]
-    parameters: list[str | int] = []
-
-    def hold(condition: str, *values: str | int) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
-
-    def among(column: str, values: Sequence[str | int]) -> None:
-        if values:
-            hold(f"{column} IN ({', '.join('?' * len(values))})", *values)
-
-    among("id", [_fitting(number) for number in query.ids])
+def _select(query: EventQuery) -> Conditions:
+    conditions = Conditions()
+    conditions.among("id", query.ids)
     # What is no Unicode no source has, but the condition must hold all the same.
-    among("source", [source if is_unicode(source) else "" for source in query.sources])
-    among("type", [_fitting(number) for number in query.types])
+    conditions.among("source", [source if is_unicode(source) else "" for source in query.sources])
+    conditions.among("type", query.types)
     if query.since is not None:
-        hold("time >= ?", to_microseconds(query.since))
+        conditions.hold("time >= ?", to_microseconds(query.since))
     if query.until is not None:
-        hold("time <= ?", to_microseconds(query.until))
+        conditions.hold("time <= ?", to_microseconds(query.until))
     if query.text:
-        hold("instr(folded, ?) > 0", fold(query.text))
-    if query.after is not None:
-        hold("cursor > ?", _fitting(query.after))
-    if query.before is not None:
-        hold("cursor < ?", _fitting(query.before))
-    return " AND ".join(conditions), parameters
-
-
-def _fitting(number: int) -> int:
-    """Give the nearest number that SQLite can hold; queries come from outside."""
-    return max(-_LARGEST, min(number, _LARGEST))
+        conditions.hold("instr(folded, ?) > 0", fold(query.text))
+    conditions.between("cursor", after=query.after, before=query.before)
+    return conditions

@@ -11,11 +11,13 @@ from .sqlite_tags import Tags
 from .store import Counts
 from .terms import fold
 
+# Not materialized: else a table that a query names twice is made as a whole for it (SQLite 3.35).
 _SCOPE: Final = (
-    "WITH message AS (SELECT mailbox.cursor, id, received, size, mailbox.read, sender, subject,"
-    " session, envelope, facts, fields FROM mailbox JOIN main.message USING (cursor)"
-    " WHERE mailbox.name = ?),"
-    " tag AS (SELECT cursor, folded, mailbox_tag.name FROM mailbox_tag WHERE mailbox = ?) "
+    "WITH message AS NOT MATERIALIZED (SELECT mailbox.cursor, id, received, size, mailbox.read,"
+    " sender, subject, session, envelope, facts, fields"
+    " FROM mailbox JOIN main.message USING (cursor) WHERE mailbox.name = ?),"
+    " tag AS NOT MATERIALIZED (SELECT cursor, folded, mailbox_tag.name"
+    " FROM mailbox_tag WHERE mailbox = ?) "
 )
 
 

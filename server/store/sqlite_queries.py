@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Final
-
-import msgspec
-
-from bindpost.errors import StoreError
+from typing import Final, NamedTuple
 
 from ..message.headers import HeaderFields
 from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
 from . import sqlite_bodies, sqlite_terms
 from .codec import decode
-from .content import ContentSearch
 from .rules import from_microseconds
+from .sqlite_conditions import Conditions, fitting
 from .sqlite_mailboxes import Scope
-from .store import Counts, MessageRow, Query
+from .store import EVERYTHING, Counts, MessageRow, Query
 from .terms import fold
 
 _COLUMNS: Final = (
-    "cursor, id, received, size, read, envelope, facts, fields,"
+    "message.cursor, message.id, message.received, message.size, message.read, message.envelope,"
+    " message.facts, message.fields,"
     " (SELECT json_group_array(name) FROM (SELECT name FROM tag"
     " WHERE tag.cursor = message.cursor ORDER BY folded)),"
     " (SELECT json_group_array(name) FROM (SELECT mailbox.name FROM mailbox"
     " WHERE mailbox.cursor = message.cursor ORDER BY mailbox.name))"
 )
-_LARGEST: Final = 2**63 - 1
-_PAGE: Final = 100
-"""Rows that a search takes at once."""
-
 _Columns = tuple[int, str, int, int, int, str, str, str, str, str]
 _Lines = tuple[TranscriptLine, ...]
-_Parameters = list[str | int]
+
+
+class Selection(NamedTuple):
+    """
+    Where messages are looked for: tables, the column of their order, and conditions.
+
+    With `mailbox` only what is in it is seen.
+    """
+
+    tables: str
+    cursor: str
+    conditions: Conditions
+    mailbox: str | None = None
 
 
 def get(
@@ -79,6 +84,22 @@ def transcript(
     return tuple(chain.from_iterable(decode(lines, _Lines) for (lines,) in pieces))
 
 
+def tag_names(connection: sqlite3.Connection, mailbox: str | None = None) -> list[str]:
+    """Give the tags in use, in order: from one to the next by the index, however many have them."""
+    if mailbox is not None:
+        return list(tags(connection, mailbox))
+    found = connection.execute(
+        "WITH RECURSIVE known (folded) AS ("
+        " SELECT min(folded) FROM tag"
+        " UNION ALL"
+        " SELECT (SELECT min(folded) FROM tag WHERE tag.folded > known.folded)"
+        " FROM known WHERE known.folded IS NOT NULL"
+        ") SELECT (SELECT name FROM tag WHERE tag.folded = known.folded LIMIT 1)"
+        " FROM known WHERE known.folded IS NOT NULL"
+    )
+    return [name for (name,) in found]
+
+
 def tags(connection: sqlite3.Connection, mailbox: str | None = None) -> Mapping[str, int]:
     """Give the tags in use, in order, each with the number of its messages."""
     scope = Scope.of(mailbox)
@@ -89,58 +110,36 @@ def tags(connection: sqlite3.Connection, mailbox: str | None = None) -> Mapping[
     return dict(counted.fetchall())
 
 
-def search(
-    connection: sqlite3.Connection,
-    folder: Path,
-    query: Query,
-    content: ContentSearch,
-    *,
-    deadline: float,
-) -> list[MessageRow]:
-    """
-    Give all that matches a query with terms about content, newest first.
-
-    A message whose bytes can't be read counts as empty. Rows are taken a page at a time: a query
-    that is half read would hide from `sqlite_bodies.read` where bytes have been moved to.
-    """
-
-    def holds(row: MessageRow) -> bool:
-        def raw_bytes() -> bytes | None:
-            with suppress(StoreError):
-                return sqlite_bodies.read(connection, folder, row.cursor)
-            return None
-
-        return content.holds(query.terms, row, raw_bytes, deadline=deadline)
-
-    found: list[MessageRow] = []
-    while page := find(connection, query, limit=_PAGE, offset=0):
-        found += [row for row in page if holds(row)]
-        query = msgspec.structs.replace(query, before=page[-1].cursor)
-    return found
-
-
 def find(
     connection: sqlite3.Connection, query: Query, *, limit: int, offset: int
 ) -> list[MessageRow]:
     """Give matching rows, newest first; `limit` 0 means all."""
-    scope = Scope.of(query.mailbox)
-    tables, conditions, parameters = _select(query)
+    if query == EVERYTHING and offset:
+        query, offset = _behind_offset(connection, offset), 0
+    return list(rows(connection, select(query), limit=limit, offset=offset))
+
+
+def rows(
+    connection: sqlite3.Connection, selection: Selection, *, limit: int = 0, offset: int = 0
+) -> Iterator[MessageRow]:
+    """Give selected rows one by one, newest first; `limit` 0 means all."""
+    scope = Scope.of(selection.mailbox)
+    conditions = selection.conditions
     found = connection.execute(
-        f"{scope.sql}SELECT {_COLUMNS} FROM {tables}"  # noqa: S608 - constants only
-        f" WHERE {conditions} ORDER BY cursor DESC LIMIT ? OFFSET ?",
-        [*scope.parameters, *parameters, _fitting(limit) or -1, _fitting(offset)],
+        f"{scope.sql}SELECT {_COLUMNS} FROM {selection.tables} WHERE {conditions}"  # noqa: S608 - constants only
+        f" ORDER BY {selection.cursor} DESC LIMIT ? OFFSET ?",
+        [*scope.parameters, *conditions.parameters, fitting(limit) or -1, fitting(offset)],
     )
-    return [_row(columns, query.mailbox) for columns in found]
+    return (_row(columns, selection.mailbox) for columns in found)
 
 
-def count(connection: sqlite3.Connection, query: Query) -> Counts:
-    """Count what matches."""
-    scope = Scope.of(query.mailbox)
-    tables, conditions, parameters = _select(query)
+def count(connection: sqlite3.Connection, selection: Selection) -> Counts:
+    """Count what is selected."""
+    scope = Scope.of(selection.mailbox)
     total, unread, size = connection.execute(
-        f"{scope.sql}SELECT count(*), coalesce(sum(read = 0), 0),"  # noqa: S608 - as above
-        f" coalesce(sum(size), 0) FROM {tables} WHERE {conditions}",
-        [*scope.parameters, *parameters],
+        f"{scope.sql}SELECT count(*), coalesce(sum(message.read = 0), 0),"  # noqa: S608 - as above
+        f" coalesce(sum(message.size), 0) FROM {selection.tables} WHERE {selection.conditions}",
+        [*scope.parameters, *selection.conditions.parameters],
     ).fetchone()
     return Counts(total=total, unread=unread, size=size)
 
@@ -152,48 +151,78 @@ def added(
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM message WHERE cursor > ? AND cursor <= ?"  # noqa: S608 - as above
         " ORDER BY cursor LIMIT ?",
-        (_fitting(after), _fitting(upto), limit),
+        (fitting(after), fitting(upto), limit),
     )
     return [_row(columns) for columns in found]
 
 
-def _select(query: Query) -> tuple[str, str, _Parameters]:
-    """Give the tables, the conditions and their parameters of a query."""
-    tables = "message"
-    conditions = ["TRUE"]
-    parameters: _Parameters = []
+def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
+    """Give the texts of a message, its content aside, that terms look into, as they do."""
+    texts: list[str] = []
+    for question in (
+        "SELECT sender, subject FROM message WHERE cursor = ?",
+        "SELECT from_, to_, cc, reply_to, message_id FROM header WHERE cursor = ?",
+    ):
+        texts.extend(connection.execute(question, (cursor,)).fetchone() or ())
+    recipients = connection.execute("SELECT address FROM recipient WHERE cursor = ?", (cursor,))
+    return [*texts, *(address for (address,) in recipients)]
 
-    def hold(condition: str, *values: str | int) -> None:
-        conditions.append(condition)
-        parameters.extend(values)
 
+def oldest_behind(connection: sqlite3.Connection, cursor: int) -> datetime | None:
+    """Give when the oldest message behind a cursor was received, None if there is none."""
+    found = connection.execute(
+        "SELECT received FROM message WHERE cursor > ? ORDER BY cursor LIMIT 1", (cursor,)
+    ).fetchone()
+    return from_microseconds(found[0]) if found else None
+
+
+def select(query: Query) -> Selection:
+    """Say where the messages of a query are found; terms about content are passed over."""
+    conditions = row_conditions(query)
+    tables, cursor = "message", "message.cursor"
+    tag = next((term for term in query.terms if term.field == "tag" and not term.negated), None)
     if query.recipient is not None:
         # CROSS JOIN: recipients first. Their index yields one address's messages in order, so a
         # page of them ends the search, however many there are.
         tables = "recipient CROSS JOIN message USING (cursor)"
-        hold("address = ?", fold(query.recipient))
-    if query.sender is not None:
-        hold("sender = ?", fold(query.sender))
-    if query.subject:
-        hold("instr(subject, ?) > 0", fold(query.subject))
-    if query.after is not None:
-        hold("cursor > ?", _fitting(query.after))
-    if query.before is not None:
-        hold("cursor < ?", _fitting(query.before))
-    if query.unread is not None:
-        hold(
-            "read = 0" if query.unread else "read = 1"
-        )  # literal: the index of unread ones is partial
-    if query.terms:
+        cursor = "recipient.cursor"
+        conditions.hold("recipient.address = ?", fold(query.recipient))
+    elif tag is not None:
+        # A tag has the same name everywhere, so that its index too yields messages in order.
+        tables = "tag CROSS JOIN message USING (cursor)"
+        cursor = "tag.cursor"
+        conditions.hold("tag.folded = ?", tag.needle)
+        conditions.hold("tag.name = (SELECT name FROM tag WHERE folded = ? LIMIT 1)", tag.needle)
+    conditions.between(cursor, after=query.after, before=query.before)
+    if sqlite_terms.need_header(query.terms):
         tables += " CROSS JOIN header USING (cursor)"
-        for condition, values in sqlite_terms.conditions(query.terms):
-            hold(condition, *[_fitting(v) if isinstance(v, int) else v for v in values])
-    return tables, " AND ".join(conditions), parameters
+    return Selection(tables, cursor, conditions, query.mailbox)
 
 
-def _fitting(number: int) -> int:
-    """Give the nearest number that SQLite can hold; cursors come from outside."""
-    return max(-_LARGEST, min(number, _LARGEST))
+def _behind_offset(connection: sqlite3.Connection, offset: int) -> Query:
+    """
+    Give the query for what follows so many of the newest messages.
+
+    They are counted in `header`, which has a short row for each message: eight times as fast.
+    """
+    found = connection.execute(
+        "SELECT cursor FROM header ORDER BY cursor DESC LIMIT 1 OFFSET ?", (fitting(offset) - 1,)
+    ).fetchone()
+    return Query(before=found[0] if found else 0)
+
+
+def row_conditions(query: Query) -> Conditions:
+    """Give what a query asks of a message's own row and header, its recipient and place aside."""
+    conditions = Conditions()
+    if query.sender is not None:
+        conditions.hold("message.sender = ?", fold(query.sender))
+    if query.subject:
+        conditions.hold("instr(message.subject, ?) > 0", fold(query.subject))
+    if query.unread is not None:
+        # Literal: the index of unread ones is partial.
+        conditions.hold("message.read = 0" if query.unread else "message.read = 1")
+    conditions.extend(sqlite_terms.conditions(query.terms))
+    return conditions
 
 
 def _row(columns: _Columns, mailbox: str | None = None) -> MessageRow:

@@ -35,7 +35,6 @@ _CONDITIONS: Final[Mapping[str, str]] = {
     "message-id": "instr(header.message_id, ?1) > 0",
     "tag": ("EXISTS (SELECT 1 FROM tag WHERE tag.cursor = message.cursor AND tag.folded = ?1)"),
     "tagged": "EXISTS (SELECT 1 FROM tag WHERE tag.cursor = message.cursor)",
-    "read": "message.read = 1",
     "after": "message.received >= ?1",
     "before": "message.received <= ?1",
     "larger": "message.size > ?1",
@@ -49,7 +48,15 @@ def conditions(terms: Sequence[Term]) -> list[tuple[str, list[str | int]]]:
     return [_condition(term) for term in terms if term.field not in CONTENT_TERMS]
 
 
+def need_header(terms: Sequence[Term]) -> bool:
+    """Say whether the conditions of these terms look into `header`."""
+    return any("header." in _CONDITIONS.get(term.field, "") for term in terms)
+
+
 def _condition(term: Term) -> tuple[str, list[str | int]]:
+    if term.field == "read":
+        # Literal, and not negated: the index of unread ones is partial.
+        return ("message.read = 0" if term.negated else "message.read = 1"), []
     sql = _CONDITIONS[term.field]
     value = int(term.value) if term.field in _NUMBERS else term.needle
     parameters = [value] * sql.count("?1")

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from ..message.digest import Digest
 from ..message.headers import HeaderFields as HeaderFields
 from ..message.model import Envelope, Message, SessionFacts, Transcript
 from .terms import Term
@@ -157,11 +158,13 @@ class MessageStore(Protocol):
         *,
         limit: int = 50,
         offset: int = 0,
+        seconds: float | None = None,
     ) -> list[MessageRow]:
         """
         Give matching messages, newest first. `limit` 0 means all.
 
-        Raises `SearchTimeoutError` when terms about content take too long; `count` does too.
+        Raises `SearchTimeoutError` when terms about content take too long; `count` does too. With
+        `seconds` any query may raise it, after so long.
         """
         ...
 
@@ -195,6 +198,14 @@ class MessageStore(Protocol):
 
     async def tags(self) -> Mapping[str, int]:
         """Give the tags in use, in order, each with the number of messages that have it."""
+        ...
+
+    async def tag_names(self) -> Sequence[str]:
+        """Give the tags in use, in order, without counting."""
+        ...
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give the digests of messages by their ids, as far as they are at hand: maybe none."""
         ...
 
     async def delete(self, ids: Sequence[str] | None) -> int:
@@ -277,6 +288,10 @@ class SharedStore(MessageStore, Protocol):
 
     async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
         """Give the tags in use in the mailbox."""
+        ...
+
+    async def tag_names(self, *, mailbox: str | None = None) -> Sequence[str]:
+        """Give the names of the tags in use in the mailbox."""
         ...
 
     async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:

@@ -18,6 +18,7 @@ from ..activity import Activity
 from ..linkcheck.checker import LinkChecker
 from ..mailboxes import Mailboxes
 from ..store.events import EventStore
+from ..store.index_state import TellsIndex
 from ..store.store import SharedStore
 from .access import Access
 from .authentication import Authentication
@@ -56,6 +57,7 @@ def create_app(
     run_rule: RunRule = NOBODY,
     webhooks: TellsWebhooks | None = None,
     links: LinkChecker | None = None,
+    index: TellsIndex | None = None,
     activity: Activity | None = None,
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
@@ -73,10 +75,10 @@ def create_app(
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
     taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
     what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message; without
-    it that is refused. `compatibility` is for Mailpit's API. `events` keeps the events, and
-    `exports` are the forms in which they are handed out; `event_counts` has those of this run by
-    number, for `/metrics`, which `metrics` switches. `origins` are those of web pages elsewhere
-    that may use the APIs.
+    it that is refused. `index` knows how far the search index is. `compatibility` is for Mailpit's
+    API. `events` keeps the events, and `exports` are the forms in which they are handed out;
+    `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
+    `origins` are those of web pages elsewhere that may use the APIs.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
     display = Display(store)
@@ -96,6 +98,7 @@ def create_app(
         listeners=listeners,
         scenarios=ScenarioDesk(scenarios, run_rule),
         webhooks=webhooks,
+        index=index,
         events=events,
         event_counts=event_counts,
         metrics=metrics,

@@ -1,4 +1,4 @@
-"""What a wait asks for beyond a store's query: texts by pattern, header fields, a link."""
+"""What is asked for beyond a store's query: texts by pattern, header fields, a link."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..message.found import find
 from ..message.parse import ParsedMessage
 from ..store.store import MessageRow
 from .display import Display
+from .waiting import Holds
 
 PATTERN_LIMIT: Final = 200
 """Characters of a pattern."""
 CONDITION_LIMIT: Final = 10
-"""Header fields that one wait may ask for."""
+"""Header fields that one request may ask for."""
 TEXT_LIMIT: Final = 8 * 1024
 """Characters of a text that a pattern is looked for in."""
 _MEMORY_LIMIT: Final = 1 << 20
@@ -79,6 +80,14 @@ class Criteria:
             raise ValueError(f"more than {CONDITION_LIMIT} header fields are asked for")
         subject = None if subject_regex is None else compile_pattern(subject_regex)
         return cls(subject, tuple(conditions), has_link)
+
+    def of(self, display: Display) -> Holds | None:
+        """Give what says whether a message meets them; None if every message does."""
+
+        async def holds(row: MessageRow) -> bool:
+            return await self.hold(row, display)
+
+        return None if self == Criteria() else holds
 
     async def hold(self, row: MessageRow, display: Display) -> bool:
         """Say whether a message meets them; one that is gone doesn't."""

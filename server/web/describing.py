@@ -36,16 +36,10 @@ async def first_message(
     with_raw: bool = False,
 ) -> objects.Message | None:
     """Give the first message that matches, see `first_match`, and is still there to be told of."""
-
-    async def holds(row: MessageRow) -> bool:
-        return await criteria.hold(row, display)
-
     deadline = time.monotonic() + seconds
     while True:
         left = deadline - time.monotonic()
-        row = await first_match(
-            store, query, seconds=left, holds=None if criteria == Criteria() else holds
-        )
+        row = await first_match(store, query, seconds=left, holds=criteria.of(display))
         found = None if row is None else await describe(store, display, row, with_raw=with_raw)
         if found is not None or row is None:
             return found

@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
-from ..message.addresses import Address
+from ..message.digest import Digest, digest_of
 from ..message.mime import walk
 from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
@@ -23,23 +23,6 @@ REMEMBERED: Final = 5_000
 """Digests that are remembered; one of ordinary mail takes about a kilobyte."""
 _ADDRESS_LIMIT: Final = 100
 """Digests of more addresses than this are not remembered."""
-
-
-class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list shows of a message beside its row."""
-
-    from_: tuple[Address, ...] = ()
-    to: tuple[Address, ...] = ()
-    cc: tuple[Address, ...] = ()
-    reply_to: tuple[Address, ...] = ()
-    attachments: int = 0
-    snippet: str = ""
-
-    @property
-    def is_small(self) -> bool:
-        """Whether it may be remembered."""
-        count = len(self.from_) + len(self.to) + len(self.cc) + len(self.reply_to)
-        return count <= _ADDRESS_LIMIT
 
 
 class PartContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +72,9 @@ class Display:
 
     async def digests(self, rows: Sequence[MessageRow]) -> list[Digest]:
         """Give the digest of each row, in order; an empty one for a message that went meanwhile."""
-        return [await self._digest(row.id) for row in rows]
+        unknown = [row for row in rows if row.id not in self._digests]
+        stored = await self._store.digests(unknown) if unknown else {}
+        return [stored.get(row.id) or await self._digest(row.id) for row in rows]
 
     async def _digest(self, message_id: str) -> Digest:
         if message_id in self._digests:
@@ -98,8 +83,8 @@ class Display:
         message = await self.parsed(message_id)
         if message is None:
             return Digest()
-        digest = _digest(message)
-        if digest.is_small:
+        digest = digest_of(message)
+        if _is_small(digest):
             self._digests[message_id] = digest
             if len(self._digests) > REMEMBERED:
                 self._digests.popitem(last=False)
@@ -119,12 +104,7 @@ def _part(part_id: str, raw: bytes) -> PartContent | None:
     )
 
 
-def _digest(message: ParsedMessage) -> Digest:
-    return Digest(
-        from_=message.from_,
-        to=message.to,
-        cc=message.cc,
-        reply_to=message.reply_to,
-        attachments=len(message.attachments),
-        snippet=message.snippet,
-    )
+def _is_small(digest: Digest) -> bool:
+    """Say whether a digest may be remembered."""
+    count = len(digest.from_) + len(digest.to) + len(digest.cc) + len(digest.reply_to)
+    return count <= _ADDRESS_LIMIT

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from ..activity import Activity
 from ..mailboxes import Mailboxes
 from ..store.events import EventStore
+from ..store.index_state import TellsIndex
 from ..store.mailbox import MailboxView
 from ..store.store import Counts, MessageStore, SharedStore
 from . import health, openapi
@@ -42,6 +43,7 @@ from .requests import refuse
 from .scenario_desk import ScenarioDesk
 from .scenario_page import ScenarioPage
 from .scenarios import ScenarioRoutes
+from .search_index import SearchIndexRoute
 from .stream import Stream
 from .webhooks import TellsWebhooks, WebhookRoutes
 
@@ -79,6 +81,7 @@ class Families:
     listeners: Listens | None
     scenarios: ScenarioDesk
     webhooks: TellsWebhooks | None
+    index: TellsIndex | None
     events: EventStore | None
     event_counts: Mapping[int, int]
     metrics: bool
@@ -145,6 +148,7 @@ class Families:
                 self.signature,
                 self.checks,
                 listeners=self._path_page().listeners,
+                index=None if place.is_own else self.index,
                 place=place,
                 directory=directory,
             ).routes(),
@@ -160,6 +164,7 @@ class Families:
             *Listening(self.listeners).routes(),
             *ScenarioRoutes(self.scenarios, stopping=self.stopping).routes(),
             *WebhookRoutes(self.webhooks).routes(),
+            *SearchIndexRoute(self.index).routes(),
             *EventLog(self.events, self.exports, stopping=self.stopping).routes(),
             *EventsPage(self.events, self.look, exports=self.exports).routes(),
             *self._path_page().routes(),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..store.rules import counts_of
 from ..store.store import EVERYTHING, MessageRow, MessageStore, Query
 from . import mailpit_objects as objects
 from .display import Display
@@ -68,7 +69,7 @@ class Mailpit:
         limit = read_number(request, "limit", 50)
         query = search_of(request, given="")
         rows = await self._store.find(query, limit=limit, offset=start)
-        return await self._page(EVERYTHING, rows, start)
+        return await self._page(EVERYTHING, rows, start, limit)
 
     async def search(self, request: Request) -> Response:
         """Answer with a page of what matches, newest first; a limit of 0 gives none of it."""
@@ -76,12 +77,19 @@ class Mailpit:
         start = read_number(request, "start", 0)
         limit = read_number(request, "limit", 50)
         rows = await self._store.find(query, limit=limit, offset=start) if limit else []
-        return await self._page(query, rows, start)
+        return await self._page(query, rows, start, limit)
 
-    async def _page(self, query: Query, rows: Sequence[MessageRow], start: int) -> Response:
+    async def _page(
+        self, query: Query, rows: Sequence[MessageRow], start: int, limit: int
+    ) -> Response:
         digests = await self._display.digests(rows)
         counts = await self._store.count()
-        matching = counts if query == EVERYTHING else await self._store.count(query)
+        if query == EVERYTHING:
+            matching = counts
+        elif start == 0 and len(rows) < limit:  # these are all
+            matching = counts_of(rows)
+        else:
+            matching = await self._store.count(query)
         return json_response(
             objects.MessageList(
                 total=counts.total,
@@ -90,7 +98,7 @@ class Mailpit:
                 messages_count=matching.total,
                 messages_unread=matching.unread,
                 start=start,
-                tags=list(await self._store.tags()),
+                tags=list(await self._store.tag_names()),
                 messages=[objects.summary(*pair) for pair in zip(rows, digests, strict=True)],
             )
         )

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import field
 
 from ..message import addresses, parse
+from ..message.digest import Digest
 from ..store.store import MessageRow
-from .display import Digest
 
 _LINK: Final = re.compile(r"<\s*+((?:https?://|mailto:)[^<>\s]++)\s*+>", re.IGNORECASE)
 

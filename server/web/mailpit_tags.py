@@ -47,7 +47,7 @@ class MailpitTags:
 
     async def list_tags(self, _: Request) -> Response:
         """Answer with the names of the tags in use."""
-        return json_response(list(await self._store.tags()))
+        return json_response(list(await self._store.tag_names()))
 
     async def set_tags(self, request: Request) -> Response:
         """Give these messages these tags, and no others; without ids nothing changes."""
@@ -77,7 +77,7 @@ class MailpitTags:
         return await self._find(name) or refuse(f"tag not found: {name[:100]}")
 
     async def _find(self, name: str) -> str | None:
-        tags = await self._store.tags()
+        tags = await self._store.tag_names()
         return next((tag for tag in tags if tag.lower() == name.lower()), None)
 
 

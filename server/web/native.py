@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..store.store import MessageStore, Query
+from ..store.terms import Term
 from . import native_objects as objects
 from .choosing import Choice, ids_of
 from .criteria import Criteria
 from .describing import describe, first_message
 from .display import Display
+from .mailpit_search import parse_search
 from .requests import (
     decode_object,
     read_body,
@@ -27,6 +30,7 @@ from .requests import (
     row_of,
 )
 from .responses import json_response
+from .searching import find
 
 WAIT_DEFAULT: Final = 30.0
 WAIT_LIMIT: Final = 300.0
@@ -82,13 +86,13 @@ class Native:
     async def list_messages(self, request: Request) -> Response:
         """Answer with messages, newest first; `before` pages on."""
         limit = read_number(request, "limit", 50, maximum=PAGE_LIMIT) or PAGE_LIMIT
-        rows = await self._store.find(_query(request), limit=limit + 1)
-        shown = rows[:limit]
+        query = msgspec.structs.replace(_query(request), terms=_terms(request))
+        holds = _criteria(request).of(self._display)
+        found = await find(self._store, query, limit=limit, holds=holds)
+        if found.problem and not found.rows:
+            refuse(f"{found.problem}.", 503)
         return json_response(
-            objects.Messages(
-                messages=[objects.row(row) for row in shown],
-                next=shown[-1].cursor if len(rows) > limit else None,
-            )
+            objects.Messages(messages=[objects.row(row) for row in found.rows], next=found.next)
         )
 
     async def message(self, request: Request) -> Response:
@@ -132,6 +136,14 @@ def _query(request: Request) -> Query:
         after=read_optional_number(request, "after"),
         before=read_optional_number(request, "before"),
     )
+
+
+def _terms(request: Request) -> tuple[Term, ...]:
+    given = request.query_params
+    try:
+        return parse_search(given.get("query", ""), given.get("tz"))
+    except ValueError as error:
+        refuse(str(error))
 
 
 def _criteria(request: Request) -> Criteria:

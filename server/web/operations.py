@@ -18,6 +18,7 @@ from bindpost.events import SEVERITIES
 
 from ..message import derived
 from ..message.job import Job
+from ..store.index_state import IndexState
 from . import (
     check_objects,
     criteria,
@@ -25,6 +26,7 @@ from . import (
     event_query,
     listener_objects,
     mailboxes,
+    mailpit_search,
     marking,
     native,
     native_objects,
@@ -98,6 +100,7 @@ _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
 _Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
+_Query = Annotated[str, Meta(max_length=mailpit_search.QUERY_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
@@ -118,6 +121,13 @@ _MESSAGES: Final = (
     Parameter("subject", "A part of the subject.", str),
     _AFTER,
     _BEFORE,
+)
+_CRITERIA: Final = (
+    *_MESSAGES,
+    Parameter("subject_regex", "A pattern (RE2) that is in the subject.", _Regex),
+    Parameter("header", "`NAME: VALUE` of a field of the header, decoded.", _Fields),
+    Parameter("header_regex", "`NAME: PATTERN` likewise.", _Fields),
+    Parameter("has_link", "Whether the message must have a link.", _Flag),
 )
 _EVENTS: Final = (
     Parameter("id", "An event's number; commas may stand between several.", _Ids),
@@ -151,11 +161,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/wait": Operation(
             summary="Wait for a message",
             parameters=(
-                *_MESSAGES,
-                Parameter("subject_regex", "A pattern (RE2) that is in the subject.", _Regex),
-                Parameter("header", "`NAME: VALUE` of a field of the header, decoded.", _Fields),
-                Parameter("header_regex", "`NAME: PATTERN` likewise.", _Fields),
-                Parameter("has_link", "Whether the message must have a link.", _Flag),
+                *_CRITERIA,
                 _RAW,
                 Parameter("timeout", "Seconds to wait.", _Seconds),
             ),
@@ -171,8 +177,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages": Operation(
             summary="Messages, newest first",
-            parameters=(*_MESSAGES, _LIMIT),
-            answers={200: json_of(native_objects.Messages, "A page of them."), 400: _BAD_QUERY},
+            parameters=(
+                *_CRITERIA,
+                Parameter("query", "A search, as Mailpit's API takes it.", _Query),
+                Parameter("tz", "The time zone of the search's dates, `Europe/Berlin`.", str),
+                _LIMIT,
+            ),
+            answers={
+                200: json_of(native_objects.Messages, "A page of them."),
+                400: _BAD_QUERY,
+                503: sentence("Nothing could be found in time; the text says what was not seen."),
+            },
         ),
         f"PATCH {PREFIX}/messages": Operation(
             summary="Set or clear read flags",
@@ -280,6 +295,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Every webhook, and the newest of its deliveries",
             is_of_server=True,
             answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
+        ),
+        f"GET {PREFIX}/search-index": Operation(
+            summary="How far the search index is",
+            answers={200: json_of(IndexState, "The index as it is now.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",

@@ -16,21 +16,23 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..linkcheck.result import LinkResult
+from ..message.digest import Digest
 from ..message.links import Link, find_addresses, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
+from ..store.index_state import TellsIndex
 from ..store.store import Counts, MessageRow, MessageStore
 from .check_page import make_page
 from .checking import Checks
-from .display import Digest, Display
+from .display import Display
 from .frame import SANDBOX, Signature
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
 from .mailboxes import Directory
 from .mailpit_search import search_of
 from .requests import LATEST, read_body, read_optional_number, refuse, refuse_unknown, row_of
-from .searching import Found, find
+from .searching import Found, find_text
 
 SHOWN: Final = 50
 """Messages that come at once."""
@@ -69,7 +71,12 @@ class Place:
 
 
 class Pages:
-    """The handlers; `listeners` tells where mail can be sent to, `directory` of the mailboxes."""
+    """
+    The handlers.
+
+    `listeners` tells where mail can be sent to, `directory` of the mailboxes, `index` how far the
+    search index is.
+    """
 
     def __init__(
         self,
@@ -82,6 +89,7 @@ class Pages:
         listeners: Callable[[], Sequence[Listener]],
         place: Place,
         directory: Directory,
+        index: TellsIndex | None = None,
     ) -> None:
         self._store = store
         self._display = display
@@ -91,6 +99,7 @@ class Pages:
         self._listeners = listeners
         self._place = place
         self._directory = directory
+        self._index = index
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
@@ -177,7 +186,7 @@ class Pages:
         """Give what the list is made of: a page of it, and how much there is."""
         text = request.query_params.get("q", "")
         before = read_optional_number(request, "before")
-        found = await find(
+        found = await find_text(
             self._store,
             text,
             limit=SHOWN,
@@ -195,6 +204,7 @@ class Pages:
             "sequence": self._store.sequence,
             "query": text,
             "before": before,
+            "behind": await self._behind(),
             "addresses": [to for known in self._listeners() for to in known.addresses],
         }
 
@@ -209,6 +219,13 @@ class Pages:
         """What links of a page must have in their query to stay in a mailbox that was chosen."""
         is_chosen = self._place.mailbox is not None and not self._place.is_own
         return {"mailbox": self._place.mailbox or ""} if is_chosen else {}
+
+    async def _behind(self) -> int:
+        """Give how many messages a search must read one by one, if they are worth telling of."""
+        if self._index is None:
+            return 0
+        behind = (await self._index.state()).messages_behind
+        return behind if behind > SHOWN else 0
 
     async def _digests(self, found: Found) -> dict[str, Digest]:
         small: list[MessageRow] = [row for row in found.rows if row.size <= DIGESTED]

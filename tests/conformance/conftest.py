@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,42 @@ OpenStore = Callable[..., Awaitable[MessageStore]]
 """Opens an empty store; it takes `retention` and `remembered`."""
 
 
+class IndexedStore:
+    """A store whose index is made anew before it is searched; all else is the store's own."""
+
+    def __init__(self, store: SqliteStore, make_index: Callable[[SqliteStore], None]) -> None:
+        self._store = store
+        self._make_index = make_index
+
+    async def find(self, *query: Any, **page: Any) -> Any:
+        """Find, by the index."""
+        self._index()
+        return await self._store.find(*query, **page)
+
+    async def count(self, *query: Any) -> Any:
+        """Count, by the index."""
+        self._index()
+        return await self._store.count(*query)
+
+    def _index(self) -> None:
+        if self._store.index.news.is_set():
+            self._make_index(self._store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 @pytest.fixture(params=["memory", "sqlite", "sqlite segments", "memory mailbox", "sqlite mailbox"])
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
-    """Give what opens a store; the test runs once with each implementation."""
+def kind(request: pytest.FixtureRequest) -> str:
+    """Give each kind of store; a suite may have its own list."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def open_store(
+    kind: str, tmp_path: Path, make_index: Callable[[SqliteStore], None]
+) -> AsyncIterator[OpenStore]:
+    """Give what opens a store; the test runs once with each kind."""
     async with AsyncExitStack() as stack:
 
         async def open_one(
@@ -38,8 +72,8 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
             remembered: int = 1000,
         ) -> MessageStore:
             store: SharedStore
-            kind, _, mailbox = request.param.partition(" ")
-            if kind == "memory":
+            base, _, mailbox = kind.partition(" ")
+            if base == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()
@@ -47,9 +81,11 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
                     folder,
                     retention,
                     remembered=remembered,
-                    large=1 if request.param == "sqlite segments" else LARGE,
-                    segment=100 if request.param == "sqlite segments" else SEGMENT,
+                    large=1 if kind == "sqlite segments" else LARGE,
+                    segment=100 if kind == "sqlite segments" else SEGMENT,
                 )
+                if base == "indexed":
+                    store = IndexedStore(store, make_index)
             stack.push_async_callback(store.close)
             return MailboxView(store, mailbox) if mailbox else store
 

@@ -37,6 +37,12 @@ INLINE = (
 )
 
 
+@pytest.fixture(params=["memory", "sqlite", "indexed"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Give each kind of store, and one whose index is up to date."""
+    return str(request.param)
+
+
 @pytest.fixture
 async def rich(store: MessageStore, message: MakeMessage) -> str:
     """Keep a message that has everything between two that have little; give its id."""
@@ -182,14 +188,14 @@ async def test_a_number_beyond_all_is_compared(store: MessageStore, rich: str) -
     assert await found(store, Term("after", 10**30)) == []
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("where", ["memory", "sqlite"])
 async def test_a_search_through_contents_has_a_limit(
-    tmp_path: Path, message: MakeMessage, kind: str
+    tmp_path: Path, message: MakeMessage, where: str
 ) -> None:
     """Out of time, a search through contents says so and finds nothing; others go on."""
     store: MessageStore = (
         MemoryStore(search_seconds=0)
-        if kind == "memory"
+        if where == "memory"
         else await SqliteStore.open(tmp_path / "data", search_seconds=0)
     )
     row = await store.add(message(RICH), ())

@@ -1,4 +1,4 @@
-"""`scripts/bench` measures bind paths, event forms and the store, and fills in performance.md."""
+"""`scripts/bench` measures every bind path, event form and question, and fills the page in."""
 
 from __future__ import annotations
 
@@ -55,6 +55,24 @@ STORES = [
     ["100", "64 KiB", "full"],
     ["1", "1024 KiB", "full"],
     ["100", "1024 KiB", "full"],
+]
+
+QUESTIONS = [
+    *(("newest 50", by) for by in ("own API", "Mailpit's API", "page")),
+    *(
+        (question, by)
+        for question in ("next 50", "50 from anywhere", "open a message")
+        for by in ("own API", "Mailpit's API")
+    ),
+    ("its HTML", "Mailpit's API"),
+    *(
+        (f"search, {what}", by)
+        for what in (
+            *("a rare term", "a common term", "two terms"),
+            *("`from:`", "`tag:`", "`is:unread`"),
+        )
+        for by in ("own API", "Mailpit's API")
+    ),
 ]
 
 
@@ -168,11 +186,30 @@ def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> 
     assert str(tmp_path) not in between
 
 
+def test_a_small_run_of_an_inbox(checkout: Path, page: str, tmp_path: Path) -> None:
+    """Each question is answered; the page's other text stays, and no machine is named."""
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(checkout, "inbox", "--messages", "200", "--questions", "3", "--page", str(copy))
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "inbox")
+    assert (before, after) == (parts(page, "inbox")[0], parts(page, "inbox")[2])
+    rows = table(between)
+    assert [(row[0], row[1]) for row in rows] == QUESTIONS
+    assert all(float(figure) > 0 for row in rows for figure in row[2:])
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
 def test_the_page_has_results(page: str) -> None:
     """What is under version control was measured: every path, every form, every case."""
     assert [row[:3] for row in table(parts(page, "store")[1])] == STORES
     assert [row[0] for row in table(parts(page)[1])] == ROWS
     assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
+    asked = [tuple(row[:2]) for row in table(parts(page, "inbox")[1])]
+    assert asked[: len(QUESTIONS)] == QUESTIONS
 
 
 def test_the_page_has_results_of_ingest(checkout: Path, page: str) -> None:
@@ -200,6 +237,8 @@ def test_the_page_has_results_of_ingest(checkout: Path, page: str) -> None:
         ("ingest", ("--seconds", "0")),
         ("ingest", ("--loop", "none")),
         ("store", ("--messages", "0")),
+        ("inbox", ("--messages", "5")),
+        ("inbox", ("--questions", "1")),
     ],
 )
 def test_a_run_of_nothing_is_refused(

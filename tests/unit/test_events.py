@@ -120,6 +120,9 @@ def test_our_numbers_are_never_reassigned() -> None:
         190: "scenario-started",
         191: "scenario-ended",
         192: "scenario-broken",
+        195: "indexer-failed",
+        196: "index-rebuilt",
+        197: "index-impossible",
     }
 
 

@@ -25,6 +25,11 @@ allow_header_conformance.enabled = true
 [[operations]]
 include-path-regex = "/(release|wait|import|link-check)$"
 checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path-regex = "/messages$"
+include-method = "GET"
+checks.positive_data_acceptance.enabled = false
 """
 """
 Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an

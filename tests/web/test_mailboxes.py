@@ -70,6 +70,7 @@ ROUTES_ABOUT_THE_SERVER = {
     *(f"{API}/events/{name}" for name in ("stream", "export", "{cursor}")),
     *(f"{API}/listeners/{{number}}/rebind", f"{API}/messages/{{id}}/release"),
     *("/api/v1/message/{id}/release", "/api/v1/messages/{id}/release"),
+    f"{API}/search-index",
     *(f"{API}/scenarios", f"{API}/scenarios/stream", f"{API}/scenarios/{{name}}"),
     *(f"{API}/scenarios/{{name}}/{verb}" for verb in ("run", "stop", "report")),
     *("/events", "/events/{cursor}", "/path", "/metrics"),

@@ -10,6 +10,7 @@ import pytest
 from bindpost.server.message.model import new_id
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
+from bindpost.server.web import searching
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 API = "/api/bindpost/v1/messages"
@@ -96,6 +97,74 @@ async def test_the_list_is_filtered(http: httpx.AsyncClient, deliver: Deliver) -
     page = (await http.get(API, params={"recipient": "Y@example.com", "subject": "order"})).json()
 
     assert [message["id"] for message in page["messages"]] == [wanted.id]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"query": "secret"}, [2, 0]),
+        ({"query": "secret from:jane"}, [0]),
+        ({"query": "-secret"}, [1]),
+        ({"query": "secret", "recipient": "BOB@example.com"}, [2, 0]),
+        ({"query": "secret", "sender": "jane@example.com"}, []),
+        ({"subject_regex": r"^Order \d+$"}, [2, 1]),
+        ({"header": "X-Trace: second"}, [1]),
+        ({"header_regex": "X-Trace: ^sec", "query": "order"}, [1]),
+        ({"has_link": "true"}, [0]),
+        ({"query": "secret", "limit": "1"}, [2]),
+    ],
+)
+async def test_the_list_is_searched(
+    http: httpx.AsyncClient, deliver: Deliver, parameters: dict[str, str], found: list[int]
+) -> None:
+    """A search, patterns, header fields and links narrow the list, all together."""
+    rows = [
+        await deliver(b"From: jane@x\r\nSubject: Hi\r\n\r\nsecret: https://x.example/\r\n"),
+        await deliver(b"Subject: Order 1\r\nX-Trace: first\r\nX-Trace: second\r\n\r\nx\r\n"),
+        await deliver(b"Subject: Order 22\r\n\r\nthe secret\r\n"),
+    ]
+
+    answer = (await http.get(API, params=parameters)).json()
+
+    assert [message["id"] for message in answer["messages"]] == [rows[n].id for n in found]
+    assert (answer["next"] is None) == ("limit" not in parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"query": "after:20"},
+        {"query": "x", "tz": "Nowhere"},
+        {"query": "x" * 9000},
+        {"header": "x"},
+    ],
+)
+async def test_a_search_that_cannot_be_read_is_refused(
+    http: httpx.AsyncClient, parameters: dict[str, str]
+) -> None:
+    """What is no search is refused with a sentence."""
+    answer = await http.get(API, params=parameters)
+
+    assert answer.status_code == 400
+    assert answer.text.endswith(".")
+
+
+async def test_a_criterion_is_tried_for_a_while_and_then_goes_on(
+    http: httpx.AsyncClient, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little time there is, going on from `next` finds all."""
+    monkeypatch.setattr(searching, "PATIENCE", 0.0)
+    rows = [await deliver(b"X-A: %d\r\n\r\nx\r\n" % (number % 3)) for number in range(9)]
+    seen: list[str] = []
+    query = "header=X-A:1"
+    while True:
+        page = (await http.get(f"{API}?{query}")).json()
+        seen += [message["id"] for message in page["messages"]]
+        if page["next"] is None:
+            break
+        query = f"header=X-A:1&before={page['next']}"
+
+    assert seen == [rows[number].id for number in (7, 4, 1)]
 
 
 async def test_deletion_names_what_was_unknown(

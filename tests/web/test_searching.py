@@ -10,7 +10,7 @@ import pytest
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web import searching
-from bindpost.server.web.searching import find
+from bindpost.server.web.searching import find_text
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
@@ -26,11 +26,12 @@ async def test_going_on_finds_each_once(
     """However small the pages and short the steps, all are found, newest first."""
     monkeypatch.setattr(searching, "_WINDOW", 3)
     monkeypatch.setattr(searching, "PATIENCE", 0.0)
+    monkeypatch.setattr(searching, "_AT_ONCE", -1.0)
     rows = [await deliver(subject("even" if number % 2 == 0 else "odd")) for number in range(20)]
     found: list[str] = []
     before: int | None = None
     while True:
-        page = await find(store, "subject:even", limit=2, before=before)
+        page = await find_text(store, "even", limit=2, before=before)
         found += [row.id for row in page.rows]
         if page.next is None:
             break
@@ -45,7 +46,7 @@ async def test_between_two_cursors(store: MemoryStore, deliver: Deliver) -> None
     rows = [await deliver(subject("x")) for _ in range(5)]
 
     for text in ("", "subject:x"):
-        page = await find(store, text, limit=9, before=rows[4].cursor, after=rows[1].cursor)
+        page = await find_text(store, text, limit=9, before=rows[4].cursor, after=rows[1].cursor)
         assert page.rows == [rows[3], rows[2]]
         assert page.next is None
 
