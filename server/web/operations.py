@@ -24,7 +24,6 @@ from . import (
     event_objects,
     event_query,
     listener_objects,
-    mailpit_search,
     marking,
     native,
     native_objects,
@@ -75,7 +74,6 @@ _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
 _Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
-_Search = Annotated[str, Meta(max_length=mailpit_search.QUERY_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
@@ -148,7 +146,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Messages, newest first",
             parameters=(
                 *_CRITERIA,
-                Parameter("query", "A search, as Mailpit's API takes it.", _Search),
+                Parameter("query", "A search, as Mailpit's API takes it.", str),
                 Parameter("tz", "The time zone of the search's dates, `Europe/Berlin`.", str),
                 _LIMIT,
             ),
