@@ -26,7 +26,6 @@ from . import (
     event_query,
     listener_objects,
     mailboxes,
-    mailpit_search,
     marking,
     native,
     native_objects,
@@ -100,7 +99,6 @@ _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
 _Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
-_Query = Annotated[str, Meta(max_length=mailpit_search.QUERY_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
@@ -179,7 +177,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Messages, newest first",
             parameters=(
                 *_CRITERIA,
-                Parameter("query", "A search, as Mailpit's API takes it.", _Query),
+                Parameter("query", "A search, as Mailpit's API takes it.", str),
                 Parameter("tz", "The time zone of the search's dates, `Europe/Berlin`.", str),
                 _LIMIT,
             ),
