@@ -52,15 +52,16 @@ class Recorder:
 
     def add_reply(self, reply: Reply) -> None:
         """Record a reply, whose lines are made only when they are read."""
-        number = len(reply.lines)
-        size = sum(map(len, reply.lines)) + number * len("250 ")
+        lines = reply.lines
+        number = len(lines)
+        size = number * len("250 ") + (len(lines[0]) if number == 1 else sum(map(len, lines)))
         fits = self._count + number <= MAX_LINES and self._size + size <= MAX_SIZE
-        if number == 1 or size > MAX_TEXT or not fits:
+        if not fits or size > MAX_TEXT:
             for line in reply.text_lines:
                 self.add("S", line)
             return
         self._size += size
-        self._said.append((self._count, time.monotonic(), "S", (reply.code, reply.lines)))
+        self._said.append((self._count, time.monotonic(), "S", (reply.code, lines)))
         self._count += number
 
     def _add_at_limit(self, speaker: Speaker, text: str) -> None:

@@ -65,11 +65,13 @@ def test_any_dialogue_byte_by_byte_is_the_same_on_both_engines(name: str, dialog
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
-@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(110)
+@pytest.mark.parametrize("part", range(20))
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(names, dialogues, places)
 def test_ten_thousand_dialogues_are_the_same_on_both_engines(
-    name: str, dialogue: bytes, places: list[int]
+    part: int, name: str, dialogue: bytes, places: list[int]
 ) -> None:
-    """The same again, for longer than anybody wants to wait each time."""
+    """The same again, for longer than anybody wants to wait each time; each part draws its own."""
+    del part  # examples are drawn at random
     _are_alike(name, dialogue, cut(dialogue, places))
