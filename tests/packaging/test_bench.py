@@ -186,6 +186,7 @@ def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> 
     assert str(tmp_path) not in between
 
 
+@pytest.mark.long
 def test_a_small_run_of_an_inbox(checkout: Path, page: str, tmp_path: Path) -> None:
     """Each question is answered; the page's other text stays, and no machine is named."""
     copy = tmp_path / "performance.md"
