@@ -19,6 +19,11 @@ function focused() {
   return element.id ? `#${element.id}` : "";
 }
 
+/** Brings the chosen tab into view: on a phone not all have room. */
+function showTab() {
+  pane.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
+}
+
 /**
  * Shows what an address of /view/ stands for; `push` makes it a step that one can go back.
  * `body` is a form's, which is then sent.
@@ -36,7 +41,7 @@ export async function open(href, { push = true, focus = false, body } = {}) {
   document.body.classList.add("reading");
   listing.setOpen(`m-${openId()}`);
   if (push) history.pushState(null, "", href);
-  pane.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
+  showTab();
   if (had) pane.querySelector(had)?.focus();
   else if (focus || hasRoomForOne()) byId("subject").focus({ preventScroll: true });
   if (hasRoomForOne()) scrollTo(0, 0);
@@ -102,3 +107,5 @@ addEventListener("popstate", () => {
   if (location.pathname.startsWith("/view/")) open(location.href, { push: false });
   else close({ push: false });
 });
+
+showTab();
