@@ -53,6 +53,7 @@ class Session(Object, frozen=True):
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Fields(Object, frozen=True):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from .fault import Fault
+
 Personality = Annotated[
     str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
 ]
@@ -540,6 +542,10 @@ class Mailpit(_Table, frozen=True):
             description="Let DELETE /api/v1/messages without a readable body delete all, as theirs."
         ),
     ] = False
+    chaos: Annotated[
+        bool,
+        Meta(description="Let /api/v1/chaos set Mailpit's chaos, as its --enable-chaos does."),
+    ] = False
 
 
 class Settings(_Table, frozen=True):
@@ -591,6 +597,9 @@ class Settings(_Table, frozen=True):
     pop3: Pop3 = Pop3()
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
+    ] = ()
+    fault: Annotated[
+        tuple[Fault, ...], Meta(description="Faults on purpose, `[[fault]]`; none by default.")
     ] = ()
     lab: Lab = Lab()
     mailpit: Mailpit = Mailpit()

@@ -1,6 +1,7 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
 from .catalogue import CATALOGUE, find_type
+from .faults import FAULT_FIRED
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
@@ -95,6 +96,7 @@ __all__ = [
     "DISK_LOW",
     "DRAINING",
     "EVENTS_FOLDED",
+    "FAULT_FIRED",
     "IMS",
     "INTERNAL_ERROR",
     "LISTENER_BOUND",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, inbox, lab, ours, standin, web
+from . import faults, ims, inbox, lab, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
@@ -15,6 +15,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *inbox.EVENTS,
     *web.EVENTS,
     *lab.EVENTS,
+    *faults.EVENTS,
 )
 """All events, by source and number."""
 

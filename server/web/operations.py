@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from bindpost.events import SEVERITIES
 
-from ..message import derived
+from ..message import derived, regex
 from ..message.job import Job
 from . import (
     criteria,
@@ -95,7 +95,7 @@ _Seconds = Annotated[
 _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
-_Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
+_Regex = Annotated[str, Meta(max_length=regex.PATTERN_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
