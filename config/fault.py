@@ -12,6 +12,7 @@ from msgspec import Meta
 Stage = Literal[
     "accept",
     "banner",
+    "HELO",
     "EHLO",
     "MAIL",
     "RCPT",
@@ -58,7 +59,8 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "accept": "A client has connected; nothing is said yet.",
         "banner": "The greeting is to be said.",
-        "EHLO": "EHLO or HELO.",
+        "HELO": "HELO.",
+        "EHLO": "EHLO.",
         "MAIL": "MAIL.",
         "RCPT": "RCPT within a transaction; `when.recipient` is the one that it names.",
         "DATA": "DATA after a good RCPT.",
@@ -120,6 +122,7 @@ ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "accept": ("reply", "delay", *_ENDS, "rate-limit"),
         "banner": ("reply", "delay", *_ENDS, *_MANNERS),
+        "HELO": _COMMAND,
         "EHLO": (*_COMMAND, "hide", "invent"),
         "MAIL": _COMMAND,
         "RCPT": (*_COMMAND, "greylist"),

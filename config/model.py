@@ -601,5 +601,9 @@ class Settings(_Table, frozen=True):
     fault: Annotated[
         tuple[Fault, ...], Meta(description="Faults on purpose, `[[fault]]`; none by default.")
     ] = ()
+    fault_presets: Annotated[
+        FileName,
+        Meta(description="Folder of fault presets of one's own, *.toml; empty = only bindpost's."),
+    ] = ""
     lab: Lab = Lab()
     mailpit: Mailpit = Mailpit()

@@ -20,6 +20,8 @@ LOGGED: Final = 1000
 """Firings that are remembered, the newest."""
 MAX_RULES: Final = 1000
 """Rules at once."""
+RESERVED: Final = frozenset({"log", "presets", "reset"})
+"""Names that stand for something else in the API's paths."""
 _GO_ON: Final = frozenset(
     {"delay", "slow", "split", "double", "garble", "swallow", "hide", "invent"}
     | {"duplicate", "corrupt"}
@@ -92,6 +94,8 @@ class Faults:
             fault = msgspec.structs.replace(fault, name=self._free_name())
         if fault.name in {one.fault.name for one in self.rules}:
             raise ValueError(f"there is a fault of the name {fault.name!r} already")
+        if fault.name in RESERVED:
+            raise ValueError(f"{fault.name!r} is no name for a fault: the API has a path of it")
         if len(self._rules) >= MAX_RULES:
             raise ValueError(f"there are {MAX_RULES} faults already; remove some first")
         armed = self._rules[fault.name] = self._arm(fault, origin)

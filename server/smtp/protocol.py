@@ -37,7 +37,7 @@ def _verb(name: str, stage: Stage | None = None) -> Callable[..., Coroutine[None
 class SmtpProtocol(FaultyWire):
     """One SMTP session on a transport of any kind."""
 
-    smtp_HELO = _verb("helo", "EHLO")
+    smtp_HELO = _verb("helo", "HELO")
     smtp_EHLO = _verb("ehlo", "EHLO")
     smtp_MAIL = _verb("mail", "MAIL")
     smtp_RCPT = _verb("rcpt", "RCPT")

@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from ..activity import Activity
+from ..faults import Faults
+from ..faults.presets import Preset, load_presets
 from ..store.events import EventStore
 from ..store.store import MessageStore
 from . import health, openapi
@@ -22,13 +24,16 @@ from .compression import Compression
 from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
+from .faults import FaultRoutes
 from .frame import Frames
 from .guard import Guard
 from .importing import Importing
 from .listening import Listening, Listens
 from .look import Look
 from .mailhog import MailHog
+from .mailhog_jim import MailHogJim
 from .mailpit import Mailpit
+from .mailpit_chaos import MailpitChaos
 from .mailpit_events import MailpitEvents
 from .mailpit_info import MailpitInfo
 from .mailpit_message import MailpitMessage
@@ -56,12 +61,13 @@ class Compatibility:
     What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
 
     `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
-    An imported message may have as many bytes as a sent one.
+    An imported message may have as many bytes as a sent one. `chaos` lets Mailpit's chaos be set.
     """
 
     database: str = ""
     message_size: int = 64 * 1024 * 1024
     delete_without_body: bool = False
+    chaos: bool = False
 
 
 DEFAULTS: Final = Compatibility()
@@ -75,6 +81,8 @@ def create_app(
     hosts: Collection[str] = (),
     access: Access | None = None,
     relay: Releases | None = None,
+    faults: Faults | None = None,
+    presets: Mapping[str, Preset] | None = None,
     listeners: Listens | None = None,
     scenarios: RunsScenarios | None = None,
     run_rule: RunRule = NOBODY,
@@ -93,8 +101,9 @@ def create_app(
     `ready` answers `/readyz`. `hosts` are the names and addresses, beside those of loopback, that
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may.
-    `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
+    `relay` takes released messages; without one they are refused. `faults` are those of SMTP, and
+    `presets` what can be added to them, bindpost's own unless given. `listeners` knows where mail
+    is taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
     what is told to URLs, `activity` what SMTP did. `compatibility` is for Mailpit's API. `events`
     keeps the events, and `exports` are the forms in which they are handed out; `event_counts` has
     those of this run by number, for `/metrics`, which `metrics` switches. `origins` are those of
@@ -109,8 +118,15 @@ def create_app(
     stopping = asyncio.Event()
     activity = activity or Activity()
     info = MailpitInfo(
-        store, activity, version=version, database=compatibility.database, relay=relay
+        store,
+        activity,
+        version=version,
+        database=compatibility.database,
+        relay=relay,
+        chaos=compatibility.chaos,
     )
+    faults = faults or Faults()
+    presets = load_presets() if presets is None else presets
     figures = Metrics(info.figures, activity, listeners, event_counts)
     app = Starlette(
         routes=[
@@ -123,6 +139,9 @@ def create_app(
             *MailpitTags(store).routes(),
             *MailpitSend(store, activity, limit=compatibility.message_size).routes(),
             *info.routes(),
+            *MailpitChaos(faults, enabled=compatibility.chaos).routes(),
+            *MailHogJim(faults).routes(),
+            *FaultRoutes(faults, presets).routes(),
             *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),

@@ -23,12 +23,12 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait|import)$"
+include-path-regex = "/(release|wait|import)$|/faults"
 checks.positive_data_acceptance.enabled = false
 """
 """
-Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an
-import are not none; no schema can.
+Which addresses a release takes the relay says, what is a pattern RE2 does, that the bytes of an
+import are not none, and which action a fault may have where; no schema can.
 """
 
 
