@@ -110,3 +110,4 @@ def _running(url: str) -> Iterator[MailServer]:
     except BindpostError as error:
         pytest.fail(f"bindpost_server: {error}", pytrace=False)
     yield server
+    server.faults.clear()

@@ -76,7 +76,7 @@ class Bindpost:
         self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
         own = settings.lab.scenarios
         presets = settings.fault_presets
-        self._presets = load_presets(folder / presets if presets else None)
+        self.presets = load_presets(folder / presets if presets else None)
         self._scenarios = load_folder(folder / own) if own else {}
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
@@ -204,7 +204,7 @@ class Bindpost:
             access=access,
             relay=self.relay,
             faults=self.faults,
-            presets=self._presets,
+            presets=self.presets,
             listeners=overview,
             scenarios=laboratory,
             run_rule=RunRule(

@@ -183,6 +183,25 @@ class FaultyWire(SmtpWire):
 
         await self._perform(struck, carry_out)
 
+    # TLS
+
+    async def _refuse_tls(self) -> bool:
+        """Strike STARTTLS; says whether it was answered, so that no handshake follows."""
+        for fault in self._strike("STARTTLS"):
+            if fault.action == "delay":
+                await self._pause(seconds_of(fault))
+            elif fault.action == "reply":
+                await self._send(reply_of(fault))
+                return True
+            else:
+                if fault.action.startswith("tls-"):
+                    await self._send(self.conversation.say("starttls_ready"))
+                if fault.action == "tls-broken":
+                    await self._reader.read(1)  # of the ClientHello
+                    self._writer.write(_NO_TLS)
+                await self._end_by(fault)
+        return False
+
     # Connection
 
     async def _at_accept(self) -> None:

@@ -143,7 +143,7 @@ class SmtpProtocol(FaultyWire):
         """Start TLS; inside TLS, and where no key is installed, there is none to start."""
         if self.conversation.tls or not self.conversation.offers_tls:
             await self._send(self.conversation.say("starttls_unavailable"))
-        else:
+        elif not (self._around.faults.is_on and await self._refuse_tls()):
             await super().smtp_STARTTLS(arg or "")
             if self._original_transport is not None and not self.conversation.tls:
                 # asyncio does not tell of a connection that was closed here during the handshake.

@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from bindpost.config.fault import Fault, When
+from bindpost.config.fault import Fault, When, summary_of
 
+from ..faults import Armed, Faults, Firing
 from .responses import Moment
 
 
@@ -81,3 +82,32 @@ class Use(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a preset is used: `when` narrows each of its rules further."""
 
     when: When = When()
+
+
+def rule(armed: Armed, faults: Faults) -> Rule:
+    """Tell of a rule in force."""
+    return Rule(
+        name=armed.fault.name,
+        summary=summary_of(armed.fault),
+        origin=armed.origin,
+        met=armed.met,
+        fired=armed.fired,
+        seconds_left=faults.seconds_left(armed),
+        rule=armed.fault,
+    )
+
+
+def fired(firing: Firing) -> Fired:
+    """Tell of a rule that fired."""
+    return Fired(
+        number=firing.number,
+        time=firing.when,
+        name=firing.name,
+        stage=firing.stage,
+        action=firing.action,
+        listener=firing.listener,
+        peer=firing.peer,
+        sender=firing.sender,
+        recipients=firing.recipients,
+        session=firing.session,
+    )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bindpost.config.fault import Fault, summary_of
+from bindpost.config.fault import Fault
 
 from ..faults import Armed, Faults, UnknownFaultError
 from ..faults.presets import Preset, use
@@ -94,25 +94,7 @@ class FaultRoutes:
     async def log(self, request: Request) -> Response:
         """Answer with what has fired."""
         found = self._faults.log(after=read_number(request, "after", 0))
-        return json_response(
-            objects.Log(
-                [
-                    objects.Fired(
-                        number=one.number,
-                        time=one.when,
-                        name=one.name,
-                        stage=one.stage,
-                        action=one.action,
-                        listener=one.listener,
-                        peer=one.peer,
-                        sender=one.sender,
-                        recipients=one.recipients,
-                        session=one.session,
-                    )
-                    for one in found
-                ]
-            )
-        )
+        return json_response(objects.Log([objects.fired(one) for one in found]))
 
     async def presets(self, _: Request) -> Response:
         """Answer with every preset."""
@@ -140,15 +122,7 @@ class FaultRoutes:
         return json_response(objects.Rules([self._told(one) for one in added]), 201)
 
     def _told(self, armed: Armed) -> objects.Rule:
-        return objects.Rule(
-            name=armed.fault.name,
-            summary=summary_of(armed.fault),
-            origin=armed.origin,
-            met=armed.met,
-            fired=armed.fired,
-            seconds_left=self._faults.seconds_left(armed),
-            rule=armed.fault,
-        )
+        return objects.rule(armed, self._faults)
 
 
 def _decoded(body: bytes, kind: type[_T]) -> _T:

@@ -228,6 +228,7 @@ def test_new_settings_exchange_only_their_own_rules() -> None:
         (rule("lose"), "the stage RCPT has no action lose"),
         (rule(code=99), "the code 99 is no SMTP reply"),
         (rule("greylist", code=250), "greylist refuses"),
+        (rule(stage="accept", code=220), "a reply at accept refuses"),
         (rule("hide", "EHLO"), "hide needs a keyword"),
         (rule(stage="end-of-data", when=When(header="X")), "write NAME: TEXT"),
         (rule(when=When(subject="x")), "the message isn't there yet"),
