@@ -25,6 +25,7 @@ from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
 from .faults import FaultRoutes
+from .faults_page import FaultsPage
 from .frame import Frames
 from .guard import Guard
 from .importing import Importing
@@ -142,6 +143,7 @@ def create_app(
             *MailpitChaos(faults, enabled=compatibility.chaos).routes(),
             *MailHogJim(faults).routes(),
             *FaultRoutes(faults, presets).routes(),
+            *FaultsPage(look, faults, presets).routes(),
             *MailpitEvents(store, display, activity, version=version, stopping=stopping).routes(),
             *MailHog(store, display, relay=relay, stopping=stopping).routes(),
             *Native(store, display, stopping=stopping).routes(),

@@ -127,6 +127,34 @@ async def test_an_unknown_preset_is_none(http: httpx.AsyncClient) -> None:
     assert (response.status_code, response.text) == (404, "There is no preset 'nothing'.")
 
 
+async def test_the_page_adds_shows_and_removes(http: httpx.AsyncClient, faults: Faults) -> None:
+    """It is made of forms, each of which leads back to it."""
+    form = {"preset": "full-mailbox", "recipient": " *@one.test "}
+    added = await http.post("/faults/use", data=form)
+    assert (added.status_code, added.headers["location"]) == (303, "/faults")
+    faults.decide(
+        "RCPT", Facts(listener="x", peer="10.0.0.9", sender="", recipients=("a@one.test",))
+    )
+
+    page = (await http.get("/faults")).text
+
+    assert "recipient <code>*@one.test</code>" in page
+    assert "<td>10.0.0.9</td>" in page
+    assert "<code>&lt;a@one.test&gt;</code>" in page
+    assert (await http.post("/faults/reset")).status_code == 303
+    assert (await http.post("/faults/remove", data={"name": "full-mailbox-1"})).status_code == 303
+    assert [one.fault.name for one in faults.rules] == ["given"]
+    assert (await http.post("/faults/remove", data={"name": "full-mailbox-1"})).status_code == 404
+    assert (await http.post("/faults/use", data={"preset": "nothing"})).status_code == 404
+
+
+async def test_the_page_of_a_server_without_faults(http: httpx.AsyncClient, faults: Faults) -> None:
+    """It says that there are none."""
+    faults.clear()
+
+    assert "None is in force." in (await http.get("/faults")).text
+
+
 NO_CHAOS = {
     "Sender": {"ErrorCode": 451, "Probability": 0},
     "Recipient": {"ErrorCode": 451, "Probability": 0},
