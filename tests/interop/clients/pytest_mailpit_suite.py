@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from pytest_mailpit import ChaosTrigger, ChaosTriggers  # type: ignore[import-not-found]
 
 SMTP = os.environ["SMTP"].rpartition(":")
 
@@ -63,13 +64,21 @@ def test_reading(mailpit: Any) -> None:
 
 
 def test_server(mailpit: Any) -> None:
-    """The server tells its version and clock, and that it has no chaos and no checks."""
+    """The server tells its version and clock, and that it has no checks."""
     assert mailpit.is_ready()
     assert mailpit.info().version.startswith("v")
     assert abs((mailpit.server_time() - datetime.now(UTC)).total_seconds()) < 5
-    for missing in (mailpit.chaos, lambda: mailpit.check_html("latest")):
-        with pytest.raises(Exception, match=r"Chaos is not enabled|404|501"):
-            missing()
+    with pytest.raises(Exception, match=r"404|501"):
+        mailpit.check_html("latest")
+
+
+def test_chaos(mailpit: Any) -> None:
+    """Triggers are set, told, and set back."""
+    quiet = ChaosTriggers()
+    assert mailpit.chaos() == quiet
+    wanted = ChaosTriggers(recipient=ChaosTrigger(550, 25))
+    assert mailpit.set_chaos(wanted) == mailpit.chaos() == wanted
+    assert mailpit.set_chaos(quiet) == quiet
 
 
 def test_inbox(mailpit_inbox: Any) -> None:
