@@ -120,6 +120,10 @@ class FaultClient:
         """Give what has fired behind a number, oldest first."""
         return self._get(f"{_PATH}/log?after={after}", _Log).fired
 
+    def authority(self) -> bytes:
+        """Give the authority, as PEM, that has signed the wrong certificates of TLS faults."""
+        return self._ask("GET", f"{_PATH}/authority")
+
     def presets(self) -> tuple[FaultPreset, ...]:
         """Give every preset."""
         return self._get(f"{_PATH}/presets", _Presets).presets

@@ -43,6 +43,9 @@ Action = Literal[
     "invent",
     "greylist",
     "rate-limit",
+    "tls-expired",
+    "tls-wrong-name",
+    "tls-untrusted",
     "tls-broken",
     "tls-drop",
     "lose",
@@ -95,6 +98,9 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "same client's address, sender and recipient.",
         "rate-limit": "Refuse with `code` what a client's address does more than `limit` times "
         "in `seconds`.",
+        "tls-expired": "Shake hands with a certificate that ended yesterday.",
+        "tls-wrong-name": "Shake hands with a certificate for another host.",
+        "tls-untrusted": "Shake hands with a certificate of an authority that nobody knows.",
         "tls-broken": "Say 220, and answer the handshake with what is no TLS.",
         "tls-drop": "Say 220, and close.",
         "lose": "Keep nothing: the message is gone.",
@@ -110,7 +116,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
 _ENDS: Final = ("stall", "drop", "reset", "half-close")
 _MANNERS: Final = ("slow", "split", "double", "garble", "swallow")
 _COMMAND: Final = ("reply", "delay", *_ENDS, *_MANNERS, "rate-limit")
-_TLS: Final = ("tls-broken", "tls-drop")
+_TLS: Final = ("tls-expired", "tls-wrong-name", "tls-untrusted", "tls-broken", "tls-drop")
 
 ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

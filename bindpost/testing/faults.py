@@ -36,6 +36,10 @@ class FaultDesk(Protocol):
         """Put a preset's rules into force. Raises `FaultRefusedError`."""
         ...
 
+    def authority(self) -> bytes:
+        """Give the authority, as PEM, that has signed the wrong certificates."""
+        ...
+
 
 class Injected:
     """Rules that a test has added; leaving a `with` block of it removes them."""
@@ -103,6 +107,11 @@ class TestsFaults:
             raise FaultRefusedError(str(error)) from None
         start = self._newest()
         return self._note(self._desk.use(name, narrowed), start)
+
+    @property
+    def authority(self) -> bytes:
+        """The authority, as PEM, of TLS faults: who trusts it finds nothing else wrong."""
+        return self._desk.authority()
 
     @property
     def log(self) -> tuple[Fired, ...]:

@@ -243,6 +243,10 @@ class OwnFaults:
 
         return tuple(self._ask(add))
 
+    def authority(self) -> bytes:
+        """Give the authority, as PEM, that has signed the wrong certificates."""
+        return self._ask(lambda desk: desk.certificates.authority)
+
     def _rule(self, ask: Callable[[Faults], Armed]) -> FaultRule:
         return self._ask(lambda desk: _rule_of(ask(desk), desk))
 

@@ -13,6 +13,7 @@ from bindpost.config.fault import Fault, Stage, problem_of, seconds_of
 from bindpost.errors import BindpostError, ConfigError
 
 from ..message.model import utc_now
+from .certificates import WRONG, WrongCertificates, can_be_made
 from .facts import Facts
 from .state import Armed, Firing, Origin
 
@@ -20,7 +21,7 @@ LOGGED: Final = 1000
 """Firings that are remembered, the newest."""
 MAX_RULES: Final = 1000
 """Rules at once."""
-RESERVED: Final = frozenset({"log", "presets", "reset"})
+RESERVED: Final = frozenset({"authority", "log", "presets", "reset"})
 """Names that stand for something else in the API's paths."""
 _GO_ON: Final = frozenset(
     {"delay", "slow", "split", "double", "garble", "swallow", "hide", "invent"}
@@ -39,7 +40,8 @@ class Faults:
     The rules of one app. Pure: nothing is done, and nobody is told, but by who asks.
 
     Belongs to one event loop. `is_on` says whether there are rules at all: who works without any
-    asks for nothing else. `clock` is monotonic, in seconds.
+    asks for nothing else. `certificates` are those of its rules for TLS. `clock` is monotonic, in
+    seconds.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Faults:
         self.is_on = False
         self._clock = clock
         self._rules: dict[str, Armed] = {}
+        self.certificates = WrongCertificates()
         self._made = 0
         self._fired = 0
         self._log: deque[Firing] = deque(maxlen=LOGGED)
@@ -183,6 +186,8 @@ class Faults:
     def _arm(self, fault: Fault, origin: Origin) -> Armed:
         if problem := problem_of(fault):
             raise ValueError(problem)
+        if fault.action in WRONG and not can_be_made():
+            raise ValueError(f"{fault.action} needs the package cryptography: bindpost[tls]")
         return Armed(fault, now=self._clock(), origin=origin)
 
     def _rule(self, name: str) -> Armed:

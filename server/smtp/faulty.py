@@ -20,6 +20,7 @@ from bindpost import events
 from bindpost.config.fault import Fault, Stage, seconds_of, summary_of
 
 from ..faults import Facts
+from ..faults.certificates import WRONG
 from ..message.model import Message, new_id
 from .damage import corrupted, pieces_of, reply_of, with_keywords
 from .grammar import MalformedAddressError, split_path, strip_keyword
@@ -193,6 +194,9 @@ class FaultyWire(SmtpWire):
             elif fault.action == "reply":
                 await self._send(reply_of(fault))
                 return True
+            elif fault.action in WRONG:
+                hostname = self._around.rules.hostname
+                self.tls_context = self._around.faults.certificates.context(fault.action, hostname)
             else:
                 if fault.action.startswith("tls-"):
                     await self._send(self.conversation.say("starttls_ready"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -13,11 +13,13 @@ from starlette.routing import Route
 from bindpost.config.fault import Fault
 
 from ..faults import Armed, Faults, UnknownFaultError
+from ..faults.certificates import can_be_made
 from ..faults.presets import Preset, use
 from . import fault_objects as objects
 from .requests import read_body, read_number, refuse
 from .responses import json_response
 
+PEM: Final = "application/x-pem-file"
 _T = TypeVar("_T")
 
 
@@ -37,6 +39,7 @@ class FaultRoutes:
             Route(own, self.clear, methods=["DELETE"]),
             Route(f"{own}/log", self.log),
             Route(f"{own}/reset", self.reset, methods=["POST"]),
+            Route(f"{own}/authority", self.authority),
             Route(f"{own}/presets", self.presets),
             Route(f"{own}/presets/{{name}}", self.use, methods=["POST"]),
             Route(f"{own}/{{name}}", self.rule),
@@ -95,6 +98,12 @@ class FaultRoutes:
         """Answer with what has fired."""
         found = self._faults.log(after=read_number(request, "after", 0))
         return json_response(objects.Log([objects.fired(one) for one in found]))
+
+    async def authority(self, _: Request) -> Response:
+        """Answer with the authority that has signed the wrong certificates, as PEM."""
+        if not can_be_made():
+            refuse("The server can't make certificates: install bindpost[tls].", 404)
+        return Response(self._faults.certificates.authority, media_type=PEM)
 
     async def presets(self, _: Request) -> Response:
         """Answer with every preset."""

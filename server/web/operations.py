@@ -24,6 +24,7 @@ from . import (
     event_objects,
     event_query,
     fault_objects,
+    faults,
     listener_objects,
     marking,
     native,
@@ -272,6 +273,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="What has fired, oldest first",
             parameters=(Parameter("after", "A number: only what fired behind it.", _Number),),
             answers={200: json_of(fault_objects.Log, "The newest thousand."), 400: _BAD_QUERY},
+        ),
+        f"GET {PREFIX}/faults/authority": Operation(
+            summary="The authority that has signed the wrong certificates, as PEM",
+            answers={
+                200: _file("The certificate; of this run only.", faults.PEM),
+                404: sentence("The server can't make certificates."),
+            },
         ),
         f"POST {PREFIX}/faults/reset": Operation(
             summary="Begin all counts and dice anew, and forget what has fired",

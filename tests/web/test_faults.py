@@ -95,6 +95,14 @@ async def test_what_fired_is_told_and_forgotten(http: httpx.AsyncClient, faults:
     assert (await http.get(f"{OWN}/given")).json()["fired"] == 0
 
 
+async def test_the_authority_is_told(http: httpx.AsyncClient, faults: Faults) -> None:
+    """It is that of the certificates of these faults."""
+    response = await http.get(f"{OWN}/authority")
+
+    assert response.headers["content-type"] == "application/x-pem-file"
+    assert response.content == faults.certificates.authority
+
+
 async def test_all_are_removed(http: httpx.AsyncClient, faults: Faults) -> None:
     """Those of the settings too."""
     assert (await http.delete(OWN)).json() == {"removed": 1}

@@ -377,6 +377,27 @@ async def test_tls_does_not_come_to_pass(start: Start, action: Action) -> None:
     assert (await peer.say("EHLO client")).startswith(b"250")
 
 
+@pytest.mark.parametrize(
+    ("action", "complaint"),
+    [
+        ("tls-expired", "certificate has expired"),
+        ("tls-wrong-name", "certificate is not valid for 'exchange'"),
+        ("tls-untrusted", "unable to get local issuer certificate"),
+    ],
+)
+async def test_a_certificate_is_wrong_in_one_thing(
+    start: Start, action: Action, complaint: str
+) -> None:
+    """A client that trusts the faults' authority complains of that, and of nothing else."""
+    bench = await start(fault("STARTTLS", action), tls=Tls(certificate="self-signed"))
+    peer = await bench.ehlo()
+    await peer.say("STARTTLS")
+    careful = ssl.create_default_context(cadata=bench.faults.certificates.authority.decode())
+
+    with pytest.raises(ssl.SSLCertVerificationError, match=complaint):
+        await peer.writer.start_tls(careful, server_hostname="exchange")
+
+
 def trusting() -> ssl.SSLContext:
     """Give a context that takes any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
