@@ -73,17 +73,17 @@ class Faults:
 
     def configure(self, faults: Iterable[Fault]) -> None:
         """Exchange the rules of the settings for these; the others stay. Raises `ConfigError`."""
+        others = {name: one for name, one in self._rules.items() if one.origin != "file"}
         made: dict[str, Armed] = {}
         for index, fault in enumerate(faults):
             key = f"fault[{index}]"
             named = fault if fault.name else msgspec.structs.replace(fault, name=f"file-{index}")
-            if named.name in made:
+            if named.name in made or named.name in others:
                 raise ConfigError(f"{key}.name", f"there are two faults of the name {named.name!r}")
             try:
                 made[named.name] = self._arm(named, "file")
             except ValueError as error:
                 raise ConfigError(key, str(error)) from error
-        others = {name: one for name, one in self._rules.items() if one.origin != "file"}
         self._rules = made | others
         self._changed()
 

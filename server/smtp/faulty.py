@@ -26,9 +26,11 @@ from .damage import corrupted, pieces_of, reply_of, with_keywords
 from .grammar import MalformedAddressError, split_path, strip_keyword
 from .reader import read_body
 from .reply import Reply
-from .wire import SmtpWire, Verb
+from .wire import UNCLEAN, SmtpWire, Verb
 
 CarryOut = Callable[[], Awaitable[Reply]]
+TOLD: Final = 100
+"""Faults that a message tells of, the newest."""
 A_DAY: Final = 86400.0
 """Seconds that a stalled session lasts at most."""
 _REFUSALS: Final = ("reply", "greylist", "rate-limit")
@@ -77,7 +79,7 @@ class FaultyWire(SmtpWire):
         struck = self._around.faults.decide(stage, facts, session=self._session_id)
         for fault in struck:
             told = summary_of(fault)
-            self._struck = (*self._struck, f"{fault.name}: {told}")
+            self._struck = (*self._struck, f"{fault.name}: {told}")[-TOLD:]
             self._recorder.add("-", f"fault {fault.name}: {told}")
             self._report(events.FAULT_FIRED, fault=fault.name, action=told)
         return struck
@@ -96,7 +98,9 @@ class FaultyWire(SmtpWire):
         return await super()._answer(verb, argument, stage)
 
     def _strike_command(self, stage: Stage, argument: str) -> tuple[Fault, ...]:
-        """Ask at a command; where it comes out of sequence, nothing strikes."""
+        """Ask at a command; where it is none, or out of sequence, nothing strikes."""
+        if UNCLEAN.search(argument):
+            return ()
         transaction = self.conversation.transaction
         if stage == "MAIL":
             if transaction is not None:

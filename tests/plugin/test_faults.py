@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,28 @@ def test_what_a_test_added_is_gone_when_the_next_begins(server: MailServer) -> N
     server.begin()
 
     assert rcpt(server, "a@b.test") == 250
+
+
+def test_a_bounce_goes_out_by_the_relay(tmp_path: Path) -> None:
+    """It is in the inbox, and at the server that the relay leads to."""
+    with in_process(chosen_settings(), folder=tmp_path) as outside:
+        relay = {"server": f"{outside.host}:{outside.port}"}
+        with in_process(chosen_settings(settings={"relay": relay}), folder=tmp_path) as server:
+            server.faults.add("after-acceptance", "bounce", code=550, text="No such user")
+            with smtplib.SMTP(server.host, server.port) as client:
+                client.sendmail("me@origin.test", ["you@gone.test"], "Subject: Hello")
+
+            arrived = outside.wait_for(to="me@origin.test", sender="")
+            kept = server.wait_for(to="me@origin.test", sender="")
+
+    assert arrived.content.subject == kept.subject == "Undeliverable mail"
+    report = arrived.email()
+    assert report.get_content_type() == "multipart/report"
+    status = list(report.iter_parts())[1].get_payload()
+    assert isinstance(status, list)
+    assert isinstance(status[1], Message)
+    assert status[1]["Final-Recipient"] == "rfc822; you@gone.test"
+    assert status[1]["Diagnostic-Code"] == "smtp; 550 No such user"
 
 
 def test_what_can_not_be_is_refused(server: MailServer) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from bindpost.config.fault import ALLOWED, Action, Fault, Stage, When, problem_of
+from bindpost.config.load import load
 from bindpost.errors import ConfigError
 from bindpost.server.faults import Facts, Faults, UnknownFaultError
+from bindpost.server.faults.presets import load_presets, use
 
 
 class Clock:
@@ -241,6 +244,66 @@ def test_what_can_not_be_is_refused(fault: Fault, problem: str) -> None:
         Faults().add(fault)
     with pytest.raises(ConfigError, match=problem):
         Faults([fault])
+
+
+PRESET = """
+title = "Ours"
+story = "It is like that here."
+
+[[fault]]
+stage = "RCPT"
+action = "drop"
+when.peer = "10.*"
+"""
+
+
+def test_a_folder_brings_presets_of_ones_own(tmp_path: Path) -> None:
+    """They stand beside bindpost's, and one of the same name takes the other's place."""
+    (tmp_path / "ours.toml").write_text(PRESET, "utf-8")
+    (tmp_path / "tarpit.toml").write_text(PRESET, "utf-8")
+
+    presets = load_presets(tmp_path)
+
+    assert {"ours", "greylisting"} <= presets.keys()
+    assert presets["tarpit"].title == "Ours"
+    (armed,) = use(Faults(), presets["ours"], When(recipient="*@one.test"))
+    assert armed.fault.name == "ours-1"
+    assert armed.fault.when == When(peer="10.*", recipient="*@one.test")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("title = 1", "bad.toml"),
+        (PRESET.replace('"drop"', '"lose"'), "bad.toml: the stage RCPT has no action lose"),
+        ("[[", "bad.toml"),
+    ],
+)
+def test_a_preset_that_can_not_be_is_told_by_its_file(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    """Whoever wrote it finds it."""
+    (tmp_path / "bad.toml").write_text(text, "utf-8")
+
+    with pytest.raises(ConfigError, match=reason):
+        load_presets(tmp_path)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        load_presets(tmp_path / "none")
+
+
+def test_a_fault_of_the_settings_is_checked_where_it_stands(tmp_path: Path) -> None:
+    """The error names the table and the line."""
+    file = tmp_path / "bindpost.toml"
+    file.write_text('[[fault]]\nstage = "RCPT"\naction = "lose"\n', "utf-8")
+
+    with pytest.raises(ConfigError, match=r"fault\[0\].*the stage RCPT has no action lose"):
+        load(file=file, environ={})
+
+    file.write_text(
+        '[[fault]]\nstage = "RCPT"\naction = "drop"\nwhen.recipient = "*@full.test"\n', "utf-8"
+    )
+    (fault,) = load(file=file, environ={}).settings.fault
+    assert fault.when.recipient == "*@full.test"
 
 
 def test_every_stage_has_an_action_that_is_allowed() -> None:

@@ -406,6 +406,16 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
+async def test_what_is_no_command_meets_with_no_fault(start: Start) -> None:
+    """Bytes that are no text, and RCPT without MAIL, are answered as ever, and nothing fires."""
+    bench = await start(fault("MAIL", "reply"), fault("RCPT", "drop"))
+    peer = await bench.ehlo()
+
+    assert (await peer.say(b"MAIL FROM:<\xff@b>")).startswith(b"5")
+    assert (await peer.say("RCPT TO:<c@d>")).startswith(b"503 ")
+    assert bench.faults.log() == []
+
+
 async def test_a_login_is_refused_by_its_name(start: Start) -> None:
     """Others get in; who is refused is not logged in."""
     bench = await start(fault("AUTH", "reply", code=535, when=When(login="ann")))
