@@ -72,7 +72,8 @@ class SessionFacts(msgspec.Struct, frozen=True):
     the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance. A message
     that came by no session, but was imported, has `via` = `import`; `derived` then names the parts
     of its envelope that were taken from its header. `faults` are the faults on purpose that struck
-    the session since the message before: `NAME: what was done`.
+    the session since the message before: `NAME: what was done`. A bounce that a fault made came by
+    no session either, and has `via` = `bounce`.
     """
 
     session_id: str
