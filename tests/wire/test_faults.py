@@ -176,11 +176,12 @@ async def test_a_stall_ends_by_its_own_time(start: Start) -> None:
 
 async def test_a_pause_is_longer_than_the_clients_time(start: Start) -> None:
     """While the server waits it isn't the client that is silent."""
-    limits = Limits(command_timeout=0.2)
-    bench = await start(fault("EHLO", "delay", seconds=0.6), limits=limits)
-    peer, command = await up_to(bench, "EHLO")
+    limits = Limits(command_timeout=0.5)
+    bench = await start(fault("EHLO", "delay", seconds=0.8), limits=limits)
+    peer = await bench.connected()
+    peer.send(b"EHLO client\r\nQUIT\r\n")  # at once, as its own time is short
 
-    assert (await peer.say(command)).startswith(b"250")
+    assert (await peer.rest()).endswith(b"221 2.0.0 Bye\r\n")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,8 @@ async def test_a_message_bounces_later(start: Start) -> None:
 async def test_an_idle_client_is_told_to_go(start: Start) -> None:
     """After its seconds of silence, and only then; the sooner rule strikes first."""
     bench = await start(
-        fault("idle", "reset", seconds=30.0), fault("idle", "reply", seconds=0.05, text="Too long")
+        fault("idle", "reset", seconds=30.0),
+        fault("idle", "reply", seconds=0.05, text="Too long", when=When(helo="client")),
     )
     peer = await bench.ehlo()
 
