@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from bindpost.config.fault import Fault
+from bindpost.config.model import WebAccess
 from bindpost.server.faults import Facts, Faults
 from bindpost.server.faults.presets import load_presets
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.web.access import Access
 from bindpost.server.web.app import Compatibility, create_app
 
 OWN = "/api/bindpost/v1/faults"
@@ -101,6 +105,24 @@ async def test_the_authority_is_told(http: httpx.AsyncClient, faults: Faults) ->
 
     assert response.headers["content-type"] == "application/x-pem-file"
     assert response.content == faults.certificates.authority
+
+
+@pytest.mark.parametrize("path", [OWN, f"{OWN}/presets/tarpit", "/faults/use", "/api/v2/jim"])
+async def test_who_may_not_write_adds_none(
+    store: MemoryStore, faults: Faults, http: httpx.AsyncClient, path: str, tmp_path: Path
+) -> None:
+    """Without the login that other writes want, and from another site's page."""
+    (tmp_path / "tokens").write_text("a-token-of-sixteen-letters\n", "utf-8")
+    access = Access.load(WebAccess(tokens="tokens"), folder=tmp_path)
+    app = create_app(store, ready=lambda: True, version="1", faults=faults, access=access)
+    transport = httpx.ASGITransport(app)
+    body = b"preset=tarpit" if path == "/faults/use" else msgspec.json.encode(RULE)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as closed:
+        assert (await closed.post(path, content=body)).status_code == 401
+    elsewhere = {"Origin": "https://evil.example"}
+    assert (await http.post(path, content=body, headers=elsewhere)).status_code == 403
+
+    assert [one.fault.name for one in faults.rules] == ["given"]
 
 
 async def test_all_are_removed(http: httpx.AsyncClient, faults: Faults) -> None:
