@@ -20,10 +20,6 @@ class FaultDesk(Protocol):
         """Put a fault into force. Raises `FaultRefusedError`."""
         ...
 
-    def get(self, name: str) -> FaultRule:
-        """Give a fault. Raises `FaultRefusedError`."""
-        ...
-
     def remove(self, name: str) -> None:
         """Let a fault be no more. Raises `FaultRefusedError`."""
         ...
@@ -72,7 +68,7 @@ class Injected:
         self.remove()
 
 
-class TestsFaults:
+class FaultsOfTest:
     """
     The faults of a test: `bindpost.faults`.
 

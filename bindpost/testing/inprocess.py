@@ -217,11 +217,7 @@ class OwnFaults:
 
     def add(self, fault: Fault) -> FaultRule:
         """Put a fault into force."""
-        return self._rule(lambda desk: desk.add(fault))
-
-    def get(self, name: str) -> FaultRule:
-        """Give a fault."""
-        return self._rule(lambda desk: desk.get(name))
+        return self._ask(lambda desk: _rule_of(desk.add(fault), desk))
 
     def remove(self, name: str) -> None:
         """Let a fault be no more."""
@@ -246,9 +242,6 @@ class OwnFaults:
     def authority(self) -> bytes:
         """Give the authority, as PEM, that has signed the wrong certificates."""
         return self._ask(lambda desk: desk.certificates.authority)
-
-    def _rule(self, ask: Callable[[Faults], Armed]) -> FaultRule:
-        return self._ask(lambda desk: _rule_of(ask(desk), desk))
 
     def _ask(self, ask: Callable[[Faults], T]) -> T:
         async def inside() -> T:

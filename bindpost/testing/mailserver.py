@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import BindpostError
 from ..objects import FullMessage, MessageSummary, Wanted
-from .faults import FaultDesk, TestsFaults
+from .faults import FaultDesk, FaultsOfTest
 from .happened import Events
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class MailServer:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
         self._start = 0
-        self.faults = TestsFaults(backing.faults)
+        self.faults = FaultsOfTest(backing.faults)
         """The faults on purpose that this test adds."""
 
     def __repr__(self) -> str:

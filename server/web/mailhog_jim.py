@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from ..faults import Faults
 from .requests import read_body, refuse, refuse_unknown
 from .responses import json_response
 
-_ROUNDS: tuple[Stage, ...] = ("HELO", "EHLO", "MAIL", "RCPT", "DATA", "end-of-data", "RSET")
+_ROUNDS: Final[tuple[Stage, ...]] = ("HELO", "EHLO", "MAIL", "RCPT", "DATA", "end-of-data", "RSET")
 """Where Jim may disconnect: at each command."""
 
 

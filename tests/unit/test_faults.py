@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from bindpost.config.fault import ALLOWED, Action, Fault, Stage, When, problem_of
+from bindpost.config.fault import (
+    ACTIONS,
+    ALLOWED,
+    STAGES,
+    Action,
+    Fault,
+    Stage,
+    When,
+    problem_of,
+)
 from bindpost.config.load import load
 from bindpost.errors import ConfigError
 from bindpost.server.faults import Facts, Faults, UnknownFaultError
@@ -304,6 +313,14 @@ def test_a_fault_of_the_settings_is_checked_where_it_stands(tmp_path: Path) -> N
     )
     (fault,) = load(file=file, environ={}).settings.fault
     assert fault.when.recipient == "*@full.test"
+
+
+def test_every_stage_and_action_has_its_words() -> None:
+    """The tables of the documentation leave none out, and each action has a stage."""
+    assert set(STAGES) == set(get_args(Stage)) == set(ALLOWED)
+    assert (
+        set(ACTIONS) == set(get_args(Action)) == {one for some in ALLOWED.values() for one in some}
+    )
 
 
 def test_every_stage_has_an_action_that_is_allowed() -> None:
