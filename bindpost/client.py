@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import msgspec
 
 from .errors import BindpostError, ServerUnreachableError
+from .fault_client import FaultClient
 from .objects import (
     Address,
     Addressee,
@@ -405,6 +406,11 @@ class Client:
         if status >= 400:
             raise ScenarioRefusedError(f"{self.url}: {body.decode('utf-8', 'replace')}")
         return self._read(body, Scenario, path)
+
+    @property
+    def faults(self) -> FaultClient:
+        """The faults on purpose of the server."""
+        return FaultClient(self)
 
     def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
         """Give the newest events, newest first; `limit` 0 means all."""

@@ -37,7 +37,8 @@ class Session(Object, frozen=True):
     What was known of the connection; `peer` is the real peer as `host:port`, None if unknown.
 
     Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
-    were taken from its header: `reverse_path`, `recipients`.
+    were taken from its header: `reverse_path`, `recipients`. `faults` are those on purpose that
+    struck the session since the message before; a bounce that one made has `via` = `bounce`.
     """
 
     session_id: str
@@ -53,6 +54,7 @@ class Session(Object, frozen=True):
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Fields(Object, frozen=True):

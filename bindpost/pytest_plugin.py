@@ -122,3 +122,4 @@ def _running(url: str, mailbox: str | None) -> Iterator[MailServer]:
     except BindpostError as error:
         pytest.fail(f"bindpost_server: {error}", pytrace=False)
     yield server
+    server.faults.clear()

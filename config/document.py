@@ -22,11 +22,16 @@ _PREAMBLE: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its header as files write it, empty for the top; what it is; its keys."""
+    """
+    A table: its header as files write it, empty for the top; what it is; its keys.
+
+    `optional` is one that means something by being there, or stands in such a one.
+    """
 
     header: str
     summary: str
     fields: tuple[Field, ...]
+    optional: bool
 
 
 def tables(kinds: Tables = SETTINGS) -> Iterator[Table]:
@@ -53,21 +58,21 @@ def toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _tables(kinds: Tables, header: str) -> Iterator[Table]:
+def _tables(kinds: Tables, header: str, *, optional: bool = False) -> Iterator[Table]:
     fields = tuple(fields_of(kinds).values())
     summary = inspect.getdoc(kinds[0]) or ""
-    yield Table(header, summary, tuple(f for f in fields if f.shape is Shape.VALUE))
+    yield Table(header, summary, tuple(f for f in fields if f.shape is Shape.VALUE), optional)
     around = header.strip("[]")
     for field in fields:
         name = f"{around}.{field.name}" if around else field.name
         match field.shape:
             case Shape.TABLE:
-                yield from _tables(field.tables, f"[{name}]")
+                yield from _tables(field.tables, f"[{name}]", optional=optional)
             case Shape.ARRAY:
-                yield from _tables(field.tables, f"[[{name}]]")
+                yield from _tables(field.tables, f"[[{name}]]", optional=True)
             case Shape.NAMED:
                 for kind in field.tables:
-                    yield from _tables((kind,), f"[{name}.NAME]")
+                    yield from _tables((kind,), f"[{name}.NAME]", optional=True)
 
 
 def _markdown(table: Table) -> str:
@@ -84,10 +89,9 @@ def _markdown(table: Table) -> str:
 
 def _sample(table: Table) -> str:
     # A plain table's header is left in force: it sets nothing, and its keys need it.
-    optional = "[[" in table.header or table.header.endswith(".NAME]")
     lines = [f"# {line}".rstrip() for line in table.summary.splitlines()]
     if table.header:
-        lines.append(f"#{table.header}" if optional else table.header)
+        lines.append(f"#{table.header}" if table.optional else table.header)
     for field in table.fields:
         lines += [f"# {field.help}", f"#{field.name} = {_example(field)}"]
     return "\n".join([*lines, ""])

@@ -14,6 +14,7 @@ import msgspec
 from bindpost.errors import ConfigError
 
 from .environment import FILE, LISTEN, VIA, assignments, from_text
+from .fault import problem_of
 from .fields import SETTINGS, Field, fields_of
 from .file import DEFAULT_NAME, parse, read
 from .lines import line_numbers
@@ -84,6 +85,7 @@ def load(
     check(draft.tree, draft.origin)
     settings = msgspec.convert(draft.tree, Settings)
     _check_vias(settings, draft)
+    _check_faults(settings, draft)
     return Loaded(settings, MappingProxyType(draft.origins), draft.folder)
 
 
@@ -223,6 +225,13 @@ def _check_vias(settings: Settings, draft: _Draft) -> None:
             scheme_of(via, settings.path)
         except ValueError as error:
             raise ConfigError(key, str(error), origin=draft.origin(key)) from None
+
+
+def _check_faults(settings: Settings, draft: _Draft) -> None:
+    for index, fault in enumerate(settings.fault):
+        if problem := problem_of(fault):
+            key = f"fault[{index}]"
+            raise ConfigError(key, problem, origin=draft.origin(f"{key}.stage"))
 
 
 def _flag(name: str) -> str:

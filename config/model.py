@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from .fault import Fault
+
 Personality = Annotated[
     str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
 ]
@@ -602,6 +604,10 @@ class Mailpit(_Table, frozen=True):
             description="Let DELETE /api/v1/messages without a readable body delete all, as theirs."
         ),
     ] = False
+    chaos: Annotated[
+        bool,
+        Meta(description="Let /api/v1/chaos set Mailpit's chaos, as its --enable-chaos does."),
+    ] = False
 
 
 class Settings(_Table, frozen=True):
@@ -665,5 +671,12 @@ class Settings(_Table, frozen=True):
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()
+    fault: Annotated[
+        tuple[Fault, ...], Meta(description="Faults on purpose, `[[fault]]`; none by default.")
+    ] = ()
+    fault_presets: Annotated[
+        FileName,
+        Meta(description="Folder of fault presets of one's own, *.toml; empty = only bindpost's."),
+    ] = ""
     lab: Lab = Lab()
     mailpit: Mailpit = Mailpit()

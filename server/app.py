@@ -20,6 +20,9 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .faults import Faults
+from .faults.bounces import Bounces
+from .faults.presets import load_presets
 from .indexer.indexing import indexing
 from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
@@ -63,6 +66,7 @@ class Bindpost:
         self.settings = settings
         self.ready = asyncio.Event()
         self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
+        self.faults = Faults(settings.fault)
         self.store: SharedStore
         self.events: EventStore | None = None
         self._event_counts: Counter[int] = Counter()
@@ -80,6 +84,8 @@ class Bindpost:
         )
         self._link_rules = Rules.load(settings.link_check, folder=folder)
         own = settings.lab.scenarios
+        presets = settings.fault_presets
+        self.presets = load_presets(folder / presets if presets else None)
         self._scenarios = load_folder(folder / own) if own else {}
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
@@ -103,15 +109,21 @@ class Bindpost:
             stack.push_async_callback(self.store.close)
             self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
+            bounces = Bounces(self.store, hostname=self._plan.resources.hostname)
+            stack.push_async_callback(bounces.close)
             self.listeners = Listeners(
                 self._plan,
                 store=self.store,
                 sessions=self.sessions,
+                faults=self.faults,
+                bounces=bounces,
                 protocol_log=self._start_protocol_log(stack),
             )
             self.relay = await self._optional.start_relay(
                 stack, self.store, data=self._data(), listeners=lambda: self.smtp
             )
+            if (relay := self.relay) is not None:
+                bounces.send = lambda row: relay.release(row, None)
             self.webhooks = await self._optional.start_webhooks(
                 stack, self.store, data=self._data()
             )
@@ -140,13 +152,15 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, TLS and users are read anew; `data`, `durability`, `web`,
+        Listeners, paths, rules, faults, TLS and users are read anew; `data`, `durability`, `web`,
         `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
-        `link_check`, `lab` and the protocol log stay as they are until a restart. Raises
-        `ConfigError`, changing nothing.
+        `link_check`, `lab`, `fault_presets` and the protocol log stay as they are until a restart.
+        Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
-            await self.listeners.reload(self._make_plan(settings, folder))
+            plan = self._make_plan(settings, folder)
+            self.faults.configure(settings.fault)
+            await self.listeners.reload(plan)
             _LOG.info(events.RELOADED, smtp=[str(address) for address in self.smtp])
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
@@ -209,6 +223,8 @@ class Bindpost:
             access=access,
             mailboxes=self.mailboxes,
             relay=self.relay,
+            faults=self.faults,
+            presets=self.presets,
             listeners=overview,
             scenarios=laboratory,
             run_rule=RunRule(
@@ -224,6 +240,7 @@ class Bindpost:
                 database=str(self._data()),
                 message_size=self.settings.limits.message_size,
                 delete_without_body=self.settings.mailpit.delete_without_body,
+                chaos=self.settings.mailpit.chaos,
             ),
             events=self.events,
             event_counts=self._event_counts,

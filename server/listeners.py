@@ -15,6 +15,8 @@ from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider, ListenerState, warnings_of
 from bindpost.proxy.registry import provider_of
 
+from .faults import Faults
+from .faults.bounces import Bounces
 from .listening import ListeningPost
 from .smtp.policy import LISTENING_MODES
 from .smtp.protocol_log import ProtocolLog
@@ -60,12 +62,16 @@ class Listeners:
         store: MessageStore,
         sessions: Sessions,
         protocol_log: ProtocolLog | None,
+        faults: Faults | None = None,
+        bounces: Bounces | None = None,
     ) -> None:
         self.lost = asyncio.Event()
         self.posts: list[ListeningPost] = []
         self._plan = plan
         self._store = store
         self._sessions = sessions
+        self._faults = faults
+        self._bounces = bounces
         self._protocol_log = protocol_log
         self._tasks: asyncio.TaskGroup | None = None
         self._tending: dict[ListeningPost, asyncio.Task[None]] = {}
@@ -156,6 +162,8 @@ class Listeners:
                 resources=plan.resources,
                 store=self._store,
                 sessions=self._sessions,
+                faults=self._faults,
+                bounces=self._bounces,
                 protocol_log=self._protocol_log,
             )
             for listener, provider in zip(plan.settings.listener, providers, strict=True)

@@ -15,12 +15,15 @@ from weakref import WeakSet
 from bindpost import events
 from bindpost.config import services
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.fault import summary_of
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.proxy.pause import Pause, pause_of
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 
+from .faults import Facts, Faults
+from .faults.bounces import Bounces
 from .message.model import utc_now
 from .smtp.protocol import SmtpProtocol
 from .smtp.protocol_log import ProtocolLog
@@ -58,6 +61,8 @@ class ListeningPost:
         resources: Resources,
         store: MessageStore,
         sessions: Sessions,
+        faults: Faults | None = None,
+        bounces: Bounces | None = None,
         protocol_log: ProtocolLog | None = None,
     ) -> None:
         self.settings = settings
@@ -77,6 +82,7 @@ class ListeningPost:
         self._binding = asyncio.Lock()
         self._told_capacity = False
         self._sessions = sessions
+        self._faults = faults or Faults()
         self._made: WeakSet[SmtpProtocol] = WeakSet()
         self._tls = resources.implicit_context(settings)
         self._make_session: Callable[[], SmtpProtocol] = session_factory(
@@ -85,6 +91,8 @@ class ListeningPost:
             via=provider.url,
             store=store,
             sessions=sessions,
+            faults=self._faults,
+            bounces=bounces,
             protocol_log=protocol_log,
         )
 
@@ -149,6 +157,7 @@ class ListeningPost:
 
     async def _bind(self) -> None:
         try:
+            self._fail_on_purpose()
             bound = await self.provider.create_server(
                 self._begin_session,
                 await services.find(self.settings.endpoint),
@@ -177,6 +186,24 @@ class ListeningPost:
         if bound.capacity == 1 and not self._told_capacity:
             self._told_capacity = True
             _LOG.warning(events.SINGLE_SESSION, **self._names)
+
+    def _fail_on_purpose(self) -> None:
+        """Raise `BindError` if a fault lets this bind fail."""
+        if not self._faults.is_on:
+            return
+        for fault in self._faults.decide("bind", Facts(listener=self.settings.endpoint)):
+            told = summary_of(fault)
+            _LOG.info(
+                events.FAULT_FIRED, fault=fault.name, action=told, listener=self.settings.endpoint
+            )
+            raise BindError(
+                fault.wsa_error,
+                endpoint=self.settings.endpoint,
+                path=self.provider.url,
+                hop="fault",
+                detail=f"it fails on purpose, by the fault {fault.name}",
+                hint=f"remove the fault: bindpost faults remove {fault.name}",
+            )
 
     async def bind_until_bound(self) -> None:
         """Bind again and again with growing pauses, until it works."""

@@ -264,12 +264,16 @@ def _lines(message: Message) -> Iterator[str]:
     yield f"client      {session.peer or 'unknown'}{greeting}"
     if session.via == "import":
         yield f"imported    {_derived(session.derived)}"
+    elif session.via == "bounce":
+        yield "bounce      made by the server, by a fault on purpose"
     else:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.login:
         yield f"login       {session.login}"
+    for fault in session.faults:
+        yield f"fault       {fault}"
     yield ""
     for field in message.content.headers:
         yield f"{field.name}: {field.text}"

@@ -1,6 +1,7 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
 from .catalogue import CATALOGUE, find_type
+from .faults import FAULT_FIRED
 from .ims import (
     AUTH_FAILED,
     BIND_FAILED,
@@ -96,6 +97,7 @@ __all__ = [
     "DISK_LOW",
     "DRAINING",
     "EVENTS_FOLDED",
+    "FAULT_FIRED",
     "IMS",
     "INDEXER_FAILED",
     "INDEX_IMPOSSIBLE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import ims, inbox, index, lab, ours, standin, web
+from . import faults, ims, inbox, index, lab, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
@@ -16,6 +16,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *web.EVENTS,
     *lab.EVENTS,
     *index.EVENTS,
+    *faults.EVENTS,
 )
 """All events, by source and number."""
 

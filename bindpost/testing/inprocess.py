@@ -8,7 +8,7 @@ import itertools
 import logging
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,14 +20,18 @@ import msgspec
 from structlog.typing import EventDict
 
 from ..client import WaitRefusedError
+from ..config.fault import Fault, When
 from ..config.model import Settings
 from ..events import EventType, Level
+from ..fault_client import FaultRefusedError, FaultRule, Fired
 from ..log import OURS, Ear, said
 from ..objects import Event, FullMessage, MessageSummary, Wanted
 from ..server.app import Bindpost
 from ..server.eventlog.record import EventRecord, Failure, RecordMaker
+from ..server.faults import Armed, Faults, UnknownFaultError
+from ..server.faults.presets import use
 from ..server.store.store import MessageRow, Query
-from ..server.web import native_objects
+from ..server.web import fault_objects, native_objects
 from ..server.web.criteria import Criteria
 from ..server.web.describing import describe, first_message
 from ..server.web.display import Display
@@ -104,6 +108,11 @@ class InProcess:
     def events(self) -> Heard:
         """Its events."""
         return self._events
+
+    @property
+    def faults(self) -> OwnFaults:
+        """What takes faults for it."""
+        return OwnFaults(self)
 
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now."""
@@ -197,6 +206,55 @@ class InProcess:
 
     async def _delete(self, after: int) -> None:
         await self._app.store.delete([row.id for row in await self._rows(after)])
+
+
+@final
+class OwnFaults:
+    """The faults of a server in this process; the `FaultDesk` of its tests."""
+
+    def __init__(self, server: InProcess) -> None:
+        self._server = server
+
+    def add(self, fault: Fault) -> FaultRule:
+        """Put a fault into force."""
+        return self._ask(lambda desk: _rule_of(desk.add(fault), desk))
+
+    def remove(self, name: str) -> None:
+        """Let a fault be no more."""
+        self._ask(lambda desk: desk.remove(name))
+
+    def log(self, *, after: int = 0) -> tuple[Fired, ...]:
+        """Give what has fired behind a number, oldest first."""
+        found = self._ask(lambda desk: desk.log(after=after))
+        return tuple(_object(fault_objects.fired(one), Fired) for one in found)
+
+    def use(self, preset: str, when: When) -> tuple[FaultRule, ...]:
+        """Put a preset's rules into force."""
+
+        def add(desk: Faults) -> list[FaultRule]:
+            known = self._server._app.presets
+            if preset not in known:
+                raise ValueError(f"there is no preset {preset!r}; there are {', '.join(known)}")
+            return [_rule_of(one, desk) for one in use(desk, known[preset], when)]
+
+        return tuple(self._ask(add))
+
+    def authority(self) -> bytes:
+        """Give the authority, as PEM, that has signed the wrong certificates."""
+        return self._ask(lambda desk: desk.certificates.authority)
+
+    def _ask(self, ask: Callable[[Faults], T]) -> T:
+        async def inside() -> T:
+            return ask(self._server._app.faults)
+
+        try:
+            return self._server._call(inside())
+        except (ValueError, UnknownFaultError) as error:
+            raise FaultRefusedError(str(error)) from None
+
+
+def _rule_of(armed: Armed, desk: Faults) -> FaultRule:
+    return _object(fault_objects.rule(armed, desk), FaultRule)
 
 
 class _Hearing(Ear):

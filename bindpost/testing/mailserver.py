@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import BindpostError
 from ..objects import FullMessage, MessageSummary, Wanted
+from .faults import FaultDesk, FaultsOfTest
 from .happened import Events
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Backing(Protocol):
         """Its events."""
         ...
 
+    @property
+    def faults(self) -> FaultDesk:
+        """What takes faults for it."""
+        ...
+
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now, as host and port."""
         ...
@@ -110,6 +116,8 @@ class MailServer:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
         self._start = 0
+        self.faults = FaultsOfTest(backing.faults)
+        """The faults on purpose that this test adds."""
 
     def __repr__(self) -> str:
         places = [f"{host}:{port}" for host, port in self._backing.addresses()]
@@ -186,7 +194,8 @@ class MailServer:
         self._backing.events.clear()
 
     def begin(self) -> None:
-        """Let what has been before be no longer seen; nothing is deleted."""
+        """Let what has been before be no longer seen, nor its faults strike; no mail is deleted."""
+        self.faults.clear()
         self._start = self._backing.cursor()
         self._backing.events.clear()
 

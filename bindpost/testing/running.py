@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..client import Client, MessageNotFoundError
 from ..config.endpoint import Endpoint
+from ..fault_client import FaultClient
 from ..objects import Event, EventFilter, FullMessage, MessageSummary, Wanted
 from .happened import Events, Which
 from .mailserver import MailServer
@@ -52,6 +53,11 @@ class Running:
     def events(self) -> Asked:
         """Its events."""
         return self._events
+
+    @property
+    def faults(self) -> FaultClient:
+        """What takes faults for it."""
+        return self._client.faults
 
     def addresses(self) -> list[tuple[str, int]]:
         """Give where it takes mail now; where that is any address, the host that answers for it."""

@@ -71,7 +71,9 @@ class SessionFacts(msgspec.Struct, frozen=True):
     endpoint that took the connection, `via` the bind path (credentials redacted). `proxy_tlvs` are
     the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance. A message
     that came by no session, but was imported, has `via` = `import`; `derived` then names the parts
-    of its envelope that were taken from its header.
+    of its envelope that were taken from its header. `faults` are the faults on purpose that struck
+    the session since the message before: `NAME: what was done`. A bounce that a fault made came by
+    no session either, and has `via` = `bounce`.
     """
 
     session_id: str
@@ -87,6 +89,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[EnvelopePart, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):

@@ -68,8 +68,8 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         if refusal := self._refusal():
             self._write(refusal)
             self._close()
-        elif self._looks_up:
-            self._run(self._greet_by_name())
+        elif self._looks_up or self._around.faults.is_on:
+            self._run(self._greet_late())
         else:
             self._greet()
 
@@ -78,10 +78,12 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._write(greeting)
         self._replied(greeting)
 
-    async def _greet_by_name(self) -> None:
+    async def _greet_late(self) -> None:
         await inside_a_task()
-        await self._look_up()
-        self._greet()
+        await self._at_accept()
+        if self._looks_up:
+            await self._look_up()
+        await self._say_greeting()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session; what was said since its last message is kept with it."""
@@ -98,6 +100,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def eof_received(self) -> bool | None:
         """Let a client that has closed its sending side still get its replies, but not by TLS."""
+        self._client_ended_sending()
         self._at_end = True
         if self.conversation.tls:
             for driver in (self._command, self._driver):
@@ -117,6 +120,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self.session.peer = self.transport.get_extra_info("peername") if self.transport else None
         reader = DrivenCommandReader(self._heard, loop=self.loop)
         reader.use(self._inbox)
+        reader.hungry = self._hold_or_let_go
         self._reader: Any = reader
         driver = Driver(SMTP._handle_client(self), self.loop, self._go_on)
         self._driver = self._handler_coroutine = reader.driver = driver
@@ -191,7 +195,9 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         return super()._is_met(need)
 
     def _take_plain(self) -> bool:
-        """Answer the next command in the lane, if it is a plain one."""
+        """Answer the next command in the lane, if it is a plain one and no fault may strike it."""
+        if self._around.faults.is_on:
+            return False
         inbox = self._inbox
         end = inbox.find(b"\n")
         if not 0 <= end < LINE_LIMIT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .driver import Need, parked
@@ -32,6 +33,8 @@ class Driven(_Stream):
     """
 
     driver: Driver | None = None
+    hungry: Callable[[], None] | None = None
+    """Called before code in a task waits for bytes: the client may be held up still."""
     _in_response = False
     _overlong = False
 
@@ -55,6 +58,8 @@ class Driven(_Stream):
         if driver is not None and driver.is_stepping and not driver.is_in_task:
             await parked(Need.INPUT)
         else:
+            if self.hungry is not None:
+                self.hungry()
             await super()._wait_for_data(func_name)
 
     def use(self, buffer: bytearray) -> None:

@@ -7,40 +7,43 @@ Together with `wire` this is the plain engine, the reference for a faster one.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 from aiosmtpd.smtp import AuthResult, LoginPassword, TLSSetupException
 
 from bindpost import events
+from bindpost.config.fault import Stage
 from bindpost.errors import StoreError, StoreFullError
 
 from ..logins import accepts
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
+from .faulty import FaultyWire
 from .reader import read_body
 from .reply import Reply
-from .wire import UNCLEAN, SmtpWire, Surroundings
+from .wire import UNCLEAN, Surroundings
 
 __all__ = ["SmtpProtocol", "Surroundings"]
 
 
-def _verb(name: str) -> Callable[..., Coroutine[None, None, None]]:
+def _verb(name: str, stage: Stage | None = None) -> Callable[..., Coroutine[None, None, None]]:
     """Make aiosmtpd's method for a verb that only the conversation has to answer."""
 
     async def smtp_verb(self: SmtpProtocol, arg: str | None) -> None:
-        await self._answer(getattr(self.conversation, name), arg)
+        await self._answer(getattr(self.conversation, name), arg, stage)
 
     return smtp_verb
 
 
-class SmtpProtocol(SmtpWire):
+class SmtpProtocol(FaultyWire):
     """One SMTP session on a transport of any kind."""
 
     _known: tuple[object, SessionFacts] | None = None
 
-    smtp_HELO = _verb("helo")
-    smtp_EHLO = _verb("ehlo")
-    smtp_MAIL = _verb("mail")
-    smtp_RCPT = _verb("rcpt")
-    smtp_RSET = _verb("rset")
+    smtp_HELO = _verb("helo", "HELO")
+    smtp_EHLO = _verb("ehlo", "EHLO")
+    smtp_MAIL = _verb("mail", "MAIL")
+    smtp_RCPT = _verb("rcpt", "RCPT")
+    smtp_RSET = _verb("rset", "RSET")
     smtp_NOOP = _verb("noop")
     smtp_HELP = _verb("help")
     smtp_VRFY = _verb("vrfy")
@@ -52,32 +55,31 @@ class SmtpProtocol(SmtpWire):
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Say goodbye and close."""
-        reply = await self._answer(self.conversation.quit, arg)
+        reply = await self._answer(self.conversation.quit, arg, "QUIT")
         if reply.is_positive:
             self._close()
 
     async def smtp_DATA(self, arg: str | None) -> None:
         """Take a message and keep it; the reply comes after it is durable."""
-        reply = await self._answer(self.conversation.data, arg)
-        if reply.code != 354:
+        reply = await self._answer(self.conversation.data, arg, "DATA")
+        if not reply.is_positive:
             return
         self._in_data = True
         self._made_progress()
-        body = await self._read_body(self._around.rules.size_limit)
+        limit, faults = self._around.rules.size_limit, self._around.faults
+        struck = self._strike("in-data") if faults.is_on else ()
+        body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
         self._in_data = False
         self._reset_timeout()
-        kept = await self._keep(self.conversation.end_transaction(), body)
+        struck = self._strike("end-of-data", raw=body) if faults.is_on else ()
+        envelope = self.conversation.end_transaction()
+        kept = await self._say_under(struck, partial(self._keep, envelope, body))
         if not kept.is_positive:
             self._around.sessions.activity.reject()
-        await self._send(kept)
 
     async def _read_body(self, limit: int) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
         return await read_body(self._reader, limit=limit, progress=self._made_progress)
-
-    def _made_progress(self) -> None:
-        """Give a client that sends a message its time again."""
-        self._reset_timeout(self._around.rules.limits.data_timeout)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
@@ -88,7 +90,7 @@ class SmtpProtocol(SmtpWire):
         self._recorder.add("-", f"{len(body)} octets of data")
         message = Message(new_id(), utc_now(), envelope, self._facts(), body)
         try:
-            await self._around.store.add(message, self._recorder.lines)
+            await self._add(message)
         except StoreFullError as error:
             needed = len(body) // 1024 + 1
             self._report(events.DISK_LOW, kilobytes=needed, error=str(error))
@@ -151,7 +153,7 @@ class SmtpProtocol(SmtpWire):
         """Start TLS; inside TLS, and where no key is installed, there is none to start."""
         if self.conversation.tls or not self.conversation.offers_tls:
             await self._send(self.conversation.say("starttls_unavailable"))
-        else:
+        elif not (self._around.faults.is_on and await self._refuse_tls()):
             await super().smtp_STARTTLS(arg or "")
             if self._original_transport is not None and not self.conversation.tls:
                 # asyncio does not tell of a connection that was closed here during the handshake.
@@ -209,6 +211,8 @@ class SmtpProtocol(SmtpWire):
         login = said.auth_data
         assert isinstance(login, LoginPassword)
         name = login.login.decode("utf-8", "replace")
+        if self._around.faults.is_on and (refusal := self._strike_login(name)) is not None:
+            return AuthResult(success=False, handled=False, message=refusal.text_lines[0])
         if await self._is_good(name, login):
             self.conversation.login = name
             reply = self.conversation.say("auth_ok", mechanism=mechanism)

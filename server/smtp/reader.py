@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 LINE_LIMIT: Final = 2048
@@ -67,7 +67,11 @@ def _shown(line: bytes) -> bytes:
 
 
 async def read_body(
-    reader: asyncio.StreamReader, *, limit: int, progress: Callable[[], None]
+    reader: asyncio.StreamReader,
+    *,
+    limit: int,
+    progress: Callable[[], None],
+    tap: Callable[[int], Awaitable[None]] | None = None,
 ) -> bytes | None:
     """
     Read a message up to CRLF.CRLF, dots unstuffed (RFC 5321, 4.5.2), all else as it came.
@@ -75,12 +79,15 @@ async def read_body(
     Only CRLF ends a line: a bare CR or LF is content, so no `LF.LF`, `LF.CRLF` or `CR.CR` ends the
     data (the smuggling of CVE-2023-51764). Lines may be of any length. Gives None when the message
     is larger than `limit` bytes; it is then read to its end, and forgotten. `progress` is called
-    for each 64 KiB. Raises `asyncio.IncompleteReadError` when the client goes away.
+    for each 64 KiB, `tap` with the octets so far: at the start, and after each line. Raises
+    `asyncio.IncompleteReadError` when the client goes away.
     """
     body = bytearray()
     size = unreported = 0
     at_line_start = True
     while True:
+        if tap is not None:
+            await tap(size)
         try:
             piece = await reader.readuntil(b"\r\n")
         except asyncio.LimitOverrunError as overrun:

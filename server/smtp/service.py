@@ -11,6 +11,8 @@ from typing import Self
 
 from bindpost.config.model import Listener, Settings
 
+from ..faults import Faults
+from ..faults.bounces import Bounces
 from ..logins import Users, read_users
 from ..mailboxes import Keys
 from ..store.store import MessageStore
@@ -86,16 +88,24 @@ def session_factory(
     via: str,
     store: MessageStore,
     sessions: Sessions,
+    faults: Faults | None = None,
+    bounces: Bounces | None = None,
     protocol_log: ProtocolLog | None = None,
     lookup: Lookup = reverse_name,
 ) -> Callable[[], SmtpProtocol]:
-    """Give the factory that makes a listener's sessions in the running loop, on either engine."""
+    """
+    Give the factory that makes a listener's sessions in the running loop, on either engine.
+
+    `faults` and `bounces` are those of the app; without them no fault strikes.
+    """
     surroundings = Surroundings(
         listener=listener.endpoint,
         via=via,
         rules=resources.rules_of(listener),
         store=store,
         sessions=sessions,
+        faults=faults or Faults(),
+        bounces=bounces or Bounces(store, hostname=resources.hostname),
         tls_context=resources.starttls_context(listener),
         users=resources.users,
         keys=resources.keys,

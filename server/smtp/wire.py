@@ -20,14 +20,17 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from aiosmtpd.smtp import Session as StockSession
 
 from bindpost import events
+from bindpost.config.fault import Stage
 from bindpost.errors import StoreError
 from bindpost.log import get_logger, is_heard
 from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..activity import Refusal
+from ..faults import Faults
+from ..faults.bounces import Bounces
 from ..logins import Users
 from ..mailboxes import Keys
-from ..message.model import new_id, utc_now
+from ..message.model import Message, new_id, utc_now
 from ..store.store import MessageStore
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
@@ -52,6 +55,8 @@ class Surroundings:
     rules: Rules
     store: MessageStore
     sessions: Sessions
+    faults: Faults
+    bounces: Bounces
     tls_context: ssl.SSLContext | None = None
     users: Users | None = None
     keys: Keys = field(default_factory=Keys)
@@ -248,9 +253,16 @@ class SmtpWire(SMTP):
             await self._send(refusal)
             self._close()
             return
+        await self._at_accept()
         if self._looks_up:
             await self._look_up()
         await super()._handle_client()
+
+    async def _at_accept(self) -> None:
+        """Let what strikes a connection strike."""
+
+    async def _say_greeting(self) -> None:
+        await self._send(self.conversation.greeting())
 
     def _refusal(self) -> Reply | None:
         """Give the reply that turns a client away, None when it is admitted."""
@@ -292,6 +304,10 @@ class SmtpWire(SMTP):
         self._close()
         raise asyncio.CancelledError
 
+    async def _add(self, message: Message) -> None:
+        """Keep a message; it is durable afterwards."""
+        await self._around.store.add(message, self._recorder.lines)
+
     # Talking
 
     def _heard(self, line: bytes) -> None:
@@ -316,6 +332,10 @@ class SmtpWire(SMTP):
             self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
 
     def _write(self, reply: Reply) -> None:
+        self._writer.write(self._noted(reply))
+
+    def _noted(self, reply: Reply) -> bytes:
+        """Take note of a reply, and give its bytes."""
         self._recorder.add_reply(reply)
         data = reply.encode()
         if self._log is not None:
@@ -323,7 +343,7 @@ class SmtpWire(SMTP):
         if reply.code >= 400:
             peer = self.conversation.peer_host
             self._around.sessions.activity.refuse(Refusal(reply.code, peer, reply.text_lines[0]))
-        self._writer.write(data)
+        return data
 
     async def _send(self, reply: Reply) -> None:
         """Write a reply in one piece; the command is then over, unless it goes on (3yz)."""
@@ -346,7 +366,7 @@ class SmtpWire(SMTP):
         text = status.decode("utf-8", "replace") if isinstance(status, bytes) else status
         occasion = occasion_of(text)
         if occasion == "greeting":
-            await self._send(self.conversation.greeting())
+            await self._say_greeting()
         elif occasion == "starttls_ready":  # the command goes on with the handshake
             self._write(self.conversation.say(occasion))
         elif occasion is not None:
@@ -354,12 +374,15 @@ class SmtpWire(SMTP):
         else:
             await self._send(Reply.parse(text))
 
-    async def _answer(self, verb: Verb, argument: str | None) -> Reply:
-        """Ask the conversation and send what it says; control characters never get there."""
-        text = argument or ""
-        reply = self.conversation.say("not_ascii") if UNCLEAN.search(text) else verb(text)
+    async def _answer(self, verb: Verb, argument: str | None, stage: Stage | None = None) -> Reply:
+        """Ask the conversation and send what it says; `stage` is where faults may strike."""
+        reply = self._asked(verb, argument or "")
         await self._send(reply)
         return reply
+
+    def _asked(self, verb: Verb, text: str) -> Reply:
+        """Ask the conversation; control characters never get there."""
+        return self.conversation.say("not_ascii") if UNCLEAN.search(text) else verb(text)
 
     def _report(self, event: events.EventType, **fields: object) -> None:
         if is_heard(_LOGGER, event):

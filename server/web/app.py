@@ -15,6 +15,8 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from ..activity import Activity
+from ..faults import Faults
+from ..faults.presets import Preset, load_presets
 from ..linkcheck.checker import LinkChecker
 from ..mailboxes import Mailboxes
 from ..store.events import EventStore
@@ -52,6 +54,8 @@ def create_app(
     access: Access | None = None,
     mailboxes: Mailboxes | None = None,
     relay: Releases | None = None,
+    faults: Faults | None = None,
+    presets: Mapping[str, Preset] | None = None,
     listeners: Listens | None = None,
     scenarios: RunsScenarios | None = None,
     run_rule: RunRule = NOBODY,
@@ -73,11 +77,12 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may. `mailboxes` are those of the settings.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
-    what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message; without
-    it that is refused. `index` knows how far the search index is. `compatibility` is for Mailpit's
-    API. `events` keeps the events, and `exports` are the forms in which they are handed out;
-    `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
+    taken. `faults` are those of SMTP, and `presets` what can be added to them, bindpost's own
+    unless given. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks`
+    knows what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message;
+    without it that is refused. `index` knows how far the search index is. `compatibility` is for
+    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
+    out; `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
     `origins` are those of web pages elsewhere that may use the APIs.
     `app.state.stopping` is an event that ends waiting requests when the server goes down.
     """
@@ -98,6 +103,8 @@ def create_app(
         listeners=listeners,
         scenarios=ScenarioDesk(scenarios, run_rule),
         webhooks=webhooks,
+        faults=faults or Faults(),
+        presets=load_presets() if presets is None else presets,
         index=index,
         events=events,
         event_counts=event_counts,

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from ..activity import Activity
+from ..faults import Faults
+from ..faults.presets import Preset
 from ..mailboxes import Mailboxes
 from ..store.events import EventStore
 from ..store.index_state import TellsIndex
@@ -21,13 +23,17 @@ from .checking import Checking, Checks
 from .display import Display
 from .event_log import EventLog, Export
 from .events_page import EventsPage
+from .faults import FaultRoutes
+from .faults_page import FaultsPage
 from .frame import Frames, Signature
 from .importing import Importing
 from .listening import Listening, Listens
 from .look import Look
 from .mailboxes import MailboxRoutes
 from .mailhog import MailHog
+from .mailhog_jim import MailHogJim
 from .mailpit import Mailpit
+from .mailpit_chaos import MailpitChaos
 from .mailpit_events import MailpitEvents
 from .mailpit_info import MailpitInfo
 from .mailpit_message import MailpitMessage
@@ -54,12 +60,13 @@ class Compatibility:
     What Mailpit's API wants to know: where the store is, how many bytes a sent message may have.
 
     `delete_without_body` lets a DELETE without a readable body delete everything, as Mailpit does.
-    An imported message may have as many bytes as a sent one.
+    An imported message may have as many bytes as a sent one. `chaos` lets Mailpit's chaos be set.
     """
 
     database: str = ""
     message_size: int = 64 * 1024 * 1024
     delete_without_body: bool = False
+    chaos: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,8 @@ class Families:
     listeners: Listens | None
     scenarios: ScenarioDesk
     webhooks: TellsWebhooks | None
+    faults: Faults
+    presets: Mapping[str, Preset]
     index: TellsIndex | None
     events: EventStore | None
     event_counts: Mapping[int, int]
@@ -163,6 +172,10 @@ class Families:
             *Importing(store, size_limit=self.compatibility.message_size).routes(),
             *Listening(self.listeners).routes(),
             *ScenarioRoutes(self.scenarios, stopping=self.stopping).routes(),
+            *MailpitChaos(self.faults, enabled=self.compatibility.chaos).routes(),
+            *MailHogJim(self.faults).routes(),
+            *FaultRoutes(self.faults, self.presets).routes(),
+            *FaultsPage(self.look, self.faults, self.presets).routes(),
             *WebhookRoutes(self.webhooks).routes(),
             *SearchIndexRoute(self.index).routes(),
             *EventLog(self.events, self.exports, stopping=self.stopping).routes(),
@@ -174,7 +187,14 @@ class Families:
     def _info(
         self, store: MessageStore, activity: Activity, relay: Releases | None, database: str
     ) -> MailpitInfo:
-        return MailpitInfo(store, activity, version=self.version, database=database, relay=relay)
+        return MailpitInfo(
+            store,
+            activity,
+            version=self.version,
+            database=database,
+            relay=relay,
+            chaos=self.compatibility.chaos,
+        )
 
     def _figures(self, store: MessageStore) -> Metrics:
         info = self._info(store, self.activity, self.relay, self.compatibility.database)

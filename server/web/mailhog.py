@@ -73,7 +73,6 @@ class MailHog:
         return [
             Route("/api/v2/messages", self.list_messages),
             Route("/api/v2/search", self.search),
-            Route("/api/v2/jim", self.jim, methods=["GET", "POST", "PUT", "DELETE"]),
             Route("/api/v2/outgoing-smtp", self.outgoing_smtp),
             WebSocketRoute("/api/v2/websocket", self.websocket),
             Route("/api/v1/events", self.events),
@@ -157,12 +156,6 @@ class MailHog:
         except ValueError as error:
             refuse(f"Nothing was released: {error}.")
         return Response()
-
-    async def jim(self, request: Request) -> Response:
-        """Answer as MailHog does without Jim, its chaos; it can't be invited here."""
-        if request.method == "POST":
-            refuse("bindpost has no Jim.", 501)
-        refuse_unknown()
 
     async def outgoing_smtp(self, _: Request) -> Response:
         """Answer with the servers that were saved for releases: none."""

@@ -1,4 +1,4 @@
-"""Mailpit's REST API: what it says of itself; its chaos, which is not there."""
+"""Mailpit's REST API: what it says of itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ..activity import Activity
 from ..store.store import MessageStore
 from . import mailpit_objects as objects
 from .releasing import Releases
-from .requests import refuse
 from .responses import json_response
 
 
@@ -27,20 +26,20 @@ class MailpitInfo:
         version: str,
         database: str,
         relay: Releases | None,
+        chaos: bool = False,
     ) -> None:
         self._store = store
         self._activity = activity
         self._version = version
         self._database = database
         self._relay = relay
+        self._chaos = chaos
 
     def routes(self) -> list[Route]:
         """Give the routes."""
         return [
             Route("/api/v1/info", self.info),
             Route("/api/v1/webui", self.webui),
-            Route("/api/v1/chaos", self.chaos),
-            Route("/api/v1/chaos", self.chaos, methods=["PUT"]),
         ]
 
     async def info(self, _: Request) -> Response:
@@ -81,11 +80,9 @@ class MailpitInfo:
                 preserve_message_ids=True,
                 recipient_allowlist=allowed,
             )
-        return json_response(objects.WebUI(label="", message_relay=relay))
-
-    async def chaos(self, _: Request) -> Response:
-        """Refuse, as Mailpit does when it runs without chaos."""
-        refuse("Chaos is not enabled")
+        return json_response(
+            objects.WebUI(label="", message_relay=relay, chaos_enabled=self._chaos)
+        )
 
 
 def _memory() -> int:

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from bindpost.config.fault import Fault
 from bindpost.events import SEVERITIES
 
-from ..message import derived
+from ..message import derived, regex
 from ..message.job import Job
 from ..store.index_state import IndexState
 from . import (
@@ -24,6 +25,8 @@ from . import (
     criteria,
     event_objects,
     event_query,
+    fault_objects,
+    faults,
     listener_objects,
     mailboxes,
     marking,
@@ -98,7 +101,7 @@ _Seconds = Annotated[
 _Flag = Literal["true", "false", "1", "0"]
 _Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
 _Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
-_Regex = Annotated[str, Meta(max_length=criteria.PATTERN_LIMIT)]
+_Regex = Annotated[str, Meta(max_length=regex.PATTERN_LIMIT)]
 _MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
 _Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
 _Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
@@ -140,6 +143,9 @@ _EVENTS: Final = (
 _EXPORTS: Final = ("application/x-ndjson", "application/xml", BYTES)
 _BAD_QUERY: Final = sentence("A parameter is wrong; the text says which.")
 _NO_MESSAGE: Final = sentence("There is no such message.")
+_NO_FAULT: Final = sentence("There is no fault of this name.")
+_BAD_FAULT: Final = sentence("The rule can't be: the text says why. Nothing has changed.")
+_FAULT: Final = Parameter("name", "The fault's name.", str, "path")
 _NO_SCENARIO: Final = sentence("There is no such scenario.")
 _NO_EVENTS: Final = sentence("No events are kept.")
 _TOO_LARGE: Final = sentence("The body is larger than 5 MiB.")
@@ -288,6 +294,75 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 400: sentence("A parameter is wrong, or the body is empty."),
                 413: sentence("The body is larger than limits.message_size."),
             },
+        ),
+        f"GET {PREFIX}/faults": Operation(
+            summary="Every fault in force",
+            answers={200: json_of(fault_objects.Rules, "The faults.")},
+        ),
+        f"POST {PREFIX}/faults": Operation(
+            summary="Put a fault into force",
+            body=Body((Fault,)),
+            answers={
+                201: json_of(fault_objects.Rule, "The fault."),
+                400: _BAD_FAULT,
+                413: _TOO_LARGE,
+            },
+        ),
+        f"DELETE {PREFIX}/faults": Operation(
+            summary="Remove all faults",
+            answers={200: json_of(fault_objects.Removed, "How many they were.")},
+        ),
+        f"GET {PREFIX}/faults/log": Operation(
+            summary="What has fired, oldest first",
+            parameters=(Parameter("after", "A number: only what fired behind it.", _Number),),
+            answers={200: json_of(fault_objects.Log, "The newest thousand."), 400: _BAD_QUERY},
+        ),
+        f"GET {PREFIX}/faults/authority": Operation(
+            summary="The authority that has signed the wrong certificates, as PEM",
+            answers={
+                200: _file("The certificate; of this run only.", faults.PEM),
+                404: sentence("The server can't make certificates."),
+            },
+        ),
+        f"POST {PREFIX}/faults/reset": Operation(
+            summary="Begin all counts and dice anew, and forget what has fired",
+            answers={204: Answer("It is done.")},
+        ),
+        f"GET {PREFIX}/faults/presets": Operation(
+            summary="Every preset, with its story and its rules",
+            answers={200: json_of(fault_objects.Presets, "The presets.")},
+        ),
+        f"POST {PREFIX}/faults/presets/{{name}}": Operation(
+            summary="Put a preset's rules into force",
+            parameters=(Parameter("name", "The preset's name.", str, "path"),),
+            body=Body((fault_objects.Use,), required=False),
+            answers={
+                201: json_of(fault_objects.Rules, "The faults that were added."),
+                400: _BAD_FAULT,
+                404: sentence("There is no such preset."),
+                413: _TOO_LARGE,
+            },
+        ),
+        f"GET {PREFIX}/faults/{{name}}": Operation(
+            summary="A fault in force",
+            parameters=(_FAULT,),
+            answers={200: json_of(fault_objects.Rule, "The fault."), 404: _NO_FAULT},
+        ),
+        f"PUT {PREFIX}/faults/{{name}}": Operation(
+            summary="Exchange a fault for another in its place",
+            parameters=(_FAULT,),
+            body=Body((Fault,)),
+            answers={
+                200: json_of(fault_objects.Rule, "The fault; its counts begin anew."),
+                400: _BAD_FAULT,
+                404: _NO_FAULT,
+                413: _TOO_LARGE,
+            },
+        ),
+        f"DELETE {PREFIX}/faults/{{name}}": Operation(
+            summary="Remove a fault",
+            parameters=(_FAULT,),
+            answers={204: Answer("It is gone."), 404: _NO_FAULT},
         ),
         f"GET {PREFIX}/webhooks": Operation(
             summary="Every webhook, and the newest of its deliveries",

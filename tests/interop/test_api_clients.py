@@ -55,7 +55,9 @@ def as_mailpit(serve: Serve, tmp_path: Path) -> Callable[..., Serving]:
 
     def start(*, relay: str = "") -> Serving:
         config = tmp_path / "compatible.toml"
-        config.write_text(f'[mailpit]\ndelete_without_body = true\n[relay]\nserver = "{relay}"\n')
+        config.write_text(
+            f'[mailpit]\ndelete_without_body = true\nchaos = true\n[relay]\nserver = "{relay}"\n'
+        )
         return serve("--config", str(config)).wait_ready()
 
     return start

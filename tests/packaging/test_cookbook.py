@@ -67,7 +67,8 @@ def command_path(tmp_path: Path) -> str:
 
 def test_every_recipe_is_run() -> None:
     """The pages show no file that none of the tests here runs."""
-    assert recipes("pytest.md").keys() == {"test_shop.py", "test_marked.py", "test_session.py"}
+    pytest_page = {"test_shop.py", "test_marked.py", "test_full_mailbox.py", "test_session.py"}
+    assert recipes("pytest.md").keys() == pytest_page
     assert recipes("cookbook.md").keys() == {
         *FRAMEWORKS,
         *("mail.ini", "order.php", "wait.sh", "order.test.js", "sendmail"),
@@ -78,7 +79,7 @@ def test_pytest(tmp_path: Path) -> None:
     """The examples of the plugin's page pass."""
     unpack("pytest.md", tmp_path)
 
-    assert "5 passed" in run(sys.executable, *PYTEST, "-W", "error", cwd=tmp_path)
+    assert "6 passed" in run(sys.executable, *PYTEST, "-W", "error", cwd=tmp_path)
 
 
 def test_php(serving: Serving, command_path: str, program: Program, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_our_numbers_are_never_reassigned() -> None:
         119: "reload-failed",
         130: "proxy-header-unexpected",
         131: "messages-received",
+        200: "fault-fired",
         140: "single-session",
         120: "relay-on",
         121: "relay-sent",

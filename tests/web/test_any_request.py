@@ -23,7 +23,7 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait|import|link-check)$"
+include-path-regex = "/(release|wait|import|link-check)$|/faults"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
@@ -32,9 +32,9 @@ include-method = "GET"
 checks.positive_data_acceptance.enabled = false
 """
 """
-Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an
-import are not none; no schema can. An empty id, which is none, makes another path of a POST behind
-it.
+Which addresses a release takes the relay says, what is a pattern RE2 does, that the bytes of an
+import are not none, and which action a fault may have where; no schema can. An empty id, which is
+none, makes another path of a POST behind it.
 """
 
 

@@ -75,6 +75,10 @@ ROUTES_ABOUT_THE_SERVER = {
     *(f"{API}/scenarios/{{name}}/{verb}" for verb in ("run", "stop", "report")),
     *("/events", "/events/{cursor}", "/path", "/metrics"),
     *(f"/path/{{name}}{verb}" for verb in ("", "/run", "/stop")),
+    *(f"/faults{verb}" for verb in ("", "/use", "/remove", "/reset")),
+    *(f"{API}/faults{rest}" for rest in ("", "/log", "/reset", "/authority", "/presets")),
+    *(f"{API}/faults/presets/{{name}}", f"{API}/faults/{{name}}"),
+    *("/api/v1/chaos", "/api/v2/jim"),
 }
 
 

@@ -185,14 +185,6 @@ async def test_an_unknown_id_is_not_found(
     assert "x-evil" not in response.headers
 
 
-@pytest.mark.parametrize(
-    ("method", "status"), [("GET", 404), ("PUT", 404), ("DELETE", 404), ("POST", 501)]
-)
-async def test_jim_is_not_there(http: httpx.AsyncClient, method: str, status: int) -> None:
-    """MailHog's chaos answers as one that is off, and can't be switched on."""
-    assert (await http.request(method, "/api/v2/jim")).status_code == status
-
-
 async def test_no_server_is_saved(http: httpx.AsyncClient) -> None:
     """There are no servers saved for releases."""
     assert (await http.get("/api/v2/outgoing-smtp")).json() == {}

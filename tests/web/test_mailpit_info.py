@@ -103,7 +103,7 @@ async def test_webui_has_exactly_mailpits_fields(store: MemoryStore, relay: Rela
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_there_is_no_chaos(http: httpx.AsyncClient, method: str) -> None:
+async def test_chaos_is_off_unless_it_is_enabled(http: httpx.AsyncClient, method: str) -> None:
     """Chaos answers as a Mailpit does that runs without it."""
     response = await http.request(method, "/api/v1/chaos", content=b"{}")
 

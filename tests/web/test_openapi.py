@@ -118,7 +118,7 @@ async def test_what_a_handler_reads_is_described(
     """The parameters of the document are those that the handler asks the query for."""
     method, path = key.split()
     path = path.replace("{id}", "latest").replace("{number}", "0").replace("{cursor}", "1")
-    path = path.replace("{name}", "q203116")
+    path = path.replace("{name}", "q203116")  # a scenario, and a preset of faults
     assert "{" not in path, f"give {path} a value here"
     described = {one.name for one in OPERATIONS[key].parameters if one.where == "query"}
 

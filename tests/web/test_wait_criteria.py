@@ -11,8 +11,9 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 
+from bindpost.server.message.regex import PATTERN_LIMIT
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web.criteria import CONDITION_LIMIT, PATTERN_LIMIT
+from bindpost.server.web.criteria import CONDITION_LIMIT
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 WAIT = "/api/bindpost/v1/wait"

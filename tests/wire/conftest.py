@@ -24,6 +24,7 @@ import pytest
 from bindpost.config.model import Listener, Settings, TlsMode
 from bindpost.events import EventType
 from bindpost.log import said
+from bindpost.server.faults import Faults
 from bindpost.server.message.model import Message, Transcript
 from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.protocol_log import ProtocolLog
@@ -250,8 +251,10 @@ class Bench:
         sessions: WatchedSessions,
         events: Events,
         protocol_log: ProtocolLog | None,
+        faults: Faults,
     ) -> None:
         self.store = store
+        self.faults = faults
         self.sessions = sessions
         self.events = events
         self.address: tuple[str, int] = server.sockets[0].getsockname()
@@ -404,12 +407,14 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             kept = store or MemoryStore()
             log = all_settings.protocol_log
             protocol_log = ProtocolLog(folder / log.directory, log.level) if log.directory else None
+            faults = Faults(all_settings.fault)
             factory = session_factory(
                 resources,
                 listener,
                 via="direct:",
                 store=kept,
                 sessions=sessions,
+                faults=faults,
                 protocol_log=protocol_log,
                 lookup=lookup,
             )
@@ -424,6 +429,7 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
                 sessions=sessions,
                 events=events,
                 protocol_log=protocol_log,
+                faults=faults,
             )
             stack.push_async_callback(kept.close)
             stack.push_async_callback(bench.close)

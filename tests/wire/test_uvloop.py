@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bindpost import events
+from bindpost.config.fault import Fault
 from bindpost.config.model import Limits, Tls
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ async def test_a_pipelined_session_of_a_half_closed_client(serve: Serve, pair: b
 
     assert replies.endswith(b"221 closing connection\r\n")
     assert await bench.kept() == [b"x" * 100_000 + b"\r\n"] * 3
+
+
+async def test_a_fault_resets_a_connection(serve: Serve) -> None:
+    """uvloop's sockets have no options; RST is sent all the same."""
+    bench = await serve(fault=(Fault(stage="EHLO", action="reset"),))
+    peer = await bench.greeted()
+    peer.send(b"EHLO client\r\n")
+
+    with pytest.raises(ConnectionResetError):
+        await peer.reader.read()
 
 
 async def test_smtplib_sends_inside_tls(serve: Serve, client_tls: ssl.SSLContext) -> None:

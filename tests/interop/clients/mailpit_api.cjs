@@ -146,8 +146,17 @@ async function telling(sent) {
   assert.deepEqual([info.Messages, info.Unread, info.Tags], [2, 2, { "a.b": 1 }]);
   const ui = await mailpit.getConfiguration();
   assert.deepEqual([ui.MessageRelay.Enabled, ui.MessageRelay.SMTPServer], [true, relay]);
-  await assert.rejects(mailpit.getChaosTriggers(), /400 .*Chaos is not enabled/);
-  await assert.rejects(mailpit.setChaosTriggers({}), /400 .*Chaos is not enabled/);
+  assert.equal(ui.ChaosEnabled, true);
+  const quiet = {
+    Sender: { ErrorCode: 451, Probability: 0 },
+    Recipient: { ErrorCode: 451, Probability: 0 },
+    Authentication: { ErrorCode: 535, Probability: 0 },
+  };
+  assert.deepEqual(await mailpit.getChaosTriggers(), quiet);
+  const Sender = { ErrorCode: 550, Probability: 7 };
+  assert.deepEqual(await mailpit.setChaosTriggers({ Sender }), { ...quiet, Sender });
+  assert.deepEqual((await mailpit.getChaosTriggers()).Sender, Sender);
+  assert.deepEqual(await mailpit.setChaosTriggers({}), quiet);
 }
 
 async function deleting(sent) {

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from pytest_mailpit import ChaosTrigger, ChaosTriggers  # type: ignore[import-not-found]
 
 SMTP = os.environ["SMTP"].rpartition(":")
 
@@ -71,12 +72,10 @@ def test_reading(mailpit: Any) -> None:
 
 
 def test_server(mailpit: Any) -> None:
-    """The server tells its version and clock, and that it has no chaos."""
+    """The server tells its version and clock."""
     assert mailpit.is_ready()
     assert mailpit.info().version.startswith("v")
     assert abs((mailpit.server_time() - datetime.now(UTC)).total_seconds()) < 5
-    with pytest.raises(Exception, match="Chaos is not enabled"):
-        mailpit.chaos()
 
 
 def test_checks(mailpit: Any) -> None:
@@ -93,6 +92,15 @@ def test_checks(mailpit: Any) -> None:
     assert round(check.supported + check.partial + check.unsupported) == 100
     assert "css-display-flex" in {warning.slug for warning in check.warnings}
     assert "Outlook" in check.platforms["windows"]
+
+
+def test_chaos(mailpit: Any) -> None:
+    """Triggers are set, told, and set back."""
+    quiet = ChaosTriggers()
+    assert mailpit.chaos() == quiet
+    wanted = ChaosTriggers(recipient=ChaosTrigger(550, 25))
+    assert mailpit.set_chaos(wanted) == mailpit.chaos() == wanted
+    assert mailpit.set_chaos(quiet) == quiet
 
 
 def test_inbox(mailpit_inbox: Any) -> None:

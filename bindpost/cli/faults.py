@@ -1,0 +1,155 @@
+"""`bindpost faults`: the faults on purpose of a running server."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+import msgspec
+
+from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
+from bindpost.fault_client import FaultRefusedError, FaultRule
+
+from .asking import client_of, on_server
+from .terminal import as_json_option, print_json, printable
+
+_WHEN: Final = frozenset(When.__struct_fields__)
+
+
+@click.group()
+def faults() -> None:
+    """Let a running server do wrong on purpose: refuse, stall, lose mail, fail to bind."""
+
+
+@faults.command("list")
+@as_json_option
+@on_server
+def list_(*, as_json: bool, server: str | None) -> None:
+    """Print the faults in force, in the order in which they are asked."""
+    rules = client_of(server).faults.list()
+    if as_json:
+        print_json(rules)
+        return
+    for rule in rules:
+        click.echo(printable(_row(rule)))
+
+
+@faults.command()
+@click.argument("stage", type=click.Choice(list(STAGES), case_sensitive=False))
+@click.argument("action", type=click.Choice(list(ACTIONS)))
+@click.argument("more", metavar="[KEY=VALUE]...", nargs=-1)
+@as_json_option
+@on_server
+def add(
+    *, stage: str, action: str, more: tuple[str, ...], as_json: bool, server: str | None
+) -> None:
+    """
+    Put a fault into force, and print it.
+
+    KEY=VALUE are the other keys of [[fault]] and of its `when`: code=552, recipient=*@full.test,
+    count=1, expires=60. docs/faults.md lists them all.
+    """
+    rule = client_of(server).faults.add(_fault(stage, action, more))
+    _print([rule], as_json=as_json)
+
+
+@faults.command()
+@click.argument("name")
+@click.argument("when", metavar="[KEY=VALUE]...", nargs=-1)
+@as_json_option
+@on_server
+def use(*, name: str, when: tuple[str, ...], as_json: bool, server: str | None) -> None:
+    """Put the faults of a preset into force; KEY=VALUE narrow them: recipient=*@one.test."""
+    try:
+        scope = msgspec.convert(_pairs(when), When, strict=False)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
+    _print(list(client_of(server).faults.use(name, scope)), as_json=as_json)
+
+
+@faults.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Remove all faults.")
+@on_server
+def remove(*, names: tuple[str, ...], everything: bool, server: str | None) -> None:
+    """Remove faults by their names, or all with --all."""
+    if bool(names) is everything:
+        raise click.UsageError("give names, or --all")
+    desk = client_of(server).faults
+    if everything:
+        click.echo(f"removed {desk.clear()}")
+        return
+    for name in names:
+        desk.remove(name)
+
+
+@faults.command()
+@as_json_option
+@on_server
+def log(*, as_json: bool, server: str | None) -> None:
+    """Print what has fired, oldest first."""
+    fired = client_of(server).faults.log()
+    if as_json:
+        print_json(fired)
+        return
+    for one in fired:
+        to = ", ".join(one.recipients)
+        when = one.time.astimezone().isoformat(sep=" ", timespec="seconds")
+        whom = f"{one.sender or '<>'} to {to}" if to else ""
+        row = f"{when}  {one.name}  {one.action} at {one.stage}  {one.peer or one.listener}  {whom}"
+        click.echo(printable(row.rstrip()))
+
+
+@faults.command()
+@on_server
+def reset(*, server: str | None) -> None:
+    """Begin all counts and dice anew, and forget what has fired."""
+    client_of(server).faults.reset()
+
+
+@faults.command()
+@as_json_option
+@on_server
+def presets(*, as_json: bool, server: str | None) -> None:
+    """Print the presets and their stories."""
+    known = client_of(server).faults.presets()
+    if as_json:
+        print_json(known)
+        return
+    for preset in known:
+        click.echo(printable(f"{preset.name}: {preset.title}"))
+        click.echo(click.wrap_text(printable(preset.story), 78, "  ", "  ") + "\n")
+
+
+def _fault(stage: str, action: str, more: tuple[str, ...]) -> Fault:
+    given = _pairs(more)
+    when = {name: given.pop(name) for name in _WHEN & given.keys()}
+    try:
+        return msgspec.convert(
+            {"stage": stage, "action": action, "when": when} | given, Fault, strict=False
+        )
+    except msgspec.ValidationError as error:
+        raise FaultRefusedError(f"{error}; {stage} has {', '.join(ALLOWED[stage])}") from None
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, Any]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"{text!r} is no KEY=VALUE")
+        pairs[name.replace("-", "_")] = value
+    return pairs
+
+
+def _print(rules: list[FaultRule], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rules)
+        return
+    for rule in rules:
+        click.echo(printable(_row(rule)))
+
+
+def _row(rule: FaultRule) -> str:
+    left = "" if rule.seconds_left is None else f"  {rule.seconds_left:.0f} s left"
+    return f"{rule.name}  {rule.summary}  met {rule.met}, fired {rule.fired}{left}"

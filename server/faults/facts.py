@@ -1,0 +1,26 @@
+"""Facts: what is known of a session when it is asked which fault strikes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """
+    A session at a stage.
+
+    `peer` is the client's address without its port. `recipients` are those of the envelope; at RCPT
+    only the one that is asked for. `raw` is the message once it has come. `idle` is for how many
+    seconds the client has said nothing.
+    """
+
+    listener: str
+    peer: str = ""
+    helo: str = ""
+    login: str = ""
+    tls: bool = False
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+    raw: bytes | None = None
+    idle: float = 0.0

@@ -1,0 +1,382 @@
+"""
+The actuator of faults on purpose: does to a session what the desk of faults has decided.
+
+It is the same for both engines, and asks nothing while there are no rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from bindpost import events
+from bindpost.config.fault import Fault, Stage, seconds_of, summary_of
+
+from ..faults import Facts
+from ..faults.certificates import WRONG
+from ..message.model import Message, new_id
+from .damage import corrupted, pieces_of, reply_of, with_keywords
+from .grammar import MalformedAddressError, split_path, strip_keyword
+from .reader import read_body
+from .reply import Reply
+from .wire import UNCLEAN, SmtpWire, Verb
+
+CarryOut = Callable[[], Awaitable[Reply]]
+TOLD: Final = 100
+"""Faults that a message tells of, the newest."""
+A_DAY: Final = 86400.0
+"""Seconds that a stalled session lasts at most."""
+_REFUSALS: Final = ("reply", "greylist", "rate-limit")
+_NO_TLS: Final = b"This is no TLS.\r\n"
+
+
+class FaultyWire(SmtpWire):
+    """The part of a session that strikes it with faults."""
+
+    _struck: tuple[str, ...] = ()
+    """The faults that have struck since the last message."""
+    _stalled: asyncio.Future[None] | None = None
+    _has_ended_sending = False
+    _idle_timer: asyncio.TimerHandle | None = None
+    _auth_faults: tuple[Fault, ...] = ()
+
+    # Asking
+
+    def _strike(
+        self,
+        stage: Stage,
+        *,
+        sender: str | None = None,
+        recipients: tuple[str, ...] = (),
+        login: str | None = None,
+        raw: bytes | None = None,
+        idle: float = 0.0,
+    ) -> tuple[Fault, ...]:
+        """Ask what strikes the session at a stage, and tell of it."""
+        talk = self.conversation
+        transaction = talk.transaction
+        if transaction is not None:
+            sender = transaction.reverse_path
+            recipients = recipients or tuple(one.address for one in transaction.recipients)
+        facts = Facts(
+            listener=self._around.listener,
+            peer=talk.peer_host or "",
+            helo=talk.helo_name or "",
+            login=login or talk.login or "",
+            tls=talk.tls,
+            sender=sender,
+            recipients=recipients,
+            raw=raw,
+            idle=idle,
+        )
+        struck = self._around.faults.decide(stage, facts, session=self._session_id)
+        for fault in struck:
+            told = summary_of(fault)
+            self._struck = (*self._struck, f"{fault.name}: {told}")[-TOLD:]
+            self._recorder.add("-", f"fault {fault.name}: {told}")
+            self._report(events.FAULT_FIRED, fault=fault.name, action=told)
+        return struck
+
+    # Commands
+
+    async def _answer(self, verb: Verb, argument: str | None, stage: Stage | None = None) -> Reply:
+        if stage is not None and self._around.faults.is_on:
+            text = argument or ""
+            if struck := self._strike_command(stage, text):
+
+                async def carry_out() -> Reply:
+                    return self._asked(verb, text)
+
+                return await self._perform(struck, carry_out)
+        return await super()._answer(verb, argument, stage)
+
+    def _strike_command(self, stage: Stage, argument: str) -> tuple[Fault, ...]:
+        """Ask at a command; where it is none, or out of sequence, nothing strikes."""
+        if UNCLEAN.search(argument):
+            return ()
+        transaction = self.conversation.transaction
+        if stage == "MAIL":
+            if transaction is not None:
+                return ()
+            return self._strike(stage, sender=self._path("FROM:", argument))
+        if stage == "RCPT":
+            if transaction is None:
+                return ()
+            return self._strike(stage, recipients=(self._path("TO:", argument) or "",))
+        if stage == "DATA" and (transaction is None or not transaction.recipients):
+            return ()
+        return self._strike(stage)
+
+    def _path(self, keyword: str, argument: str) -> str | None:
+        lenient = self._around.rules.policy.ims.accept_malformed821_adrs
+        with contextlib.suppress(MalformedAddressError):
+            return split_path(strip_keyword(keyword, argument) or "", lenient=lenient)[0]
+        return None
+
+    async def _perform(self, struck: tuple[Fault, ...], carry_out: CarryOut) -> Reply:
+        """
+        Do to a command what was decided; gives the reply that was sent, or was to be.
+
+        Raises `CancelledError` where the session ends.
+        """
+        spoken = manner = None
+        for fault in struck:
+            if fault.action == "delay":
+                await self._pause(seconds_of(fault))
+            elif fault.action in _REFUSALS:
+                spoken = fault
+            elif fault.action in ("slow", "split", "double", "garble", "swallow"):
+                manner = fault
+            elif fault.action not in ("hide", "invent"):
+                await self._end_by(fault)
+        reply = reply_of(spoken) if spoken is not None else None
+        if reply is None or reply.is_positive:
+            done = await carry_out()
+            reply = reply if reply is not None and done.is_positive else done
+        reply = with_keywords(reply, struck)
+        await self._send_so(reply, manner)
+        if spoken is not None and reply.code == 421:
+            self._close()
+            raise asyncio.CancelledError
+        return reply
+
+    async def _say_under(self, struck: tuple[Fault, ...], carry_out: CarryOut) -> Reply:
+        """Carry a command out and send its reply, under faults if there are any."""
+        if struck:
+            return await self._perform(struck, carry_out)
+        reply = await carry_out()
+        await self._send(reply)
+        return reply
+
+    async def _send_so(self, reply: Reply, manner: Fault | None) -> None:
+        """Send a reply in the manner of a fault."""
+        if manner is None:
+            await self._send(reply)
+            return
+        if manner.action != "swallow":
+            for piece, pause in pieces_of(self._noted(reply), manner):
+                self._writer.write(piece)
+                await self._writer.drain()
+                if pause:
+                    await self._pause(pause)
+        self._replied(reply)
+
+    # Logins
+
+    def _strike_login(self, name: str) -> Reply | None:
+        """Ask when name and password have come; gives the refusal, if there is one."""
+        self._auth_faults = self._strike("AUTH", login=name)
+        replies = (reply_of(one) for one in self._auth_faults if one.action in _REFUSALS)
+        return next((reply for reply in replies if not reply.is_positive), None)
+
+    async def push(self, status: str | bytes | None) -> None:
+        """Say what aiosmtpd has to say; its answer to a login, as faults have it."""
+        struck, self._auth_faults = self._auth_faults, ()
+        if not struck or not isinstance(status, str):
+            await super().push(status)
+            return
+
+        async def carry_out() -> Reply:
+            return Reply.parse(status)
+
+        await self._perform(struck, carry_out)
+
+    # TLS
+
+    async def _refuse_tls(self) -> bool:
+        """Strike STARTTLS; says whether it was answered, so that no handshake follows."""
+        for fault in self._strike("STARTTLS"):
+            if fault.action == "delay":
+                await self._pause(seconds_of(fault))
+            elif fault.action == "reply":
+                await self._send(reply_of(fault))
+                return True
+            elif fault.action in WRONG:
+                hostname = self._around.rules.hostname
+                self.tls_context = self._around.faults.certificates.context(fault.action, hostname)
+            else:
+                if fault.action.startswith("tls-"):
+                    await self._send(self.conversation.say("starttls_ready"))
+                if fault.action == "tls-broken":
+                    await self._reader.read(1)  # of the ClientHello
+                    self._writer.write(_NO_TLS)
+                await self._end_by(fault)
+        return False
+
+    # Connection
+
+    async def _at_accept(self) -> None:
+        if not self._around.faults.is_on:
+            return
+        for fault in self._strike("accept"):
+            if fault.action == "delay":
+                await self._pause(seconds_of(fault))
+            elif fault.action in _REFUSALS:
+                await self._send(reply_of(fault))
+                self._close()
+                raise asyncio.CancelledError
+            else:
+                await self._end_by(fault)
+
+    async def _say_greeting(self) -> None:
+        struck = self._strike("banner") if self._around.faults.is_on else ()
+        if not struck:
+            await super()._say_greeting()
+            return
+
+        async def carry_out() -> Reply:
+            return self.conversation.greeting()
+
+        reply = await self._perform(struck, carry_out)
+        if not reply.is_positive:
+            self._close()
+            raise asyncio.CancelledError
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait; it isn't the client that is silent meanwhile."""
+        self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
+        await asyncio.sleep(seconds)
+        self._reset_timeout()
+
+    async def _end_by(self, fault: Fault) -> None:
+        """End the session as a fault has it. Raises `CancelledError`."""
+        await self._writer.drain()
+        if fault.action == "reset":
+            self._reset_connection()
+        elif fault.action in ("stall", "half-close"):
+            transport: Any = self._original_transport or self.transport
+            if fault.action == "half-close" and transport.can_write_eof():
+                transport.write_eof()
+            await self._wait_for_client(seconds_of(fault) or A_DAY)
+        self._close()
+        raise asyncio.CancelledError
+
+    async def _wait_for_client(self, seconds: float) -> None:
+        """Return when the client has ended its side, or after some time."""
+        self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
+        if not self._has_ended_sending:
+            self._stalled = self.loop.create_future()
+            await asyncio.wait({self._stalled}, timeout=seconds)
+
+    def eof_received(self) -> bool | None:
+        """Take note that the client has ended its side."""
+        self._client_ended_sending()
+        return super().eof_received()
+
+    def _client_ended_sending(self) -> None:
+        self._has_ended_sending = True
+        if self._stalled is not None and not self._stalled.done():
+            self._stalled.set_result(None)
+
+    def _reset_connection(self) -> None:
+        """Close with RST: without lingering, what is not sent yet is thrown away."""
+        connection = self.transport.get_extra_info("socket") if self.transport else None
+        if connection is not None:
+            # A descriptor of our own: uvloop's sockets have no options.
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(fileno=os.dup(connection.fileno())) as own,
+            ):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.cut()
+
+    # Silence
+
+    def _end_command(self) -> None:
+        super()._end_command()
+        if self._around.faults.is_on:
+            self._wait_idly(0.0)
+
+    def _wait_idly(self, since: float) -> None:
+        """Look again when the client has been silent long enough for the next rule."""
+        self._forget_idle_timer()
+        following = self._around.faults.next_idle(since)
+        if following is not None and not self._writer.is_closing():
+            self._idle_timer = self.loop.call_later(following - since, self._idle, following)
+
+    def _idle(self, seconds: float) -> None:
+        for fault in self._strike("idle", idle=seconds):
+            if fault.action == "reset":
+                self._reset_connection()
+            else:
+                if fault.action == "reply":
+                    self._write(reply_of(fault))
+                self._close()
+            return
+        self._wait_idly(seconds)
+
+    def _forget_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _note(self, line: bytes) -> None:
+        super()._note(line)
+        self._forget_idle_timer()
+
+    def _ended(self) -> None:
+        self._forget_idle_timer()
+        super()._ended()
+
+    # Messages
+
+    async def _read_under(self, struck: tuple[Fault, ...], limit: int) -> bytes | None:
+        """Read a message as faults have it."""
+        waiting = list(struck)
+        seen = 0
+
+        async def tap(size: int) -> None:
+            nonlocal seen
+            for fault in tuple(waiting):
+                if fault.action == "slow":
+                    await self._pause((size - seen) / (fault.bytes or 1) * seconds_of(fault))
+                elif size >= fault.bytes:
+                    waiting.remove(fault)
+                    if fault.action != "delay":
+                        await self._end_by(fault)
+                    await self._pause(seconds_of(fault))
+            seen = size
+
+        return await read_body(self._reader, limit=limit, progress=self._made_progress, tap=tap)
+
+    def _made_progress(self) -> None:
+        """Give a client that sends a message its time again."""
+        self._reset_timeout(self._around.rules.limits.data_timeout)
+
+    async def _add(self, message: Message) -> None:
+        """Keep a message, or do with it what a fault has become of it."""
+        if not (self._around.faults.is_on or self._struck):
+            await super()._add(message)
+            return
+        envelope = message.envelope
+        struck = self._strike(
+            "after-acceptance",
+            sender=envelope.reverse_path,
+            recipients=tuple(one.address for one in envelope.recipients),
+            raw=message.raw,
+        )
+        facts = msgspec.structs.replace(message.session, faults=self._struck)
+        self._struck = ()
+        message = msgspec.structs.replace(message, session=facts)
+        copies = 1
+        for fault in struck:
+            if fault.action == "lose":
+                return
+            if fault.action == "corrupt":
+                raw = corrupted(message.raw, fault.seed)
+                message = msgspec.structs.replace(message, raw=raw)
+            elif fault.action == "duplicate":
+                copies += 1
+        await super()._add(message)
+        for _ in range(1, copies):
+            await super()._add(msgspec.structs.replace(message, id=new_id()))
+        for fault in struck:
+            if fault.action == "bounce":
+                self._around.bounces.plan(message, fault)

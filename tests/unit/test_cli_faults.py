@@ -1,0 +1,94 @@
+"""`bindpost faults`, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bindpost.cli import main
+from bindpost.config.endpoint import Endpoint
+from bindpost.server.faults import Facts, Faults
+from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.store import Retention
+from bindpost.server.web.app import create_app
+from bindpost.server.web.server import WebServer
+
+Run = Callable[..., Coroutine[None, None, Result]]
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """Give the faults of the server."""
+    return Faults()
+
+
+@pytest.fixture
+async def run(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Run]:
+    """Give a function that runs `bindpost faults` beside a server, whose settings name it."""
+    store = MemoryStore(retention=Retention())
+    app = create_app(store, ready=lambda: True, version="1", faults=faults)
+    server = WebServer(app, Endpoint("127.0.0.1", 0))
+    await server.start()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BINDPOST_WEB", str(server.address))
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, main, ["faults", *arguments])
+
+    yield run
+    await server.stop()
+    await store.close()
+
+
+async def test_a_fault_is_added_listed_and_removed(run: Run, faults: Faults) -> None:
+    """Keys of the rule and of its condition stand side by side."""
+    added = await run("add", "rcpt", "reply", "code=552", "recipient=*@full.test", "name=full")
+    assert added.output == "full  reply 552 at RCPT  met 0, fired 0\n"
+    assert faults.get("full").fault.when.recipient == "*@full.test"
+    assert json.loads((await run("list", "--json")).output)[0]["rule"]["code"] == 552
+
+    assert (await run("remove", "full")).exit_code == 0
+    assert (await run("list")).output == ""
+
+
+async def test_a_preset_is_used_and_what_fired_is_told(run: Run, faults: Faults) -> None:
+    """Then all is removed."""
+    assert "tarpit: A tarpit" in (await run("presets")).output
+    used = await run("use", "full-mailbox", "recipient=*@full.test")
+    assert used.output.startswith("full-mailbox-1  reply 552 at RCPT")
+    facts = Facts(listener="x", peer="10.0.0.1", sender="a@b", recipients=("c@full.test",))
+    faults.decide("RCPT", facts)
+
+    assert (await run("log")).output.endswith(
+        "  full-mailbox-1  reply at RCPT  10.0.0.1  a@b to c@full.test\n"
+    )
+    assert (await run("reset")).exit_code == 0
+    assert (await run("log")).output == ""
+    assert (await run("remove", "--all")).output == "removed 1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "status"),
+    [
+        (("add", "RCPT", "lose"), "the stage RCPT has no action lose", 1),
+        (("add", "RCPT", "reply", "cod=1"), "unknown field `cod`", 1),
+        (("add", "RCPT", "reply", "code"), "'code' is no KEY=VALUE", 2),
+        (("remove",), "give names, or --all", 2),
+        (("remove", "nothing"), "no fault of the name 'nothing'", 1),
+        (("use", "nothing"), "no preset 'nothing'", 1),
+    ],
+)
+async def test_what_can_not_be_is_refused(
+    run: Run, arguments: tuple[str, ...], text: str, status: int
+) -> None:
+    """With a sentence and an exit status."""
+    result = await run(*arguments)
+
+    assert (result.exit_code, text in result.output) == (status, True), result.output

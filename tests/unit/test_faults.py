@@ -1,0 +1,331 @@
+"""Which fault strikes: conditions, counts, chance, time and scope, without any I/O."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from bindpost.config.fault import (
+    ACTIONS,
+    ALLOWED,
+    STAGES,
+    Action,
+    Fault,
+    Stage,
+    When,
+    problem_of,
+)
+from bindpost.config.load import load
+from bindpost.errors import ConfigError
+from bindpost.server.faults import Facts, Faults, UnknownFaultError
+from bindpost.server.faults.presets import load_presets, use
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that stands still."""
+    return Clock()
+
+
+def rule(action: Action = "reply", stage: Stage = "RCPT", **more: Any) -> Fault:
+    """Make a rule."""
+    return Fault(stage=stage, action=action, **more)
+
+
+def facts(**more: Any) -> Facts:
+    """Make the facts of a RCPT."""
+    known = {
+        "listener": "127.0.0.1:25",
+        "peer": "10.0.0.1",
+        "sender": "a@b",
+        "recipients": ("c@d",),
+    }
+    return Facts(**(known | more))
+
+
+def strikes(faults: Faults, times: int, **more: Any) -> list[bool]:
+    """Tell at which of so many RCPTs a fault strikes."""
+    return [bool(faults.decide("RCPT", facts(**more))) for _ in range(times)]
+
+
+def test_without_rules_nothing_is_asked() -> None:
+    """The one attribute that an engine looks at says so."""
+    faults = Faults()
+
+    assert not faults.is_on
+    faults.add(rule(name="one"))
+    assert faults.is_on
+    faults.remove("one")
+    assert not faults.is_on
+
+
+@pytest.mark.parametrize(
+    ("when", "met", "unmet"),
+    [
+        ({"sender": "A@B"}, {"sender": "a@b"}, {"sender": "a@bb"}),
+        ({"sender": "<>"}, {"sender": ""}, {"sender": None}),
+        ({"recipient": "*@example.org"}, {"recipients": ("x@EXAMPLE.org",)}, {}),
+        ({"recipient": "/^(a|b)@/"}, {"recipients": ("z@x", "b@x")}, {"recipients": ("zb@x",)}),
+        ({"helo": "mx?.test"}, {"helo": "mx1.test"}, {"helo": "mx10.test"}),
+        ({"peer": "10.0.0.*"}, {"peer": "10.0.0.9"}, {"peer": "10.0.1.9"}),
+        ({"login": "ann"}, {"login": "Ann"}, {"login": "anna"}),
+        ({"listener": "*:25"}, {}, {"listener": "127.0.0.1:2525"}),
+        ({"tls": "yes"}, {"tls": True}, {"tls": False}),
+        ({"tls": "no"}, {"tls": False}, {"tls": True}),
+        ({"recipient": "c@d", "sender": "a@b"}, {}, {"sender": "b@a"}),
+    ],
+)
+def test_a_condition_is_met_by_what_it_names(
+    when: dict[str, str], met: dict[str, Any], unmet: dict[str, Any]
+) -> None:
+    """Whole, without case; as a pattern with * and ?; between slashes by RE2; all must hold."""
+    faults = Faults([rule(when=When(**when))])  # type: ignore[arg-type]  # tls is a word
+
+    assert faults.decide("RCPT", facts(**met))
+    assert not faults.decide("RCPT", facts(**unmet))
+
+
+MAIL = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Team: Blue\r\nX-Team: Red\r\n\r\nbody\r\n"
+
+
+@pytest.mark.parametrize(
+    ("when", "is_met"),
+    [
+        ({"subject": "Grüße"}, True),
+        ({"subject": "body"}, False),
+        ({"header": "x-team: red"}, True),
+        ({"header": "X-Team: /^B/"}, True),
+        ({"header": "X-Team: gr*"}, False),
+        ({"larger_than": len(MAIL) - 1}, True),
+        ({"larger_than": len(MAIL)}, False),
+        ({"smaller_than": len(MAIL) + 1}, True),
+        ({"smaller_than": len(MAIL)}, False),
+    ],
+)
+def test_a_condition_looks_into_the_message(when: dict[str, Any], is_met: bool) -> None:
+    """Subject and header are compared decoded; a size is more or less than, never equal."""
+    faults = Faults([rule(stage="end-of-data", when=When(**when))])
+
+    assert bool(faults.decide("end-of-data", facts(raw=MAIL))) is is_met
+
+
+def test_another_stage_is_left_alone() -> None:
+    """A rule strikes at its own stage only."""
+    assert not Faults([rule(stage="MAIL")]).decide("RCPT", facts())
+
+
+def test_nth_every_and_count() -> None:
+    """The nth time only, each nth time, and no more often than `count`."""
+    assert strikes(Faults([rule(nth=2)]), 4) == [False, True, False, False]
+    assert strikes(Faults([rule(every=2)]), 4) == [False, True, False, True]
+    assert strikes(Faults([rule(count=2)]), 4) == [True, True, False, False]
+    assert strikes(Faults([rule(every=2, count=1)]), 4) == [False, True, False, False]
+
+
+def test_the_same_seed_and_traffic_give_the_same_faults() -> None:
+    """Chance is a generator of the rule's own, so other rules and other runs change nothing."""
+    alone = strikes(Faults([rule(probability=0.5, seed=7)]), 200)
+    other = rule(stage="RCPT", action="delay", probability=0.3, seed=1, when=When(sender="no@one"))
+    beside = strikes(Faults([other, rule(probability=0.5, seed=7)]), 200)
+
+    assert alone == beside
+    assert 60 < sum(alone) < 140
+    assert strikes(Faults([rule(probability=0.5, seed=8)]), 200) != alone
+
+
+def test_reset_begins_anew() -> None:
+    """After a reset counts and dice are as at first, and the log is empty."""
+    faults = Faults([rule(probability=0.5, seed=3, count=5)])
+    first = strikes(faults, 30)
+
+    faults.reset()
+
+    assert faults.log() == []
+    assert strikes(faults, 30) == first
+
+
+def test_a_rule_expires(clock: Clock) -> None:
+    """After its time a rule is gone, also from the list."""
+    faults = Faults([rule(expires=60.0)], clock=clock)
+
+    clock.now += 59.9
+    assert faults.decide("RCPT", facts())
+    clock.now += 0.2
+    assert not faults.decide("RCPT", facts())
+    assert (faults.rules, faults.is_on) == ([], False)
+
+
+def test_greylisting_is_by_the_triple(clock: Clock) -> None:
+    """A client, sender and recipient are refused until the time has gone; others wait anew."""
+    faults = Faults([rule("greylist", seconds=30.0)], clock=clock)
+
+    assert strikes(faults, 2) == [True, True]
+    clock.now += 30
+    assert strikes(faults, 2) == [False, False]
+    assert strikes(faults, 1, recipients=("other@d",)) == [True]
+    assert strikes(faults, 1, peer="10.0.0.2") == [True]
+    assert strikes(faults, 1, sender="other@b") == [True]
+
+
+def test_a_rate_is_by_the_client(clock: Clock) -> None:
+    """So many in so many seconds pass, for each address of a client by itself."""
+    faults = Faults([rule("rate-limit", limit=2, seconds=10.0)], clock=clock)
+
+    assert strikes(faults, 3) == [False, False, True]
+    assert strikes(faults, 1, peer="10.0.0.2") == [False]
+    clock.now += 10
+    assert strikes(faults, 3) == [False, False, True]
+
+
+def test_rules_are_asked_in_order_until_one_decides() -> None:
+    """What comes behind an answer does not strike; what only changes its manner goes before."""
+    faults = Faults([rule("delay", name="a"), rule(name="b"), rule("drop", name="c")])
+
+    assert [fault.name for fault in faults.decide("RCPT", facts())] == ["a", "b"]
+    assert [firing.name for firing in faults.log()] == ["a", "b"]
+    assert [firing.number for firing in faults.log(after=1)] == [2]
+
+
+def test_a_name_is_made_and_is_the_only_one() -> None:
+    """A rule without a name gets one, a name that is taken is refused."""
+    faults = Faults()
+
+    assert (faults.add(rule()).fault.name, faults.add(rule()).fault.name) == ("fault-1", "fault-2")
+    with pytest.raises(ValueError, match="of the name 'fault-1' already"):
+        faults.add(rule(name="fault-1"))
+
+
+def test_a_change_keeps_the_place_and_begins_to_count() -> None:
+    """The rule stays where it is among the others, under its name."""
+    faults = Faults([rule(name="one", count=1), rule(name="two")])
+    strikes(faults, 1)
+
+    changed = faults.change("one", rule("drop"))
+
+    assert [one.fault.name for one in faults.rules] == ["one", "two"]
+    assert (changed.fault.action, changed.fired) == ("drop", 0)
+    with pytest.raises(UnknownFaultError, match="no fault of the name 'three'"):
+        faults.change("three", rule())
+    with pytest.raises(ValueError, match="can't be renamed"):
+        faults.change("one", rule(name="other"))
+
+
+def test_new_settings_exchange_only_their_own_rules() -> None:
+    """A reload takes the rules of the old file away, and leaves those of the API."""
+    faults = Faults([rule(name="old")])
+    faults.add(rule(name="mine"))
+
+    faults.configure([rule(name="new")])
+
+    assert [one.fault.name for one in faults.rules] == ["new", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (rule("lose"), "the stage RCPT has no action lose"),
+        (rule(code=99), "the code 99 is no SMTP reply"),
+        (rule("greylist", code=250), "greylist refuses"),
+        (rule(stage="accept", code=220), "a reply at accept refuses"),
+        (rule("hide", "EHLO"), "hide needs a keyword"),
+        (rule(stage="end-of-data", when=When(header="X")), "write NAME: TEXT"),
+        (rule(when=When(subject="x")), "the message isn't there yet"),
+        (rule(when=When(sender="/(/")), "none of RE2's"),
+    ],
+)
+def test_what_can_not_be_is_refused(fault: Fault, problem: str) -> None:
+    """The sentence says what is wrong; in the settings it names the rule."""
+    with pytest.raises(ValueError, match=problem):
+        Faults().add(fault)
+    with pytest.raises(ConfigError, match=problem):
+        Faults([fault])
+
+
+PRESET = """
+title = "Ours"
+story = "It is like that here."
+
+[[fault]]
+stage = "RCPT"
+action = "drop"
+when.peer = "10.*"
+"""
+
+
+def test_a_folder_brings_presets_of_ones_own(tmp_path: Path) -> None:
+    """They stand beside bindpost's, and one of the same name takes the other's place."""
+    (tmp_path / "ours.toml").write_text(PRESET, "utf-8")
+    (tmp_path / "tarpit.toml").write_text(PRESET, "utf-8")
+
+    presets = load_presets(tmp_path)
+
+    assert {"ours", "greylisting"} <= presets.keys()
+    assert presets["tarpit"].title == "Ours"
+    (armed,) = use(Faults(), presets["ours"], When(recipient="*@one.test"))
+    assert armed.fault.name == "ours-1"
+    assert armed.fault.when == When(peer="10.*", recipient="*@one.test")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("title = 1", "bad.toml"),
+        (PRESET.replace('"drop"', '"lose"'), "bad.toml: the stage RCPT has no action lose"),
+        ("[[", "bad.toml"),
+    ],
+)
+def test_a_preset_that_can_not_be_is_told_by_its_file(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    """Whoever wrote it finds it."""
+    (tmp_path / "bad.toml").write_text(text, "utf-8")
+
+    with pytest.raises(ConfigError, match=reason):
+        load_presets(tmp_path)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        load_presets(tmp_path / "none")
+
+
+def test_a_fault_of_the_settings_is_checked_where_it_stands(tmp_path: Path) -> None:
+    """The error names the table and the line."""
+    file = tmp_path / "bindpost.toml"
+    file.write_text('[[fault]]\nstage = "RCPT"\naction = "lose"\n', "utf-8")
+
+    with pytest.raises(ConfigError, match=r"fault\[0\].*the stage RCPT has no action lose"):
+        load(file=file, environ={})
+
+    file.write_text(
+        '[[fault]]\nstage = "RCPT"\naction = "drop"\nwhen.recipient = "*@full.test"\n', "utf-8"
+    )
+    (fault,) = load(file=file, environ={}).settings.fault
+    assert fault.when.recipient == "*@full.test"
+
+
+def test_every_stage_and_action_has_its_words() -> None:
+    """The tables of the documentation leave none out, and each action has a stage."""
+    assert set(STAGES) == set(get_args(Stage)) == set(ALLOWED)
+    assert (
+        set(ACTIONS) == set(get_args(Action)) == {one for some in ALLOWED.values() for one in some}
+    )
+
+
+def test_every_stage_has_an_action_that_is_allowed() -> None:
+    """The table of stages and actions is one that rules can be made from."""
+    for stage, actions in ALLOWED.items():
+        for action in actions:
+            made = msgspec.convert({"stage": stage, "action": action, "keyword": "X"}, Fault)
+            assert problem_of(made) == ""
