@@ -37,6 +37,16 @@ FORMS = [
     "`.evtx`, a file of 100",
 ]
 
+SERVERS = [
+    "Postfix `smtp-sink`",
+    "Postfix `smtp-sink` again",
+    "aiosmtpd, null",
+    "stock engine, null",
+    "fast engine, null",
+    "fast engine, memory",
+    "`bindpost serve`, durable",
+]
+
 
 def bench(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run it."""
@@ -104,6 +114,33 @@ def test_a_small_run_of_events(checkout: Path, page: str, tmp_path: Path) -> Non
     assert str(tmp_path) not in between
 
 
+@pytest.mark.long
+def test_a_small_run_of_ingest(
+    checkout: Path, page: str, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """Each server takes its mail, and a picture is drawn; the page's other text stays."""
+    program("smtp-source")
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(
+        checkout,
+        *("ingest", "--rounds", "1", "--seconds", "0.02", "--only", "1 KiB, 100 sessions, many"),
+        *("--page", str(copy), "--pictures", str(tmp_path)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "ingest")
+    assert (before, after) == (parts(page, "ingest")[0], parts(page, "ingest")[2])
+    head = next(line for line in between.splitlines() if line.startswith("| load"))
+    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == SERVERS
+    assert (tmp_path / "ingest-1-kib.svg").read_text(encoding="utf-8").count("<rect") == len(
+        SERVERS
+    )
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
 def test_the_page_has_results(page: str) -> None:
     """What is under version control was measured, on every path and of every form."""
     assert [row[0] for row in table(parts(page)[1])] == ROWS
@@ -119,6 +156,9 @@ def test_the_page_has_results(page: str) -> None:
         ("events", ("--rounds", "0")),
         ("events", ("--events", "0")),
         ("events", ("--events", "150")),
+        ("ingest", ("--rounds", "0")),
+        ("ingest", ("--seconds", "0")),
+        ("ingest", ("--loop", "none")),
     ],
 )
 def test_a_run_of_nothing_is_refused(
