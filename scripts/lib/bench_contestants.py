@@ -70,7 +70,7 @@ def bare(*arguments: str) -> Start:
     @contextmanager
     def start(name: str) -> Iterator[Server]:
         port = free_port()
-        command = [sys.executable, _BARE, str(port), *arguments]
+        command = [sys.executable, str(_BARE), str(port), *arguments]
         with data_folder() as folder, _started(name, command, folder, port) as server:
             yield server
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,7 +21,12 @@ PAGE: Final = "docs/performance.md"
 
 
 def options_of(question: str, description: str | None) -> argparse.ArgumentParser:
-    """Give a parser with the options that every question has."""
+    """
+    Give a parser with the options that every question has.
+
+    From here on SIGTERM ends this program as Ctrl-C does: with the servers that it has started.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parser = argparse.ArgumentParser(prog=f"scripts/bench {question}", description=description)
     parser.add_argument("--page", help="put the results between the markers of this page")
     parser.add_argument("--pictures", metavar="DIR", help="draw the results into this folder")
