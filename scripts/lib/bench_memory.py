@@ -36,6 +36,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * 1024
 PEAK: Final = 100
 """Sessions at once that bring large mail, three messages each."""
+AT_ONCE: Final = 100
+"""Idle sessions that are opened together: some servers let each wait for its banner."""
 SPARE: Final = 500
 """Open files for all else."""
 
@@ -51,17 +53,17 @@ class Found(NamedTuple):
     peak: int
 
 
-def idle(port: int) -> socket.socket:
-    """Give a session that has said EHLO and says no more."""
-    peer = socket.create_connection((HERE, port), timeout=PATIENCE)
-    try:
+def idle(port: int, count: int, stack: ExitStack) -> None:
+    """Open sessions at once that say EHLO and no more, until the stack is left."""
+    peers = [
+        stack.enter_context(socket.create_connection((HERE, port), timeout=PATIENCE))
+        for _ in range(count)
+    ]
+    for peer in peers:
         _expect(peer)
         peer.sendall(b"EHLO bench.test\r\n")
+    for peer in peers:
         _expect(peer)
-    except BaseException:
-        peer.close()
-        raise
-    return peer
 
 
 def _expect(peer: socket.socket) -> None:
@@ -82,16 +84,15 @@ def sessions(server: Server, most: int) -> tuple[float | None, float | None]:
 
     The bytes are the slope between a fifth and three fifths of them.
     """
-    points: dict[int, int] = {}
-    each = None
+    each, low, fifth = None, 0, most // 5
     with ExitStack() as stack, contextlib.suppress(OSError):  # turned away: not measured
-        for number in range(1, most + 1):
-            stack.enter_context(idle(server.port))
-            if number in (most // 5, 3 * most // 5):
-                points[number] = private_bytes(server.pid)
-            if len(points) == 2 and each is None:
-                (few, low), (many, high) = points.items()
-                each = (high - low) / (many - few)
+        for number in range(0, 5 * fifth, fifth):
+            for begin in range(0, fifth, AT_ONCE):
+                idle(server.port, min(AT_ONCE, fifth - begin), stack)
+            if number == 0:
+                low = private_bytes(server.pid)
+            elif number == 2 * fifth:
+                each = (private_bytes(server.pid) - low) / number
         began = time.perf_counter()
         with smtplib.SMTP(HERE, server.port, timeout=PATIENCE) as client:
             client.sendmail("a@bench.test", ["b@bench.test"], b"Subject: one\r\n\r\nmore\r\n")
@@ -186,8 +187,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=300, help="of 1 MiB, for the peak")
     add_servers(parser)
     options = parser.parse_args()
-    if options.rounds < 1 or options.sessions < 10 or options.messages < 1:
-        parser.error("a run has at least one round, ten sessions and a message")
+    if options.rounds < 1 or options.sessions < 5 or options.messages < 1:
+        parser.error("a run has at least one round, five sessions and a message")
     aiosmtpd = bare("aiosmtpd")
     durable = ours(null=False, memory=False)
     own = {name: start for name, start in durable.items() if name.endswith("durable")}

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -74,13 +75,17 @@ def to_its_banner(command: str) -> Measure:
             port, ready = free_port(), folder / "ready.json"
             parts = [part.replace("{ready}", str(ready)) for part in filled(command, port, folder)]
             began = time.perf_counter()
-            with running(parts, folder) as process:
-                until(lambda: greets(port), process, folder)
-                first = time.perf_counter() - began
-                if "{ready}" not in command:
-                    return Found(first, None, cpu_seconds(process.pid))
-                until(ready.exists, process, folder)
-                return Found(first, time.perf_counter() - began, cpu_seconds(process.pid))
+            with running(parts, folder) as process, ThreadPoolExecutor(1) as pool:
+
+                def when(happened: Callable[[], bool]) -> float:
+                    until(happened, process, folder)
+                    return time.perf_counter() - began
+
+                tells = "{ready}" in command
+                is_ready = pool.submit(when, ready.exists) if tells else None
+                first = when(lambda: greets(port))
+                whole = is_ready.result() if is_ready else None
+                return Found(first, whole, cpu_seconds(process.pid))
 
     return measure
 
