@@ -18,7 +18,7 @@ from bench_process import HERE, BenchError, Server, data_folder, greets, running
 from bench_servers import program
 
 from bindpost.config.model import Settings
-from bindpost.proxy.ssh.openssh import free_port
+from bindpost.proxy.local import free_port
 
 SINK: Final = "Postfix `smtp-sink`"
 SINK_AGAIN: Final = f"{SINK} again"

@@ -24,8 +24,8 @@ from bench_contestants import (
     sink,
     source,
 )
-from bench_ingest_report import SIZES, Cell, Results, picture, report
-from bench_process import Server
+from bench_ingest_report import SIZES, Cell, Results, Taken, picture, report
+from bench_process import Server, cpu_seconds
 from bench_report import options_of, publish, say
 from bench_rounds import orders
 
@@ -42,27 +42,28 @@ def cells() -> Iterator[Cell]:
                 yield Cell(size, sessions, many)
 
 
-def load(cell: Cell, server: Server, messages: int) -> float:
-    """Bring so many messages; gives how many were taken a second."""
+def load(cell: Cell, server: Server, messages: int) -> Taken:
+    """Bring so many messages; gives how many were taken a second, and what each cost."""
     count = ("-s", str(cell.sessions), "-m", str(messages), "-l", str(SIZES[cell.size]))
-    began = time.perf_counter()
+    spent, began = cpu_seconds(server.pid), time.perf_counter()
     source([*count, *(["-d"] if cell.many else [])], server.port)
-    return messages / (time.perf_counter() - began)
+    rate = messages / (time.perf_counter() - began)
+    return Taken(rate, (cpu_seconds(server.pid) - spent) / messages)
 
 
 def measure_cell(
     cell: Cell, racing: Mapping[str, Server], rounds: int, seconds: float
-) -> list[Mapping[str, float]]:
+) -> list[Mapping[str, Taken]]:
     """
-    Measure all servers once in each round; gives their rates by round.
+    Measure all servers once in each round; gives what was found by round.
 
     The first run of each warms it up and tells how many messages take the time that is wanted.
     """
     least = cell.sessions * (2 if cell.many else 1)
     wanted = {}
     for name, server in racing.items():
-        rate = load(cell, server, max(FIRST, cell.sessions))
-        wanted[name] = max(least, int(rate * seconds))
+        first = load(cell, server, max(FIRST, cell.sessions))
+        wanted[name] = max(least, int(first.rate * seconds))
     return [
         {name: load(cell, racing[name], wanted[name]) for name in order}
         for order in orders(racing, rounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -27,22 +27,37 @@ class Cell(NamedTuple):
         return f"{self.size}, {sessions}, {'many' if self.many else 'one'}"
 
 
+class Taken(NamedTuple):
+    """What a run found: messages a second, and the server's processor time for each, in seconds."""
+
+    rate: float
+    cpu: float
+
+
 @dataclass(slots=True)
 class Results:
-    """Messages a second of each server, by cell and round."""
+    """What was found of each server, by cell and round."""
 
     rounds: int
     seconds: float
     names: list[str]
-    cells: dict[Cell, list[Mapping[str, float]]] = field(default_factory=dict)
+    cells: dict[Cell, list[Mapping[str, Taken]]] = field(default_factory=dict)
 
     def rate(self, cell: Cell, name: str) -> float:
         """Give a server's median rate."""
-        return statistics.median(rates[name] for rates in self.cells[cell])
+        return statistics.median(taken[name].rate for taken in self.cells[cell])
+
+    def cpu(self, cell: Cell, name: str) -> float:
+        """Give the median of a server's processor time for a message, in seconds."""
+        return statistics.median(taken[name].cpu for taken in self.cells[cell])
+
+    def rates(self, cell: Cell) -> list[Mapping[str, float]]:
+        """Give the rates of each round."""
+        return [{name: each.rate for name, each in taken.items()} for taken in self.cells[cell]]
 
     def ratio(self, cell: Cell, name: str, base: str) -> float:
         """Give the median of a server's rate as a part of another's in the same round."""
-        return median_ratio(self.cells[cell], name, base)
+        return median_ratio(self.rates(cell), name, base)
 
     @property
     def own(self) -> list[str]:
@@ -78,7 +93,16 @@ def report(results: Results) -> str:
             *_ratios(results),
             "Messages a second, medians:",
             "",
-            table(["load"], results.names, _rates(results)),
+            table(["load"], results.names, _rows(results, results.rate)),
+            "",
+            "Processor time of the server for a message in µs, medians; a busy machine disturbs it "
+            "less than the rate:",
+            "",
+            table(
+                ["load"],
+                results.names,
+                _rows(results, lambda cell, name: 1e6 * results.cpu(cell, name)),
+            ),
             "",
             noise(_rounds(results), SINK_AGAIN, SINK),
         ]
@@ -86,8 +110,8 @@ def report(results: Results) -> str:
 
 
 def _rounds(results: Results) -> Iterator[Mapping[str, float]]:
-    for rounds in results.cells.values():
-        yield from rounds
+    for cell in results.cells:
+        yield from results.rates(cell)
 
 
 def _summary(results: Results) -> Iterator[list[str]]:
@@ -119,6 +143,6 @@ def _told(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 1 else f"{ratio:.2f} behind"
 
 
-def _rates(results: Results) -> Iterator[list[str]]:
+def _rows(results: Results, figure: Callable[[Cell, str], float]) -> Iterator[list[str]]:
     for cell in results.cells:
-        yield [str(cell), *(f"{results.rate(cell, name):.0f}" for name in results.names)]
+        yield [str(cell), *(f"{figure(cell, name):.0f}" for name in results.names)]

@@ -134,17 +134,17 @@ def descriptors(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time of a process's threads."""
-    each = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text().split()[0]) for path in each) / 1e9
+    """Give the processor time of the threads that a process and its children have."""
+    return _sum(pid, "task/*/schedstat", r"\A(\d+)") / 1e9
 
 
-def _sum(pid: int, file: str, form: str) -> int:
+def _sum(pid: int, files: str, form: str) -> int:
     found = 0
     for process in tree(pid):
-        try:
-            text = Path(f"/proc/{process}/{file}").read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            continue  # a child that has ended
-        found += sum(int(number) for number in re.findall(form, text, re.MULTILINE))
+        for path in Path(f"/proc/{process}").glob(files):
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue  # it has ended
+            found += sum(int(number) for number in re.findall(form, text, re.MULTILINE))
     return found

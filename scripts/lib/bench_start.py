@@ -24,7 +24,7 @@ from bench_process import HERE, cpu_seconds, data_folder, greets, running, until
 from bench_report import made, options_of, publish, say, table
 from bench_rounds import noise, orders
 
-from bindpost.proxy.ssh.openssh import free_port
+from bindpost.proxy.local import free_port
 
 PYTHON: Final = "`python -c pass`"
 PYTHON_AGAIN: Final = f"{PYTHON} again"

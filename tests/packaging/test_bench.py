@@ -154,13 +154,13 @@ def test_a_small_run_of_ingest(
     assert done.returncode == 0, done.stderr
     before, between, after = parts(copy.read_text(encoding="utf-8"), "ingest")
     assert (before, after) == (parts(page, "ingest")[0], parts(page, "ingest")[2])
-    summary, *ratios, rates = tables(between)
+    summary, *ratios, rates, costs = tables(between)
     names = rates[0][1:]
     own = [name for name in names if name.startswith("bindpost, ")]
     assert names == [*OTHERS, *own, "a/peer"]
     assert set(OURS) <= set(own)
     assert [row[0] for row in summary[1:]] == own
-    assert all(float(cell) > 0 for cell in rates[1][1:])
+    assert all(float(cell) > 0 for cell in [*rates[1][1:], *costs[1][1:]])
     assert [len(rows) for rows in ratios] == [2] * len(own)
     for cell in ratios[0][1][1:]:
         ratio, _, behind = cell.partition(" ")
