@@ -32,6 +32,7 @@ from .objects import (
     Hop,
     Job,
     Listener,
+    MailboxCounts,
     Message,
     MessageSummary,
     Object,
@@ -65,6 +66,7 @@ __all__ = [
     "Job",
     "Listener",
     "ListenerBoundError",
+    "MailboxCounts",
     "Message",
     "MessageNotFoundError",
     "MessageSummary",
@@ -137,6 +139,10 @@ class _Listeners(Object, frozen=True):
     listeners: tuple[Listener, ...]
 
 
+class _Mailboxes(Object, frozen=True):
+    mailboxes: tuple[MailboxCounts, ...]
+
+
 class _Paths(Object, frozen=True):
     paths: tuple[Path, ...]
 
@@ -156,9 +162,10 @@ class Client:
 
     `token` is a bearer token; a user in the URL counts more. Neither is in `self.url`, nor in any
     error. `tls` says whom to trust, else the system's authorities and what SSL_CERT_FILE names.
-    `timeout` is in seconds, for each answer. Each call makes a connection of its own, so one client
-    may be used by many threads. Every method raises `ServerUnreachableError` when there is no
-    usable answer.
+    `mailbox` is the one that is meant, None for the whole inbox, or for the only one that the login
+    opens. `timeout` is in seconds, for each answer. Each call makes a connection of its own, so one
+    client may be used by many threads. Every method raises `ServerUnreachableError` when there is
+    no usable answer.
     """
 
     def __init__(
@@ -168,6 +175,7 @@ class Client:
         *,
         token: str | None = None,
         tls: ssl.SSLContext | None = None,
+        mailbox: str | None = None,
     ) -> None:
         self.url, userinfo = (url, None) if url.startswith(_UNIX) else _split(url)
         self._timeout = timeout
@@ -185,6 +193,10 @@ class Client:
                 f"{self.url!r} is no server's URL; write http://HOST:PORT or unix:/path"
             )
         self._base = "" if url.startswith(_UNIX) else parts.path.rstrip("/")
+        if mailbox == "":
+            raise ServerUnreachableError("a mailbox has a name; without one, leave it out")
+        if mailbox is not None:
+            self._base += f"/mailbox/{quote(mailbox, safe='')}"
 
     def ready(self) -> bool:
         """Say whether every listener of the server is bound."""
@@ -222,6 +234,10 @@ class Client:
             before = page.next
             if before is None or len(found) == limit:
                 return found
+
+    def mailboxes(self) -> tuple[MailboxCounts, ...]:
+        """Give the mailboxes that may be seen, by name, with how much is in each."""
+        return self._decode("GET", f"{_API}/mailboxes", _Mailboxes).mailboxes
 
     def message(self, message_id: str) -> Message:
         """Give a message by its id, or the newest for `latest`; raises `MessageNotFoundError`."""

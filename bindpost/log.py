@@ -18,11 +18,14 @@ from typing import Any, Final, Protocol, cast
 
 import structlog
 
-from .events import EventType
+from .events import EventType, Level
 
 OURS: Final = "bindpost"
 """The logger above all of ours."""
 _UNSHOWABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LEVELS: Final = {
+    level: logging.getLevelNamesMapping()[level.logging_name.upper()] for level in Level
+}
 _OF_RECORDS: Final = ("exc_info", "stack_info")
 """Keywords that are logging's own and no fields."""
 _BETWEEN: Final = ("structlog", __name__)
@@ -75,6 +78,12 @@ def get_logger(name: str) -> EventLogger:
         cache_logger_on_first_use=True,
     )
     return cast("EventLogger", logger)
+
+
+def is_heard(logger: logging.Logger, event: EventType) -> bool:
+    """Tell whether anybody takes this event from a logger, before anything is made for it."""
+    level = _LEVELS[event.level]
+    return logger.isEnabledFor(level) or bool(_ears(level))
 
 
 def said(record: logging.LogRecord) -> Said | None:

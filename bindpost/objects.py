@@ -70,7 +70,7 @@ class MessageSummary(Object, frozen=True):
     A message as a list shows it.
 
     `cursor` is its place in the order of acceptance; give it as `after` to wait for the next one.
-    `size` is in bytes.
+    `size` is in bytes. `mailboxes` are those that it is in, as far as the login may know.
     """
 
     cursor: int
@@ -81,6 +81,7 @@ class MessageSummary(Object, frozen=True):
     envelope: Envelope
     session: Session
     fields: Fields
+    mailboxes: tuple[str, ...] = ()
 
     @property
     def sender(self) -> str:
@@ -91,6 +92,15 @@ class MessageSummary(Object, frozen=True):
     def recipients(self) -> tuple[str, ...]:
         """The addresses of the envelope's recipients."""
         return tuple(recipient.address for recipient in self.envelope.recipients)
+
+
+class MailboxCounts(Object, frozen=True):
+    """A mailbox, and how much is in it; `size` is in bytes."""
+
+    name: str
+    total: int
+    unread: int
+    size: int
 
 
 class Address(Object, frozen=True):

@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "URL of a running bindpost that bindpost_session is to use: http://HOST:PORT",
         default="",
     )
+    parser.addini(
+        "bindpost_mailbox",
+        "Mailbox of that server, which nobody else should use; {worker} stands for xdist's worker",
+        default="",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +64,8 @@ def bindpost_session(request: pytest.FixtureRequest) -> Iterator[MailServer]:
     """Give a mail server for the whole run, or the one that `bindpost_server` names; each test sees
     its own mail."""
     url = request.config.getini("bindpost_server")
-    for server in _running(url) if url else _in_process(request, {}):
+    mailbox = request.config.getini("bindpost_mailbox")
+    for server in _running(url, _named(request, mailbox)) if url else _in_process(request, {}):
         request.config.stash[_SHARED] = server
         yield server
         del request.config.stash[_SHARED]
@@ -99,13 +105,19 @@ def _in_process(request: pytest.FixtureRequest, keywords: dict[str, Any]) -> Ite
         server.stop()
 
 
-def _running(url: str) -> Iterator[MailServer]:
+def _named(request: pytest.FixtureRequest, mailbox: str) -> str | None:
+    """Give the name of a mailbox, with the name of pytest-xdist's worker in it; None for none."""
+    worker: str = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    return mailbox.replace("{worker}", worker) or None
+
+
+def _running(url: str, mailbox: str | None) -> Iterator[MailServer]:
     from .errors import BindpostError
     from .testing.mailserver import MailServer
     from .testing.running import Running
 
     try:
-        server = MailServer(Running(url))
+        server = MailServer(Running(url, mailbox=mailbox))
         server.begin()
     except BindpostError as error:
         pytest.fail(f"bindpost_server: {error}", pytrace=False)

@@ -20,6 +20,11 @@ EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
 """An endpoint as users write it; loading checks it."""
 ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
 """The same, or with the name of a service in the port's place, looked up when it is bound."""
+ListenerNames = Annotated[
+    tuple[str, ...],
+    Meta(extra={"kind": "endpoint", "services": True, "words": ("http", "import")}),
+]
+"""Endpoints of listeners, or where else messages come from."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -277,6 +282,14 @@ class WebAccess(_Table, frozen=True):
             "for instance; * = any name."
         ),
     ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Web pages elsewhere that may use the APIs, https://app.example for "
+            "instance; * = all."
+        ),
+    ] = ()
+    metrics: Annotated[bool, Meta(description="Offer /metrics to Prometheus.")] = True
     certificate: Annotated[
         FileName,
         Meta(
@@ -297,6 +310,14 @@ class Limits(_Table, frozen=True):
         int,
         Meta(ge=1, description="Largest message in bytes that is taken at all. Mailpit: 50 MiB."),
     ] = 64 * 1024 * 1024
+    in_flight: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Bytes of all messages on the way to the store together, before clients "
+            "are held up; one message goes through whatever its size.",
+        ),
+    ] = 128 * 1024 * 1024
     recipients: Annotated[
         int,
         Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),
@@ -453,6 +474,63 @@ class Pop3(_Table, frozen=True):
     ] = 600.0
 
 
+class LinkCheck(_Table, frozen=True):
+    """Asking whether the links of a message are there, `[link_check]` (docs/pages.md)."""
+
+    enabled: Annotated[
+        bool, Meta(description="Whether links may be asked for; only when somebody wants it.")
+    ] = True
+    networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Private addresses and networks (CIDR) that links may lead to."),
+    ] = ()
+    ca_file: Annotated[
+        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
+    ] = ""
+    links: Annotated[
+        int, Meta(ge=1, le=500, description="Links of a message that are asked for.")
+    ] = 100
+    timeout: Annotated[
+        float, Meta(gt=0, le=60, description="Seconds that one link may take in all.")
+    ] = 10.0
+    per_minute: Annotated[
+        int, Meta(ge=1, description="Requests that are made in a minute, for all messages.")
+    ] = 300
+
+
+class Mailbox(_Table, frozen=True):
+    """A part of the inbox, `[[mailbox]]` (docs/mailboxes.md); any rule puts a message in."""
+
+    name: Annotated[
+        str,
+        Meta(description="Its name; a * in it stands for what the * of the rule that fits was."),
+    ] = ""
+    domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Domains of the envelope's recipients: example.org, *.example.org."),
+    ] = ()
+    plus_tags: Annotated[
+        tuple[str, ...],
+        Meta(description="What stands behind a + in a recipient's local part: orders, ci-*."),
+    ] = ()
+    logins: Annotated[
+        tuple[str, ...],
+        Meta(description="Names that SMTP clients log in with; those of `users` count anyway."),
+    ] = ()
+    listeners: Annotated[
+        ListenerNames,
+        Meta(description="Endpoints of listeners as they are set; http = sent by the API, import."),
+    ] = ()
+    users: Annotated[
+        FileName,
+        Meta(description="File of NAME:PASSWORD lines, as web_access has, who see only this."),
+    ] = ""
+    tokens: Annotated[
+        FileName,
+        Meta(description="File of bearer tokens for programs that see only this; empty = none."),
+    ] = ""
+
+
 class Webhook(_Table, frozen=True):
     """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
 
@@ -543,10 +621,21 @@ class Settings(_Table, frozen=True):
             extra={"words": (":memory:",)},
         ),
     ] = ""
+    durability: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description="full = what was answered with 250 outlives a loss of power; normal = only "
+            "what is older than the last checkpoint does. Both outlive the process."
+        ),
+    ] = "full"
     personality: Personality = "ims-5.5"
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    engine: Annotated[
+        Literal["fast", "stock"],
+        Meta(description="SMTP engine; stock = aiosmtpd's own streams, to compare with."),
+    ] = "fast"
     on_bind_failure: Annotated[
         Literal["stop", "retry", "continue"],
         Meta(description="After 4007: stop (5.0, 5.5), retry with back-off, continue (4.0)."),
@@ -569,6 +658,10 @@ class Settings(_Table, frozen=True):
     event_log: EventLog = EventLog()
     relay: Relay = Relay()
     pop3: Pop3 = Pop3()
+    link_check: LinkCheck = LinkCheck()
+    mailbox: Annotated[
+        tuple[Mailbox, ...], Meta(description="Parts of the inbox, `[[mailbox]]`.")
+    ] = ()
     webhook: Annotated[
         tuple[Webhook, ...], Meta(description="URLs that are told of messages, `[[webhook]]`.")
     ] = ()

@@ -8,10 +8,14 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Final
 
+from bindpost.config.endpoint import Endpoint
+
 ACCEPT_AT_ONCE: Final = 100
 """Connections taken in one turn of the event loop."""
 ACCEPT_PAUSE: Final = 1.0
 """As asyncio's own servers pause."""
+CONNECTIONS: Final = 256
+"""Connections of a `ConnectionServer` at once; those beyond them are closed without a word."""
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -109,3 +113,41 @@ class Acceptor:
     def _resume(self) -> None:
         self._resumption = None
         self._loop.add_reader(self._sock.fileno(), self._accept)
+
+
+class ConnectionServer:
+    """
+    Listens on an IPv4 address, port 0 for any, and serves each connection by a task of its own.
+
+    `serve` gets the connection's socket, non-blocking, which is closed when what it gave has ended.
+    """
+
+    def __init__(
+        self,
+        address: Endpoint,
+        serve: Callable[[socket.socket], Coroutine[None, None, None]],
+    ) -> None:
+        self.address = address
+        self._serve = serve
+        self._acceptor: Acceptor | None = None
+        self._tasks = Background()
+
+    def open(self) -> None:
+        """Listen, and set `address` to what is bound; raises `OSError`."""
+        sock = socket.create_server((self.address.host, self.address.port), backlog=CONNECTIONS)
+        sock.setblocking(False)
+        self.address = self.address.with_port(sock.getsockname()[1])
+        self._acceptor = Acceptor(sock, self._connected)
+
+    async def close(self) -> None:
+        """Stop listening and cut all connections; returns when nothing is left of them."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        self._tasks.cancel()
+        await self._tasks.join()
+
+    def _connected(self, sock: socket.socket, _peer: object) -> None:
+        if len(self._tasks) >= CONNECTIONS:
+            sock.close()
+        else:
+            self._tasks.spawn(self._serve(sock), sock)

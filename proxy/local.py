@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import random
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -21,6 +23,12 @@ _LISTEN: Final = "0A"
 """TCP_LISTEN in the column `st` of /proc/net/tcp."""
 _PRIVILEGED: Final = 1024
 """First port that anybody may bind, unless the system says otherwise."""
+
+_ASKED_FOR: Final = range(10000, 32000)
+"""Ports that need no right, below those that systems give to who asks for any (Linux: 32768 up)."""
+_TRIES: Final = 200
+_RANDOM: Final = random.SystemRandom()
+"""Two processes that were seeded alike shall not be given the same port."""
 
 
 def own_addresses() -> list[IPAddress]:
@@ -46,11 +54,20 @@ def own_addresses() -> list[IPAddress]:
     return sorted(found, key=lambda a: (not a.is_loopback, a.version, int(a)))
 
 
-def free_port() -> int:
-    """Give a TCP port that is free on 127.0.0.1 now, for programs that take no port 0."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_port(*hosts: str, kinds: Sequence[socket.SocketKind] = (socket.SOCK_STREAM,)) -> int:
+    """
+    Give a port that is free now on each of these IPv4 addresses, for programs that take no port 0.
+
+    Nobody is given it who asks for any port, so it stays free until somebody asks for this one.
+    Without an address it is 127.0.0.1; `kinds` says whether TCP, UDP or both shall be free.
+    Raises `OSError` (EADDRINUSE) if none is found.
+    """
+    hosts = hosts or ("127.0.0.1",)
+    for _ in range(_TRIES):
+        port = _RANDOM.choice(_ASKED_FOR)
+        if all(_is_free(host, port, kind) for host in hosts for kind in kinds):
+            return port
+    raise OSError(errno.EADDRINUSE, f"no port is free on {', '.join(hosts)}; see `ss -ltnu`")
 
 
 def is_own(address: IPAddress) -> bool | None:
@@ -101,6 +118,17 @@ def may_bind(port: int) -> bool | None:
         if effective := re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE):
             return bool(int(effective[1], 16) & _CAP_NET_BIND_SERVICE)
     return True if getattr(os, "geteuid", lambda: -1)() == 0 else None
+
+
+def _is_free(host: str, port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
 
 def _listening(port: int) -> Iterator[tuple[str, IPAddress]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, final
 
@@ -31,6 +31,7 @@ class Activity:
     def __init__(self) -> None:
         self.accepted = 0
         self.accepted_size = 0
+        self.accepted_at: Counter[str] = Counter()
         self.rejected = 0
         self.composed = 0
         self._kept = 0
@@ -38,6 +39,12 @@ class Activity:
         self._refusals: deque[Refusal] = deque(maxlen=REMEMBERED)
         self._refused = 0
         self._news = asyncio.Event()
+
+    def apart(self) -> Activity:
+        """Give one that began at the same time and knows nothing: for who may not see this one."""
+        other = Activity()
+        other._started = self._started
+        return other
 
     def begin(self, kept: int) -> None:
         """Take note of how many messages the store has at the start."""
@@ -52,9 +59,10 @@ class Activity:
         """Give how many messages were deleted since the start, if so many are kept now."""
         return max(0, self._kept + self.accepted + self.composed - kept)
 
-    def accept(self, size: int) -> None:
-        """Count a message of this size that came by SMTP."""
+    def accept(self, size: int, listener: str = "") -> None:
+        """Count a message of this size that came by SMTP, to a listener at this endpoint."""
         self.accepted += 1
+        self.accepted_at[listener] += 1
         self.accepted_size += size
 
     def compose(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,7 +20,9 @@ from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
 from .eventlog import FORMATS, keeping, scope
+from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
+from .mailboxes import Mailboxes
 from .message.model import new_id
 from .optional import OptionalParts
 from .overview import Overview
@@ -30,7 +33,7 @@ from .smtp.sessions import Sessions
 from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
-from .store.store import MessageStore, Retention
+from .store.store import Retention, SharedStore
 
 if TYPE_CHECKING:
     from .lab.archive import Archive
@@ -57,17 +60,22 @@ class Bindpost:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
-        self.sessions = Sessions(settings.limits.sessions)
-        self.store: MessageStore
+        self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
+        self.store: SharedStore
         self.events: EventStore | None = None
+        self._event_counts: Counter[int] = Counter()
         self.listeners: Listeners
         self.web: WebServer | None = None
         self.relay: Relay | None = None
         self.webhooks: Webhooks | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
+        self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
         self._plan = self._make_plan(settings, folder)
-        self._optional = OptionalParts(settings, folder=folder, resources=self._plan.resources)
+        self._optional = OptionalParts(
+            settings, folder=folder, resources=self._plan.resources, keys=self.mailboxes.keys
+        )
+        self._link_rules = Rules.load(settings.link_check, folder=folder)
         own = settings.lab.scenarios
         self._scenarios = load_folder(folder / own) if own else {}
         self._last = contextlib.AsyncExitStack()
@@ -83,7 +91,12 @@ class Bindpost:
 
     async def _start(self) -> None:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
-            self.store = await open_store(self._data(), _retention(self.settings.retention))
+            self.store = await open_store(
+                self._data(),
+                _retention(self.settings.retention),
+                sort=self.mailboxes.of,
+                durability=self.settings.durability,
+            )
             stack.push_async_callback(self.store.close)
             self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
@@ -123,9 +136,10 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, TLS and users are read anew; `data`, `web`, `web_access`, `log`,
-        `retention`, `event_log`, `relay`, `pop3`, `webhook`, `lab` and the protocol log stay as
-        they are until a restart. Raises `ConfigError`, changing nothing.
+        Listeners, paths, rules, TLS and users are read anew; `data`, `durability`, `web`,
+        `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
+        `link_check`, `lab` and the protocol log stay as they are until a restart. Raises
+        `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             await self.listeners.reload(self._make_plan(settings, folder))
@@ -133,7 +147,9 @@ class Bindpost:
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
         hostname = settings.hostname or socket.gethostname()
-        resources = Resources.load(settings, hostname=hostname, folder=folder)
+        resources = Resources.load(
+            settings, hostname=hostname, folder=folder, keys=self.mailboxes.keys
+        )
         plan = Plan(settings, resources, folder)
         plan.check()
         return plan
@@ -147,7 +163,12 @@ class Bindpost:
         return data_location(self.settings, self._folder)
 
     def _keeping_events(self) -> contextlib.AbstractAsyncContextManager[EventStore | None]:
-        return keeping(self._data(), keep=self.settings.event_log.keep, scope=self._scope)
+        return keeping(
+            self._data(),
+            keep=self.settings.event_log.keep,
+            scope=self._scope,
+            counts=self._event_counts,
+        )
 
     def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> ProtocolLog | None:
         settings = self.settings.protocol_log
@@ -163,13 +184,14 @@ class Bindpost:
             return
         # Imported only here: who wants no web waits for none of it at start.
         from .laboratory import Laboratory
+        from .linkcheck.checker import LinkChecker
         from .web.access import Access
         from .web.app import Compatibility, create_app
         from .web.run_rule import RunRule
         from .web.server import WebServer
 
         settings = self.settings.web_access
-        access = Access.load(settings, folder=self._folder)
+        access = Access.load(settings, folder=self._folder, keys=self.mailboxes.keys)
         endpoint = Endpoint.parse(self.settings.web)
         overview = Overview(self.listeners)
         stack.push_async_callback(overview.close)
@@ -181,6 +203,7 @@ class Bindpost:
             version=__version__,
             hosts=[endpoint.host, *settings.hosts],
             access=access,
+            mailboxes=self.mailboxes,
             relay=self.relay,
             listeners=overview,
             scenarios=laboratory,
@@ -190,6 +213,7 @@ class Bindpost:
                 needs_login=not access.is_open,
             ),
             webhooks=self.webhooks,
+            links=LinkChecker(self._link_rules) if self._link_rules else None,
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),
@@ -197,7 +221,10 @@ class Bindpost:
                 delete_without_body=self.settings.mailpit.delete_without_body,
             ),
             events=self.events,
+            event_counts=self._event_counts,
             exports=FORMATS,
+            origins=settings.cors_origins,
+            metrics=settings.metrics,
         )
         tls = make_context(
             settings,

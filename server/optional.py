@@ -15,8 +15,9 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Settings
 
 from .durable.file import RELAY_FILE, WEBHOOK_FILE
+from .mailboxes import Keys
 from .smtp.service import Resources
-from .store.store import MessageStore
+from .store.store import MessageStore, SharedStore
 
 if TYPE_CHECKING:
     from .pop3.server import Pop3Server
@@ -33,13 +34,15 @@ class OptionalParts:
     not be sent when the part is on again.
     """
 
-    def __init__(self, settings: Settings, *, folder: Path, resources: Resources) -> None:
+    def __init__(
+        self, settings: Settings, *, folder: Path, resources: Resources, keys: Keys
+    ) -> None:
         """Read the settings of the parts; touches no network. Raises `ConfigError`."""
         self._settings = settings
         self._hostname = resources.hostname
         self._route = _route(settings, folder)
         self._hooks = _hooks(settings, folder)
-        self.pop3 = _pop3(settings, folder, resources)
+        self.pop3 = _pop3(settings, folder, resources, keys)
 
     async def start_relay(
         self,
@@ -75,7 +78,7 @@ class OptionalParts:
 
         return await stack.enter_async_context(webhooking(self._hooks, store, data=data))
 
-    async def start_pop3(self, stack: contextlib.AsyncExitStack, store: MessageStore) -> None:
+    async def start_pop3(self, stack: contextlib.AsyncExitStack, store: SharedStore) -> None:
         """Bind POP3; the stack ends it. Raises `BindError`, after it is logged."""
         if self.pop3 is not None:
             await self.pop3.start(store)
@@ -98,7 +101,7 @@ def _hooks(settings: Settings, folder: Path) -> tuple[Hook, ...]:
     return Hook.load_all(settings.webhook, folder=folder)
 
 
-def _pop3(settings: Settings, folder: Path, resources: Resources) -> Pop3Server | None:
+def _pop3(settings: Settings, folder: Path, resources: Resources, keys: Keys) -> Pop3Server | None:
     if settings.pop3.endpoint == "off":
         return None
     from .pop3.server import Pop3Server
@@ -108,6 +111,7 @@ def _pop3(settings: Settings, folder: Path, resources: Resources) -> Pop3Server 
         folder=folder,
         tls_context=resources.tls_context,
         hostname=resources.hostname,
+        keys=keys,
     )
 
 

@@ -22,13 +22,18 @@ on_server = click.option(
 )
 
 
-def client_of(server: str | None) -> Client:
+in_mailbox = click.option(
+    "--mailbox", metavar="NAME", help="Only in this mailbox; without it, in the whole inbox."
+)
+
+
+def client_of(server: str | None, mailbox: str | None = None) -> Client:
     """
     Give a client of a server, or of the one of the settings; its token is BINDPOST_TOKEN.
 
     Raises `ServerUnreachableError`.
     """
-    return Client(server or _server_of_settings(), token=token_of(os.environ))
+    return Client(server or _server_of_settings(), token=token_of(os.environ), mailbox=mailbox)
 
 
 def _server_of_settings() -> str:

@@ -60,6 +60,8 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     69 when one could not, 78 for bad settings.
     """
     from bindpost.server.eventlog.sinks import sinks_of
+    from bindpost.server.linkcheck.rules import Rules
+    from bindpost.server.mailboxes import Mailboxes
     from bindpost.server.pop3.server import Pop3Server
     from bindpost.server.relay import Route
     from bindpost.server.smtp.service import Resources
@@ -72,11 +74,13 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
     for listener in loaded.settings.listener:
         resources.rules_of(listener)
+    Mailboxes.load(loaded.settings.mailbox, folder=loaded.folder)
     Route.load(loaded.settings.relay, folder=loaded.folder)
     Pop3Server.load(
         loaded.settings, folder=loaded.folder, tls_context=None, hostname=resources.hostname
     )
     Hook.load_all(loaded.settings.webhook, folder=loaded.folder)
+    Rules.load(loaded.settings.link_check, folder=loaded.folder)
     start_logging(loaded)  # a bind may warn, and standard output is for the result
     verdicts = asyncio.run(_walk_all(loaded, self_test=self_test))
     if as_json:

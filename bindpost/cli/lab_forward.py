@@ -11,7 +11,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.server.lab.forward import Forwarder
 
 from . import lab_types
-from .lab_run import Run, start_logging
+from .lab_run import READY_FILE, Run, start_logging
 
 
 @click.command()
@@ -29,12 +29,7 @@ from .lab_run import Run, start_logging
     required=True,
     help="Where each connection is carried to.",
 )
-@click.option(
-    "--ready-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write pid and addresses there, as JSON, when everything is bound.",
-)
+@READY_FILE
 def forward(*, listen: Endpoint, to: Endpoint, ready_file: Path | None) -> None:
     """Run a firewall that is no Microsoft Proxy Server, and publishes a port."""
     log = start_logging("console", "bindpost.lab.forward")

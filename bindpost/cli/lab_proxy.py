@@ -19,7 +19,7 @@ from bindpost.proxy.winsock.standin_together import Together
 from bindpost.proxy.winsock.wire import Address
 
 from . import lab_types
-from .lab_run import Run, start_logging, watch_into
+from .lab_run import READY_FILE, Run, start_logging, watch_into
 
 Command = TypeVar("Command", bound=Callable[..., object])
 DRIP: Final = 2.0
@@ -42,12 +42,7 @@ def _shared(command: Command) -> Command:
             show_default=True,
             help="Form of the log on standard error.",
         ),
-        click.option(
-            "--ready-file",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
-            help="Write pid and addresses there, as JSON, when everything is bound.",
-        ),
+        READY_FILE,
     ):
         command = option(command)
     return command

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT, SIGTERM
+from typing import Final
 
 import click
 
@@ -23,6 +24,14 @@ from bindpost.log import EventLogger, get_logger
 from bindpost.proxy import advice, wsa
 from bindpost.proxy.watch import Watch
 from bindpost.ready import write_ready_file
+
+READY_FILE: Final = click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write pid and addresses there, as JSON, when everything is bound.",
+)
+"""The option for `Run.ready_file`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

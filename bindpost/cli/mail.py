@@ -10,7 +10,7 @@ import click
 from bindpost.client import Job, Message, MessageNotFoundError, MessageSummary
 
 from . import mail_transfer
-from .asking import client_of, on_server
+from .asking import client_of, in_mailbox, on_server
 from .terminal import as_json_option, print_json, printable
 
 
@@ -32,10 +32,11 @@ mail.add_command(mail_transfer.export)
     help="Messages shown; 0 for all.",
 )
 @as_json_option
+@in_mailbox
 @on_server
-def list_(*, limit: int, as_json: bool, server: str | None) -> None:
+def list_(*, limit: int, as_json: bool, mailbox: str | None, server: str | None) -> None:
     """Print the newest messages, newest first."""
-    messages = client_of(server).messages(limit)
+    messages = client_of(server, mailbox).messages(limit)
     if as_json:
         print_json(messages)
         return
@@ -44,20 +45,35 @@ def list_(*, limit: int, as_json: bool, server: str | None) -> None:
 
 
 @mail.command()
-@click.argument("message_id", metavar="ID|latest")
 @as_json_option
 @on_server
-def show(*, message_id: str, as_json: bool, server: str | None) -> None:
-    """Print a message: its envelope, its session, its header and its text."""
-    _print_message(client_of(server).message(message_id), as_json=as_json)
+def mailboxes(*, as_json: bool, server: str | None) -> None:
+    """Print the mailboxes, and how much is in each."""
+    found = client_of(server).mailboxes()
+    if as_json:
+        print_json(found)
+        return
+    for box in found:
+        click.echo(printable(f"{box.name}  {box.total} messages, {box.unread} unread"))
 
 
 @mail.command()
 @click.argument("message_id", metavar="ID|latest")
+@as_json_option
+@in_mailbox
 @on_server
-def raw(*, message_id: str, server: str | None) -> None:
+def show(*, message_id: str, as_json: bool, mailbox: str | None, server: str | None) -> None:
+    """Print a message: its envelope, its session, its header and its text."""
+    _print_message(client_of(server, mailbox).message(message_id), as_json=as_json)
+
+
+@mail.command()
+@click.argument("message_id", metavar="ID|latest")
+@in_mailbox
+@on_server
+def raw(*, message_id: str, mailbox: str | None, server: str | None) -> None:
     """Write a message's bytes to standard output, exactly as received."""
-    sys.stdout.buffer.write(client_of(server).raw(message_id))
+    sys.stdout.buffer.write(client_of(server, mailbox).raw(message_id))
     sys.stdout.buffer.flush()
 
 
@@ -95,6 +111,7 @@ def raw(*, message_id: str, server: str | None) -> None:
     help="How long to wait.",
 )
 @as_json_option
+@in_mailbox
 @on_server
 def wait(
     *,
@@ -108,6 +125,7 @@ def wait(
     after: int | None,
     timeout: float,
     as_json: bool,
+    mailbox: str | None,
     server: str | None,
 ) -> None:
     """
@@ -115,7 +133,7 @@ def wait(
 
     Exit status 1 when none came in time.
     """
-    message = client_of(server).wait(
+    message = client_of(server, mailbox).wait(
         recipient=recipient,
         sender=sender,
         subject=subject,
@@ -133,14 +151,22 @@ def wait(
 
 @mail.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Delete all messages.")
+@click.option("--all", "everything", is_flag=True, help="Delete all that is there.")
 @as_json_option
+@in_mailbox
 @on_server
-def delete(*, ids: tuple[str, ...], everything: bool, as_json: bool, server: str | None) -> None:
+def delete(
+    *,
+    ids: tuple[str, ...],
+    everything: bool,
+    as_json: bool,
+    mailbox: str | None,
+    server: str | None,
+) -> None:
     """Delete messages by their ids, or all with --all."""
     if everything == bool(ids):
         raise click.UsageError("Give either the ids of messages or --all.")
-    client = client_of(server)
+    client = client_of(server, mailbox)
     result = client.delete_all() if everything else client.delete(ids)
     if as_json:
         print_json(result)
@@ -161,16 +187,22 @@ def delete(*, ids: tuple[str, ...], everything: bool, as_json: bool, server: str
     help="Recipient in place of the message's own; may be repeated.",
 )
 @as_json_option
+@in_mailbox
 @on_server
 def release(
-    *, ids: tuple[str, ...], addresses: tuple[str, ...], as_json: bool, server: str | None
+    *,
+    ids: tuple[str, ...],
+    addresses: tuple[str, ...],
+    as_json: bool,
+    mailbox: str | None,
+    server: str | None,
 ) -> None:
     """
     Send messages on to the server that [relay] names, through its proxy if there is one.
 
     They are queued and sent soon; the server's log tells what becomes of them.
     """
-    client = client_of(server)
+    client = client_of(server, mailbox)
     jobs = []
     try:
         for message_id in ids:
@@ -221,6 +253,8 @@ def _lines(message: Message) -> Iterator[str]:
     """Give what stands above the text, a fact a line."""
     envelope, session = message.envelope, message.session
     yield f"id          {message.id}"
+    if message.mailboxes:
+        yield f"mailboxes   {', '.join(message.mailboxes)}"
     yield f"cursor      {message.cursor}"
     yield f"received    {_local(message)}, {message.size} bytes"
     yield f"mail from   <{envelope.reverse_path}>{_parameters(envelope.parameters)}"

@@ -13,7 +13,7 @@ import msgspec
 from bindpost.client import Client, ImportRefusedError, MessageNotFoundError
 
 from . import mail_files
-from .asking import client_of, on_server
+from .asking import client_of, in_mailbox, on_server
 from .terminal import as_json_option, print_json, printable
 
 _T = TypeVar("_T")
@@ -53,6 +53,7 @@ class Outcome(msgspec.Struct):
     help="Recipient of the envelope; may be repeated.",
 )
 @as_json_option
+@in_mailbox
 @on_server
 def import_(
     *,
@@ -60,6 +61,7 @@ def import_(
     sender: str | None,
     recipients: tuple[str, ...],
     as_json: bool,
+    mailbox: str | None,
     server: str | None,
 ) -> None:
     """
@@ -69,7 +71,7 @@ def import_(
     - is standard input. Without --from and --to the envelope is derived from the header, and marked
     so; an mbox tells the sender itself.
     """
-    client = client_of(server)
+    client = client_of(server, mailbox)
     outcome = Outcome()
     try:
         files = [file for source in sources for file in mail_files.files_of(source)]
@@ -122,6 +124,7 @@ def _import(
 @click.option(
     "--limit", type=click.IntRange(min=0), default=0, help="Only the newest; 0, as by default, all."
 )
+@in_mailbox
 @on_server
 def export(
     *,
@@ -132,6 +135,7 @@ def export(
     subject: str | None,
     after: int | None,
     limit: int,
+    mailbox: str | None,
     server: str | None,
 ) -> None:
     """
@@ -140,7 +144,7 @@ def export(
     What a folder has already is left alone, so that the same command again adds what is new. An
     mbox file must not be there yet.
     """
-    client = client_of(server)
+    client = client_of(server, mailbox)
     rows = client.messages(limit, recipient=recipient, sender=sender, subject=subject, after=after)
     written = there = gone = 0
     with mail_files.writer(form, Path(target), sys.stdout.buffer) as writer:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bindpost.server.web.access import hash_line
+from bindpost.server.password_files import hash_line
 
 
 @click.command("web-password")

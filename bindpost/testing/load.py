@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..client import Client
@@ -27,7 +27,8 @@ class Load:
     A message that was not acknowledged is not sent again, whatever happens. `first` is the first
     number. With `again` a sender whose session is lost begins another, until `stop()`; else it
     ends. `each` is how many messages a session has, 0 for no end. With `reset` the senders' sockets
-    are reset when they are closed, as those of programs that crash are.
+    are reset when they are closed, as those of programs that crash are. Bodies have up to 5,000
+    bytes more than those of `sizes`, which take turns.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Load:
         again: bool = False,
         each: int = 0,
         reset: bool = False,
+        sizes: Sequence[int] = (0,),
     ) -> None:
         self.acknowledged: dict[str, bytes] = {}
         self._address = address
@@ -46,6 +48,7 @@ class Load:
         self._again = again
         self._each = each
         self._reset = reset
+        self._sizes = sizes
         self._stopped = threading.Event()
         self._news = threading.Condition()
         self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
@@ -97,7 +100,8 @@ class Load:
                 return
             with self._news:
                 number = next(self._numbers)
-            body = f"Subject: {number}\r\n\r\n{'x' * (number % 5000)}\r\n".encode()
+            size = self._sizes[number % len(self._sizes)] + number % 5000
+            body = f"Subject: {number}\r\n\r\n{'x' * size}\r\n".encode()
             smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
             with self._news:
                 self.acknowledged[str(number)] = body

@@ -20,13 +20,13 @@ _PAUSE: Final = 0.1
 """Seconds between two questions for events."""
 
 
-def connect(url: str) -> MailServer:
+def connect(url: str, *, mailbox: str | None = None) -> MailServer:
     """
     Give the server at `url` for a test: only what comes from now on is seen.
 
-    Raises `ServerUnreachableError`.
+    With `mailbox` only what comes into that one. Raises `ServerUnreachableError`.
     """
-    server = MailServer(Running(url))
+    server = MailServer(Running(url, mailbox=mailbox))
     server.begin()
     return server
 
@@ -35,8 +35,8 @@ def connect(url: str) -> MailServer:
 class Running:
     """The `Backing` of a `MailServer` that is not in this process."""
 
-    def __init__(self, url: str) -> None:
-        self._client = Client(url)
+    def __init__(self, url: str, *, mailbox: str | None = None) -> None:
+        self._client = Client(url, mailbox=mailbox)
         self._events = Asked(self._client)
 
     @property

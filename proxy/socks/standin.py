@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType, TracebackType
-from typing import Final, Self
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from types import MappingProxyType
+from typing import Self
 
 from bindpost.config.endpoint import Endpoint
 
-from ..background import Acceptor, Background, move
+from ..background import ConnectionServer, move
 from ..watch import Watch, unwatched
 from .standin_client import Fault, Manners
 from .standin_ports import PortPolicy, Ports
 from .standin_session import Session
-
-CONNECTIONS: Final = 256
-"""Clients at once; those beyond them are closed without a word."""
 
 __all__ = ["Fault", "PortPolicy", "SocksServer"]
 
@@ -51,7 +48,7 @@ class SocksServer:
         drip: float = 0.05,
         watch: Watch = unwatched,
     ) -> None:
-        self._here = Endpoint(host, port)
+        self._server = ConnectionServer(Endpoint(host, port), self._connected)
         self._ports = Ports(external, policy)
         self._manners = Manners(
             users=dict(users),
@@ -63,41 +60,28 @@ class SocksServer:
             drip=drip,
             watch=watch,
         )
-        self._acceptor: Acceptor | None = None
         self._sessions: set[Session] = set()
-        self._background = Background()
         self._busy = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def __aenter__(self) -> Self:
-        sock = socket.create_server((self._here.host, self._here.port), backlog=CONNECTIONS)
-        sock.setblocking(False)
-        self._here = self._here.with_port(sock.getsockname()[1])
-        self._acceptor = Acceptor(sock, self._connected)
+        self._server.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._acceptor is not None
-        self._acceptor.close()
-        self._background.cancel()
-        await self._background.join()
+    async def __aexit__(self, *_error: object) -> None:
+        await self._server.close()
         self._ports.close()
         await asyncio.sleep(0)  # the connections that were cut close their sockets now
 
     @property
     def address(self) -> Endpoint:
         """Where clients connect."""
-        return self._here
+        return self._server.address
 
     def url(self, scheme: str = "socks5", login: str = "") -> str:
         """Give the bind path that leads here; `login` is `USER:PASSWORD`."""
-        return f"{scheme}://{login}{'@' if login else ''}{self._here}"
+        return f"{scheme}://{login}{'@' if login else ''}{self.address}"
 
     @property
     def bound(self) -> Sequence[Endpoint]:
@@ -117,15 +101,12 @@ class SocksServer:
         """Return when a client is connected."""
         await self._busy.wait()
 
-    def _connected(self, sock: socket.socket, _peer: object) -> None:
-        if len(self._background) >= CONNECTIONS:
-            sock.close()
-            return
+    def _connected(self, sock: socket.socket) -> Coroutine[None, None, None]:
         session = Session(self._manners, self._ports)
         self._sessions.add(session)
         self._busy.set()
         self._idle.clear()
-        self._background.spawn(self._serve(session, sock), sock)
+        return self._serve(session, sock)
 
     async def _serve(self, session: Session, sock: socket.socket) -> None:
         try:

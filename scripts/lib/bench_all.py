@@ -19,6 +19,7 @@ BENCH: Final = Path(__file__).parents[1] / "bench"
 QUESTIONS: Final = {
     "paths": False,
     "events": False,
+    "store": False,
     "ingest": True,
     "latency": True,
     "memory": True,

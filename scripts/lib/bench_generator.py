@@ -1,11 +1,12 @@
 """
 The clients of scripts/bench latency and soak: mail that comes when it is due, whoever is slow.
 
-`bench_generator.py PORT SECONDS FIRST RATE:SIZE:SESSIONS...` brings streams of mail at once: so
-many messages a second, of so many bytes, over so many sessions that stay connected. A rate of 0 is
-a closed loop: as many as are answered. The subject is a message's number, the first one's FIRST.
-A latency begins when a message was due, not when a session was free for it. What was found is
-printed as JSON.
+`bench_generator.py PORT SECONDS FIRST RATE:SIZE:SESSIONS:EACH...` brings streams of mail at once:
+so many messages a second, of so many bytes, over so many sessions, each for so many messages until
+another takes its place, 0 for no end. A rate of 0 is a closed loop: as many as are answered.
+
+The subject is a message's number, the first one's FIRST. A latency begins when a message was due,
+not when a session was free for it. What was found is printed as JSON.
 
 It runs on select(), which alone of all that asyncio knows waits for less than a millisecond.
 """
@@ -37,6 +38,7 @@ class Session(asyncio.Protocol):
         self._steps: Iterator[bytes] = iter([b"EHLO bench.test\r\n"])
         self._rest = b""
         self.done = self._greeted
+        self.brought = 0
         self.transport: Any = None
 
     def _greeted(self) -> None:
@@ -48,8 +50,14 @@ class Session(asyncio.Protocol):
 
     def bring(self, message: bytes, done: Callable[[], None]) -> None:
         """Begin a message; `done` is called at its 250."""
+        self.brought += 1
         self._steps, self.done = iter([*HEAD[1:], message]), done
         self.transport.write(HEAD[0])
+
+    def quit(self) -> None:
+        """Say QUIT, and hang up when that is answered."""
+        self.done, self._free = self.transport.close, lambda _: None
+        self.transport.write(b"QUIT\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Answer each whole reply by the next step."""
@@ -75,28 +83,48 @@ class Session(asyncio.Protocol):
 class Stream:
     """Mail of one size at one rate over sessions of its own."""
 
-    def __init__(self, rate: float, size: int, sessions: int, numbers: Iterator[int]) -> None:
+    def __init__(
+        self, port: int, rate: float, size: int, sessions: int, each: float, numbers: Iterator[int]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sessions, self._numbers = sessions, numbers
+        self._port, self._sessions, self._numbers = port, sessions, numbers
+        self._each = each or math.inf
         self._gap = 1 / rate if rate else 0.0
         self._padding = LINE * max(0, (size - 40) // len(LINE))
         self._idle: list[Session] = []
-        self._connected: list[Session] = []
+        self._connected: set[Session] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._due: deque[float] = deque()
         self._began = self._next = self._end = 0.0
         self.all_done = asyncio.Event()
         self.all_free = asyncio.Event()
         self.brought = 0
+        self.open: set[int] = set()
+        """Numbers of messages that were begun and not answered."""
         self.answered: list[tuple[float, float]] = []
         """When each message was due, from the begin, and how long it took."""
         self.late: list[float] = []
         """By how much the generator itself was behind."""
 
-    async def connect(self, port: int) -> None:
+    async def connect(self) -> None:
         """Connect, and return when every session has been greeted."""
         for _ in range(self._sessions):
-            await self._loop.create_connection(lambda: Session(self._freed), "127.0.0.1", port)
+            await self._connect()
         await self.all_free.wait()
+
+    async def _connect(self) -> None:
+        _, session = await self._loop.create_connection(
+            lambda: Session(self._freed), "127.0.0.1", self._port
+        )
+        self._connected.add(session)
+
+    def _renew(self, session: Session) -> None:
+        """Have another session in the place of one that has brought its messages."""
+        self._connected.remove(session)
+        session.quit()
+        connecting = self._loop.create_task(self._connect())
+        self._connecting.add(connecting)
+        connecting.add_done_callback(self._connecting.discard)
 
     def run(self, seconds: float) -> None:
         """Begin, for so many seconds."""
@@ -121,10 +149,13 @@ class Stream:
             self._loop.call_at(self._next, self._tick)
 
     def _bring(self, session: Session, due: float) -> None:
-        message = b"Subject: %d\r\n\r\n%s.\r\n" % (next(self._numbers), self._padding)
+        number = next(self._numbers)
+        message = b"Subject: %d\r\n\r\n%s.\r\n" % (number, self._padding)
         self.brought += 1
+        self.open.add(number)
 
         def done() -> None:
+            self.open.remove(number)
             self.answered.append((due - self._began, self._loop.time() - due))
 
         session.bring(message, done)
@@ -132,12 +163,13 @@ class Stream:
     def _freed(self, session: Session) -> None:
         if not self._began:
             self._idle.append(session)
-            self._connected.append(session)
             if len(self._idle) == self._sessions:
                 self.all_free.set()
             return
         now = self._loop.time()
-        if not self._gap and now < self._end:
+        if session.brought >= self._each:
+            self._renew(session)
+        elif not self._gap and now < self._end:
             self._bring(session, now)
         elif self._due:
             self._bring(session, self._due.popleft())
@@ -159,7 +191,8 @@ class Stream:
             minutes[min(int(due / MINUTE), len(minutes) - 1)].append(latency)
         return {
             "brought": self.brought,
-            "unanswered": self.brought - len(self.answered) + len(self._due),
+            "open": sorted(self.open),
+            "unanswered": len(self.open) + len(self._due),
             **figures([latency for _, latency in self.answered]),
             "late_p99": figures(self.late)["p99"],
             "minutes": [{"count": len(found), **figures(found)} for found in minutes],
@@ -178,9 +211,10 @@ async def main(port: str, seconds: str, first: str, *kinds: str) -> None:
     numbers = iter(range(int(first), sys.maxsize))
     streams = []
     for kind in kinds:
-        rate, size, sessions = kind.split(":")
-        streams.append(Stream(float(rate), int(size), int(sessions), numbers))
-        await streams[-1].connect(int(port))
+        rate, size, sessions, each = kind.split(":")
+        stream = Stream(int(port), float(rate), int(size), int(sessions), int(each), numbers)
+        await stream.connect()
+        streams.append(stream)
     began, used = time.perf_counter(), time.process_time()
     for stream in streams:
         stream.run(float(seconds))

@@ -84,7 +84,7 @@ def measure(starts: Mapping[str, Start], options: argparse.Namespace) -> Results
 def main() -> None:
     """Measure, and print the report or put it into a page."""
     parser = options_of("ingest", __doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each measurement, about")
     parser.add_argument(
         "--only", action="append", help="only cells whose name has this in it; may be repeated"

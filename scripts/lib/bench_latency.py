@@ -153,7 +153,7 @@ def main() -> None:
     """Measure, and print the report or put it into a page."""
     parser = options_of("latency", __doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load, for each server")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each load, for each server")
     parser.add_argument("--only", default="", help="only loads whose name has this in it")
     add_servers(parser)
     options = parser.parse_args()

@@ -13,14 +13,18 @@ _GENERATOR: Final = Path(__file__).with_name("bench_generator.py")
 
 
 class Stream(NamedTuple):
-    """Mail that comes at a rate: messages a second, bytes of each, sessions. 0 is a closed loop."""
+    """Mail that comes at a rate, over so many sessions at once."""
 
     rate: float
+    """Messages a second; 0 is a closed loop."""
     size: int
+    """Bytes of each."""
     sessions: int
+    each: int = 0
+    """Messages of a session until another takes its place; 0 for no end."""
 
     def __str__(self) -> str:
-        return f"{self.rate}:{self.size}:{self.sessions}"
+        return ":".join(map(str, self))
 
 
 class Latency(NamedTuple):
@@ -40,7 +44,10 @@ class Found(NamedTuple):
     """What the generator found of one stream."""
 
     brought: int
+    open: Sequence[int]
+    """Numbers of those that were begun and not answered: they may have been taken."""
     unanswered: int
+    """Those, and those that were due and never begun."""
     rate: float
     """Answered a second, until the last was."""
     latency: Latency
@@ -64,8 +71,9 @@ def generate(port: int, seconds: float, *streams: Stream, first: int = 0) -> lis
     return [
         Found(
             stream["brought"],
+            stream["open"],
             stream["unanswered"],
-            (stream["brought"] - stream["unanswered"]) / facts["seconds"],
+            (stream["brought"] - len(stream["open"])) / facts["seconds"],
             Latency.of(stream),
             [(minute["count"], Latency.of(minute)) for minute in stream["minutes"]],
             1000 * stream["late_p99"],

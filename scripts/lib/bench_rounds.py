@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
-def orders(names: Iterable[str], rounds: int) -> Iterator[list[str]]:
+def orders(things: Iterable[_T], rounds: int) -> Iterator[list[_T]]:
     """Give the order of each round: every round begins with another one."""
-    all_names = list(names)
+    all_of_them = list(things)
     for turn in range(rounds):
-        start = turn % len(all_names)
-        yield all_names[start:] + all_names[:start]
+        start = turn % len(all_of_them)
+        yield all_of_them[start:] + all_of_them[:start]
 
 
 def median_ratio(rounds: Sequence[Mapping[str, float]], name: str, base: str) -> float:

@@ -28,6 +28,8 @@ from bindpost.client import Client
 KIB: Final = 1024
 MIB: Final = 1024 * 1024
 SESSIONS: Final = 50
+EACH: Final = 100
+"""Messages of a session: what is kept of a session while it lasts shall not count as growth."""
 SHARE: Final = 0.7
 """Of the most that is taken: what is brought."""
 MOST: Final = 10.0
@@ -109,26 +111,26 @@ def soak(minutes: float, rate: float | None) -> Soaked:
     """Measure the most that is taken, then bring a part of that, and count what is kept."""
     seconds = minutes * MINUTE
     with serve({})(DURABLE) as server:
-        (closed,) = generate(server.port, min(MOST, seconds), Stream(0, KIB, SESSIONS))
+        (closed,) = generate(server.port, min(MOST, seconds), Stream(0, KIB, SESSIONS, EACH))
     brought = rate or SHARE * closed.rate
     say(f"{closed.rate:.0f} messages a second at most; now {brought:.0f} a second")
     with serve({})(DURABLE) as server, ThreadPoolExecutor(1) as pool:
         sampler = Sampler(server, every=min(1.0, seconds / 10))
         sampling = pool.submit(sampler.run)
         try:
-            (found,) = generate(server.port, seconds, Stream(brought, KIB, SESSIONS))
+            (found,) = generate(server.port, seconds, Stream(brought, KIB, SESSIONS, EACH))
         finally:
             sampler.stop()
         sampling.result()
         kept = subjects(server)
-    wanted = {str(number) for number in range(found.brought)}
+    acknowledged = {str(number) for number in range(found.brought)} - set(map(str, found.open))
     return Soaked(
         most=closed.rate,
         rate=brought,
         seconds=seconds,
         found=found,
         samples=sampler.samples,
-        lost=len(wanted - kept.keys()),
+        lost=len(acknowledged - kept.keys()),
         twice=sum(count > 1 for count in kept.values()),
     )
 
@@ -146,8 +148,8 @@ def report(soaked: Soaked, margin: float) -> str:
         [
             made(
                 f"{DURABLE}: {soaked.rate:.0f} messages a second of 1 KiB over {SESSIONS} "
-                f"sessions, of {soaked.most:.0f} that the generator brings at most, for "
-                f"{soaked.seconds:g} s."
+                f"sessions of {EACH} messages each, of {soaked.most:.0f} that the generator brings "
+                f"at most, for {soaked.seconds:g} s."
             ),
             table(["minute"], columns, _rows(soaked)),
             _verdict(soaked, margin),

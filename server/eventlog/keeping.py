@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,20 +23,21 @@ failed must not be lost.
 
 @asynccontextmanager
 async def keeping(
-    location: str | Path, *, keep: int, scope: str
+    location: str | Path, *, keep: int, scope: str, counts: Counter[int]
 ) -> AsyncIterator[EventStore | None]:
     """
     Keep what happens in a scope from now on in the event store of a location; give that.
 
-    None if nothing is to be kept (`keep` 0). At the end of the block everything that happened in it
-    is kept, as far as the store takes it. Raises `StoreError`.
+    What is kept is counted in `counts`, by number. None if nothing is to be kept (`keep` 0). At the
+    end of the block everything that happened in it is kept, as far as the store takes it. Raises
+    `StoreError`.
     """
     if not keep:
         yield None
         return
     store = await open_events(location, keep=keep)
     try:
-        detach = attach(StoreSink(store), scope=scope, farewell=FAREWELL)
+        detach = attach(StoreSink(store, counts), scope=scope, farewell=FAREWELL)
         try:
             yield store
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bindpost.errors import StoreError
 from bindpost.events import Category, EventType, Level, find_type
 
@@ -70,20 +72,23 @@ def _definition(event: KeptEvent) -> EventType:
 
 
 class StoreSink:
-    """Keeps each event in an event store."""
+    """Keeps each event in an event store, and counts it by its number in `counts`."""
 
     name = "store"
     takes_text = False
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, counts: Counter[int]) -> None:
         self._store = store
+        self._counts = counts
 
     def write(self, record: EventRecord) -> None:
         """Keep a record. Raises `OSError` when the store can't now."""
+        event = keep(record)
         try:
-            self._store.append(keep(record))
+            self._store.append(event)
         except StoreError as error:
             raise OSError(str(error)) from error
+        self._counts[event.id] += 1
 
     def close(self) -> None:
         """Do nothing: the store is its owner's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ class EventRecord:
 
     `definition` is the catalogue entry, None for plain text and for other libraries' lines; with it
     come `strings`, the insertion strings, and `record_id`, counted from 1 in each process once the
-    record is known to be shown. `fields` is what the call site and the context gave. `level` is the
-    name of a logging level. `scope` names the app that it belongs to, empty outside of any.
+    record is known to be shown. `thread_id` is the system's number, 0 if not known. `fields` is
+    what the call site and the context gave. `level` is the name of a logging level. `scope` names
+    the app that it belongs to, empty outside of any.
     """
 
     time: datetime
@@ -105,7 +107,7 @@ class RecordMaker:
             message=definition.fill(strings) if definition else _message(event, arguments),
             host=self._host,
             process_id=source.process or 0,
-            thread_id=source.thread or 0,
+            thread_id=_thread_id(source),
             fields=fields,
             failure=_failure(fields.get("wsa_error"), error, stack),
             definition=definition,
@@ -113,6 +115,15 @@ class RecordMaker:
             scope=current_scope(),
         )
         return {"record": record}
+
+
+def _thread_id(source: logging.LogRecord) -> int:
+    """
+    Give the system's number of the thread that logged, as `ps -L` and strace have it.
+
+    `LogRecord.thread` is Python's own, on POSIX an address. 0 if another thread handles the record.
+    """
+    return threading.get_native_id() if source.thread == threading.get_ident() else 0
 
 
 def _message(event: object, arguments: object) -> str:

@@ -102,6 +102,6 @@ def from_event(record: EventRecord, number: int, *, verbose_strings: bool = Fals
         data=data_of(record),
         keywords=keyword_bits(definition.level),
         process_id=record.process_id,
-        # Windows' are 32 bits wide; a POSIX thread has an address instead, which tells nothing.
+        # Windows' are 32 bits wide; macOS numbers threads with 64.
         thread_id=record.thread_id if record.thread_id < 1 << 32 else 0,
     )

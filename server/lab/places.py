@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
 import shutil
 import socket
 import subprocess
@@ -13,18 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from socket import SOCK_DGRAM, SOCK_STREAM
 from typing import Final
 
 from bindpost.config.lab_hosts import Hosts, Machine
 from bindpost.config.scenario import Role, Scenario
+from bindpost.proxy.local import free_port
 
 from .process import LabError
 
 HOSTNAME: Final = "exchange.lab.example"
 """The service's name in its banner: by it a banner is told from another server's."""
-_PORTS: Final = range(20000, 32000)
-"""Below what systems give to outgoing connections."""
-_TRIES: Final = 200
 _OVERLAY: Final = (
     'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
 )
@@ -88,12 +86,14 @@ class Ports:
     def _free(self) -> int:
         hosts = self.hosts
         addresses = {hosts.exchange.address, hosts.proxy.address, hosts.proxy.external}
-        for _ in range(_TRIES):
-            port = random.choice(_PORTS)  # noqa: S311 - no secret
-            if port not in self._given and all(_is_free(address, port) for address in addresses):
+        while True:
+            try:
+                port = free_port(*addresses, kinds=(SOCK_STREAM, SOCK_DGRAM))
+            except OSError as error:
+                raise LabError(f"the lab gets no port: {error.strerror}") from None
+            if port not in self._given:
                 self._given.add(port)
                 return port
-        raise LabError("no port is free on all the lab's addresses; see `ss -ltn`")
 
 
 def check_addresses(hosts: Hosts) -> None:
@@ -143,13 +143,3 @@ def cannot_overlay() -> str:
 def _unshare() -> tuple[str, ...]:
     own = ("unshare", "--mount")
     return own if os.geteuid() == 0 else (*own, "--map-root-user")
-
-
-def _is_free(address: str, port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as sock:
-            try:
-                sock.bind((address, port))
-            except OSError:
-                return False
-    return True

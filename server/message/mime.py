@@ -23,13 +23,17 @@ PART_LIMIT: Final = 1_000
 DEPTH_LIMIT: Final = 50
 """How deep multiparts nest; a deeper one is shown as text."""
 FIELD_LIMIT: Final = 2_000
-"""Header fields that are given of a part."""
+"""Header fields that are given of the message."""
+PART_FIELD_LIMIT: Final = 100
+"""Header fields that are given of a part below it."""
 _LOOKALIKE_LIMIT: Final = 100_000
 """Lines of a message that look like a delimiter and are none."""
 _BOUNDARY_LIMIT: Final = 500
 """Characters of a boundary; RFC 2046, 5.1.1 allows 70."""
 
 _FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_REST: Final = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z))++")
+"""Fields as in `_FIELD`, all that follow."""
 _MBOX_LINE: Final = re.compile(rb">?From [^\n]*+\n")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
@@ -41,7 +45,8 @@ class Part:
     A part of a message: its header fields as they came, and where its body is.
 
     `id` is as Mailpit counts: `0` for the message itself, `1`, `2` below it, `2.1` below those.
-    `is_container` says that its parts follow, so that its own body is nothing to show.
+    `is_container` says that its parts follow, so that its own body is nothing to show. `is_cut`
+    says that it has more header fields than the limit.
     """
 
     id: str
@@ -49,10 +54,15 @@ class Part:
     body: memoryview = field(repr=False)
     default_type: str = "text/plain"
     is_container: bool = False
+    is_cut: bool = False
 
     def first(self, name: bytes) -> bytes:
         """Give the value of the first field of this name (lower case), empty if there is none."""
-        return next((value for known, value in self.fields if known.lower() == name), b"")
+        return self._firsts.get(name, b"")
+
+    @cached_property
+    def _firsts(self) -> Mapping[bytes, bytes]:
+        return {name.lower(): value for name, value in reversed(self.fields)}
 
     @cached_property
     def content_type(self) -> tuple[str, Mapping[str, str]]:
@@ -87,10 +97,10 @@ class Part:
 
 def walk(raw: bytes) -> Iterator[Part]:
     """Give the parts in order: first the message itself, and each multipart before its parts."""
-    return _Walker(raw).walk()
+    return Walker(raw).walk()
 
 
-class _Walker:
+class Walker:
     """Cuts one message; counts what it has cut."""
 
     def __init__(self, raw: bytes) -> None:
@@ -105,12 +115,20 @@ class _Walker:
         start = mbox_line.end() if mbox_line else 0
         return self._walk("0", start, len(self._raw), depth=0, default_type="text/plain")
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether what looked like delimiters and were none was too much."""
+        return self._lookalikes >= _LOOKALIKE_LIMIT
+
     def _walk(
         self, part_id: str, start: int, end: int, *, depth: int, default_type: str
     ) -> Iterator[Part]:
         self._parts += 1
-        fields, body = self._header(start, end)
-        part = Part(part_id, fields, self._view[body:end], default_type)
+        limit = PART_FIELD_LIMIT if depth else FIELD_LIMIT
+        fields, stop = self._fields(start, end, limit)
+        rest = _REST.match(self._raw, stop, end)
+        body = self._body(rest.end() if rest else stop, end)
+        part = Part(part_id, fields, self._view[body:end], default_type, is_cut=rest is not None)
         cuts = self._cut(part.boundary, body, end) if depth < DEPTH_LIMIT else iter(())
         first = next(cuts, None)
         if first is None or self._parts == PART_LIMIT:
@@ -126,19 +144,24 @@ class _Walker:
                 f"{above}{number}", begin, stop, depth=depth + 1, default_type=inner
             )
 
-    def _header(self, start: int, end: int) -> tuple[tuple[tuple[bytes, bytes], ...], int]:
-        """Give the header fields of a section, and where its body starts."""
+    def _fields(
+        self, start: int, end: int, limit: int
+    ) -> tuple[tuple[tuple[bytes, bytes], ...], int]:
+        """Give the header fields of a section up to the limit, and where the last of them ends."""
         fields: list[tuple[bytes, bytes]] = []
         position = start
-        while line := _FIELD.match(self._raw, position, end):
-            if len(fields) < FIELD_LIMIT:
-                fields.append((line[1], line[2]))
+        while len(fields) < limit and (line := _FIELD.match(self._raw, position, end)):
+            fields.append((line[1], line[2]))
             position = line.end()
+        return tuple(fields), position
+
+    def _body(self, position: int, end: int) -> int:
+        """Give where the body starts behind the last field."""
         # An empty line ends the header; so does one that is no field, which is the body's first.
         for separator in (b"\r\n", b"\n"):
             if self._raw.startswith(separator, position, end):
-                return tuple(fields), position + len(separator)
-        return tuple(fields), position
+                return position + len(separator)
+        return position
 
     def _cut(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Give start and end of each part between the delimiters (RFC 2046, 5.1.1)."""
@@ -162,7 +185,7 @@ class _Walker:
         sought = b"\n--" + boundary
         # The break that ends the header is the one before the body's first line.
         found = self._raw.find(sought, max(0, start - 1), end)
-        while found != -1 and self._lookalikes < _LOOKALIKE_LIMIT:
+        while found != -1 and not self.has_given_up:
             line_end = self._raw.find(b"\n", found + 1, end)
             behind = end if line_end == -1 else line_end + 1
             rest = bytes(self._view[found + len(sought) : behind])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(upper + lower for upper in _BASE62 for lower in _BASE62)
+"""Two digits at a time: half as many divisions of a large number."""
 ID_LENGTH: Final = 22
 """Length of a message id, the same as Mailpit's: 22 characters of `0-9A-Za-z`."""
 
@@ -22,11 +24,11 @@ def new_id() -> str:
     The upper 48 of its 128 bits are milliseconds since 1970 (as in UUIDv7), the rest is random.
     """
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    digits = []
-    for _ in range(ID_LENGTH):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(reversed(digits))
+    pairs = []
+    for _ in range(ID_LENGTH // 2):
+        number, pair = divmod(number, 62 * 62)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))
 
 
 def utc_now() -> datetime:
@@ -100,7 +102,8 @@ class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
-Transcript = tuple[TranscriptLine, ...]
+Transcript = Sequence[TranscriptLine]
+"""The lines of a session in order. It never changes; a tuple will do, and a slice of it is one."""
 
 
 class Message(msgspec.Struct, frozen=True):

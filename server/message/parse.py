@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
-from .addresses import Address, parse_addresses
-from .mime import PART_LIMIT, Part, walk
+from .addresses import COUNT_LIMIT, LIST_LIMIT, Address, parse_addresses
+from .mime import FIELD_LIMIT, PART_FIELD_LIMIT, PART_LIMIT, Part, Walker
 from .snippet import make_snippet
 from .text import decode_charset, decode_field, decode_words
 
@@ -18,7 +19,10 @@ TEXT_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of all text parts together that are shown; the same again for HTML."""
 VALUE_LIMIT: Final = 64 * 1024
 """Bytes of a header field that are shown."""
+HEADER_LIMIT: Final = 1024 * 1024
+"""Bytes of a whole header that are shown."""
 _DATE_LIMIT: Final = 200
+_ADDRESS_FIELDS: Final = (b"from", b"to", b"cc", b"bcc", b"reply-to")
 
 
 class HeaderField(msgspec.Struct, frozen=True):
@@ -96,7 +100,8 @@ def parse(raw: bytes) -> ParsedMessage:
 
 
 def _parse(raw: bytes) -> ParsedMessage:
-    parts = list(walk(raw))
+    walker = Walker(raw)
+    parts = list(walker.walk())
     top = parts[0]
     text = _Body()
     markup = _Body()
@@ -111,22 +116,23 @@ def _parse(raw: bytes) -> ParsedMessage:
         elif kind:
             (inline if kind == "inline" else attachments).append(_attachment(part))
     shown = text.shown, markup.shown
+    lists = {name: parse_addresses(top.first(name)) for name in _ADDRESS_FIELDS}
     return ParsedMessage(
         subject=_value(top, b"subject"),
-        from_=parse_addresses(top.first(b"from")),
-        to=parse_addresses(top.first(b"to")),
-        cc=parse_addresses(top.first(b"cc")),
-        bcc=parse_addresses(top.first(b"bcc")),
-        reply_to=parse_addresses(top.first(b"reply-to")),
+        from_=lists[b"from"],
+        to=lists[b"to"],
+        cc=lists[b"cc"],
+        bcc=lists[b"bcc"],
+        reply_to=lists[b"reply-to"],
         message_id=_value(top, b"message-id").strip("<> "),
         date=_date(top.first(b"date")),
-        headers=tuple(_header_field(name, value) for name, value in top.fields),
+        headers=tuple(_header_fields(top)),
         text=shown[0],
         html=shown[1],
         attachments=tuple(attachments),
         inline=tuple(inline),
         snippet=make_snippet(*shown),
-        defects=tuple(_defects(parts, text, markup)),
+        defects=(*_header_defects(top, lists), *_defects(parts, text, markup, walker)),
     )
 
 
@@ -199,9 +205,15 @@ def _value(part: Part, name: bytes) -> str:
     return decode_words(decode_field(part.first(name)[:VALUE_LIMIT]))
 
 
-def _header_field(name: bytes, value: bytes) -> HeaderField:
-    raw = decode_field(value[:VALUE_LIMIT])
-    return HeaderField(name[:VALUE_LIMIT].decode("ascii"), raw, decode_words(raw))
+def _header_fields(top: Part) -> Iterator[HeaderField]:
+    """Give the fields of the header, up to the limit."""
+    left = HEADER_LIMIT
+    for name, value in top.fields:
+        raw = decode_field(value[:VALUE_LIMIT])
+        left -= len(name) + len(raw)
+        if left < 0:
+            return
+        yield HeaderField(name[:VALUE_LIMIT].decode("ascii"), raw, decode_words(raw))
 
 
 def _date(value: bytes) -> datetime | None:
@@ -213,10 +225,29 @@ def _date(value: bytes) -> datetime | None:
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
-def _defects(parts: list[Part], text: _Body, markup: _Body) -> list[str]:
+def _header_defects(top: Part, lists: Mapping[bytes, tuple[Address, ...]]) -> Iterator[str]:
+    if top.is_cut:
+        yield f"There are more than {FIELD_LIMIT} header fields; the rest is not shown."
+    if any(max(len(name), len(value)) > VALUE_LIMIT for name, value in top.fields):
+        yield f"A header field is longer than {VALUE_LIMIT} bytes; the rest is not shown."
+    if sum(len(name) + len(value) for name, value in top.fields) > HEADER_LIMIT:
+        yield f"The header is longer than {HEADER_LIMIT} bytes; the rest is not shown."
+    for name, found in lists.items():
+        if len(found) == COUNT_LIMIT or len(top.first(name)) > LIST_LIMIT:
+            field = name.decode().title()
+            yield f"The field {field} has more addresses than the {COUNT_LIMIT} that are shown."
+
+
+def _defects(parts: list[Part], text: _Body, markup: _Body, walker: Walker) -> list[str]:
     defects = []
+    if walker.has_given_up:
+        defects.append("Too many lines look like a delimiter; parts may not be told apart.")
     if len(parts) == PART_LIMIT:
         defects.append(f"There are {PART_LIMIT} parts or more; the rest is not shown.")
+    if any(part.is_cut for part in parts[1:]):
+        defects.append(
+            f"A part has more than {PART_FIELD_LIMIT} header fields; the rest is unread."
+        )
     if text.is_cut or markup.is_cut:
         defects.append(f"The text is longer than {TEXT_LIMIT} bytes; the rest is not shown.")
     if any(

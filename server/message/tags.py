@@ -40,14 +40,30 @@ def read_tags(envelope: Envelope, fields: HeaderFields) -> tuple[str, ...]:
     Those of its X-Tags field, separated by commas, and what stands behind a plus in the local part
     of an address: of the envelope's recipients and of From, To and Cc. Never raises.
     """
+    if not fields.x_tags and not _has_plus(envelope, fields):
+        return ()
     return clean_tags([*fields.x_tags.split(","), *_behind_plus(envelope, fields)])
+
+
+def _has_plus(envelope: Envelope, fields: HeaderFields) -> bool:
+    """Say whether there may be a tag in an address; of most messages there isn't."""
+    return (
+        "+" in fields.from_
+        or "+" in fields.to
+        or "+" in fields.cc
+        or any("+" in recipient.address for recipient in envelope.recipients)
+    )
+
+
+def plus_tags(address: str) -> list[str]:
+    """Give what stands behind the pluses in the local part of an address; it may be empty."""
+    local, plus, behind = address.partition("@")[0].partition("+")
+    return behind.split("+") if local and plus else []
 
 
 def _behind_plus(envelope: Envelope, fields: HeaderFields) -> Iterator[str]:
     for address in _addresses(envelope, fields):
-        local, _, behind = address.partition("@")[0].partition("+")
-        if local:
-            yield from behind.split("+")
+        yield from plus_tags(address)
 
 
 def _addresses(envelope: Envelope, fields: HeaderFields) -> Iterator[str]:

@@ -17,7 +17,6 @@ SLICE: Final = 64 * 1024
 END: Final = b".\r\n"
 
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
-_HEADER_END: Final = re.compile(rb"(?:\A|\n)\r?\n")
 
 
 def slices(raw: bytes, size: int = SLICE) -> Iterator[bytes]:
@@ -32,15 +31,27 @@ def slices(raw: bytes, size: int = SLICE) -> Iterator[bytes]:
 
 def top(raw: bytes, lines: int) -> bytes:
     """Give the header, the blank line and the first lines of the body (RFC 1939, TOP)."""
-    header = _HEADER_END.search(raw)
-    if header is None:
-        return raw
-    end = header.end()
-    for _ in range(lines):
-        end = raw.find(b"\n", end) + 1
-        if not end:
-            return raw
+    end = _header_end(raw)
+    while lines and end < len(raw):
+        # By slices: a message may have millions of lines.
+        found = raw.count(b"\n", end, end + SLICE)
+        if found < lines:
+            lines -= found
+            end += SLICE
+            continue
+        for _ in range(lines):
+            end = raw.find(b"\n", end) + 1
+        lines = 0
     return raw[:end]
+
+
+def _header_end(raw: bytes) -> int:
+    """Give where the header and its blank line end."""
+    for blank in (b"\n", b"\r\n"):
+        if raw.startswith(blank):
+            return len(blank)
+    ends = ((raw.find(blank), len(blank)) for blank in (b"\n\n", b"\n\r\n"))
+    return min((at + length for at, length in ends if at != -1), default=len(raw))
 
 
 def _lines(piece: bytes) -> bytes:

@@ -17,7 +17,8 @@ from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 from bindpost.proxy.registry import provider_for
 
 from ..logins import Users, read_users
-from ..store.store import MessageStore
+from ..mailboxes import Keys
+from ..store.store import SharedStore
 from .line import Line
 from .session import Session, Surroundings
 
@@ -41,13 +42,15 @@ class Pop3Server:
         users: Users | None,
         tls_context: ssl.SSLContext | None,
         hostname: str,
+        keys: Keys | None = None,
     ) -> None:
         self._settings = settings
         self._provider = provider
         self._users = users
+        self._keys = keys or Keys()
         self._tls_context = None if settings.tls == "off" else tls_context
         self._hostname = hostname
-        self._store: MessageStore
+        self._store: SharedStore
         self._bound: Listener | None = None
         self._live: dict[asyncio.Task[None], tuple[Line, Session]] = {}
         self._is_lost = False
@@ -61,8 +64,13 @@ class Pop3Server:
         folder: Path,
         tls_context: ssl.SSLContext | None,
         hostname: str,
+        keys: Keys | None = None,
     ) -> Self | None:
-        """Make it from the settings, None when it is off; binds nothing. Raises `ConfigError`."""
+        """
+        Make it from the settings, None when it is off; binds nothing.
+
+        `keys` are those of mailboxes. Raises `ConfigError`.
+        """
         pop3 = settings.pop3
         if pop3.endpoint == "off":
             return None
@@ -72,9 +80,10 @@ class Pop3Server:
             users=read_users(folder / pop3.users, key="pop3.users") if pop3.users else None,
             tls_context=tls_context,
             hostname=hostname,
+            keys=keys,
         )
 
-    async def start(self, store: MessageStore) -> None:
+    async def start(self, store: SharedStore) -> None:
         """Bind and serve. Raises `BindError`, after it is logged."""
         self._store = store
         try:
@@ -119,6 +128,7 @@ class Pop3Server:
                 hostname=self._hostname,
                 listener=self._settings.endpoint,
                 users=self._users,
+                keys=self._keys,
                 tls_context=self._tls_context if self._settings.tls != "implicit" else None,
             ),
         )

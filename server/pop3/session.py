@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from bindpost import __version__, events
@@ -12,7 +12,9 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
 from ..logins import Users, accepts
-from ..store.store import MessageStore
+from ..mailboxes import Keys
+from ..store.mailbox import MailboxView
+from ..store.store import MessageStore, SharedStore
 from . import body
 from .grammar import Command, CommandError, number
 from .line import Line, LineError
@@ -29,12 +31,17 @@ _Handler = Callable[[Command], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the sessions have around them; `users` None = every login is good."""
+    """
+    What the sessions have around them.
 
-    store: MessageStore
+    `users` None = every login is good, unless mailboxes have `keys`: then only those are.
+    """
+
+    store: SharedStore
     hostname: str
     listener: str
     users: Users | None = None
+    keys: Keys = field(default_factory=Keys)
     tls_context: ssl.SSLContext | None = None
     """For STLS; None where it isn't offered."""
 
@@ -55,7 +62,8 @@ class Session:
         self._line = line
         self._around = around
         self._name: str | None = None
-        self._mailbox = Mailbox()
+        self._mailbox: Mailbox | str = Mailbox()
+        self._store: MessageStore = around.store
         self._maildrop: Maildrop | None = None
         self._bad_commands = 0
         self._bad_logins = 0
@@ -156,7 +164,7 @@ class Session:
         doomed = self._maildrop.doomed if self._maildrop is not None else []
         if doomed:
             try:
-                self._deleted = await self._around.store.delete(doomed)
+                self._deleted = await self._store.delete(doomed)
             except StoreError as error:
                 await self._say(f"-ERR some deleted messages not removed: {_one_line(error)}")
                 raise _Goodbye from None
@@ -176,16 +184,32 @@ class Session:
         if self._name is None:
             raise CommandError("say USER first")
         name, self._name = self._name, None
-        if not accepts(self._around.users, name.encode(), command.argument):
+        opened = await self._open(name, command.argument)
+        if opened is None:
             self._bad_logins += 1
             _LOG.warning(events.POP3_LOGIN_REFUSED, user=name, **self._names)
             await self._say("-ERR [AUTH] unknown name or bad password")
             if self._bad_logins >= BAD_LOGINS:
                 raise _Goodbye
             return
-        self._mailbox = Mailbox.named(name)
-        self._maildrop = await Maildrop.open(self._around.store, self._mailbox)
+        self._maildrop = opened
         await self._say(f"+OK {self._mailbox} has {self._maildrop.total[0]} messages")
+
+    async def _open(self, name: str, password: bytes) -> Maildrop | None:
+        """Give the messages that a login may see, None if it is not good."""
+        keys = self._around.keys
+        if keys.knows(name):
+            own = await keys.open(name, password)
+            if own is None:
+                return None
+            self._mailbox, self._store = own, MailboxView(self._around.store, own)
+            return await Maildrop.open(self._store, Mailbox())
+        if keys and self._around.users is None:
+            return None  # else any other name would see what the mailboxes keep apart
+        if not accepts(self._around.users, name.encode(), password):
+            return None
+        self._mailbox = mailbox = Mailbox.named(name)
+        return await Maildrop.open(self._store, mailbox)
 
     async def _stls(self, command: Command) -> None:
         """Go on inside TLS; what was said before doesn't count (RFC 2595, section 4)."""
@@ -268,7 +292,7 @@ class Session:
 
     async def _send(self, chosen: int, part: Callable[[bytes], bytes]) -> bool:
         """Send a message, or a part of it; say whether it was still there."""
-        raw = await self._around.store.raw(self._messages[chosen].id)
+        raw = await self._store.raw(self._messages[chosen].id)
         if raw is None:
             await self._say(f"-ERR message {chosen} is no longer in the inbox")
             return False

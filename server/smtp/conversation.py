@@ -26,6 +26,7 @@ from .grammar import (
     strip_keyword,
 )
 from .personality import Personality
+from .phrases import Phrasebook
 from .policy import Policy, address_of
 from .reply import Reply
 
@@ -63,17 +64,22 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    phrases: Phrasebook = field(init=False, repr=False, compare=False)
+    """The replies, with what is the same in all conversations."""
+    size_limit: int = field(init=False)
+    """The largest message that is taken, in bytes."""
+
+    def __post_init__(self) -> None:
+        announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
+        object.__setattr__(self, "size_limit", min(announced or most, most))
+        constant = {"hostname": self.hostname, "build": self.build, "limit": self.size_limit}
+        phrases = Phrasebook(self.personality, constant)
+        object.__setattr__(self, "phrases", phrases)
 
     @property
     def build(self) -> str:
         """The build that the banner tells."""
         return self.policy.ims.build or self.personality.build
-
-    @property
-    def size_limit(self) -> int:
-        """The largest message that is taken, in bytes."""
-        announced = self.policy.ims.inbound_size_limit
-        return min(announced or self.limits.message_size, self.limits.message_size)
 
     @property
     def auth_offered(self) -> bool:
@@ -93,6 +99,11 @@ class Conversation:
     dialled, `client_name` its reverse name where one was looked up. `report` logs an event of the
     catalogue with its fields.
     """
+
+    __slots__ = (
+        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
+        *("peer_host", "rules", "tls", "transaction"),
+    )
 
     def __init__(
         self,
@@ -117,17 +128,11 @@ class Conversation:
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the personality's reply for an occasion."""
-        rules = self.rules
-        return rules.personality.say(
-            occasion,
-            **{
-                "hostname": rules.hostname,
-                "build": rules.build,
-                "client": self.client_name or self.peer_host or "localhost",
-                "limit": rules.size_limit,
-                **fields,
-            },
-        )
+        phrases = self.rules.phrases
+        if (ready := phrases.ready.get(occasion)) is not None:
+            return ready
+        fields["client"] = self.client_name or self.peer_host or "localhost"
+        return phrases.say(occasion, fields)
 
     # Connection
 
@@ -192,7 +197,7 @@ class Conversation:
         if self.rules.personality.announces_process_limit:
             size = self.rules.size_limit
         return [
-            line.format(size=size)
+            line.format(size=size) if "{" in line else line
             for line in self.rules.personality.extensions
             if line.split()[0] not in hidden
         ]

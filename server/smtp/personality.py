@@ -133,7 +133,9 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         words = self.reply[occasion]
         if "{" not in words.text:
             return Reply(words.code, tuple(words.text.split("\n")))
-        return Reply(words.code, tuple(line.format_map(fields) for line in words.text.split("\n")))
+        return Reply(
+            words.code, tuple([line.format_map(fields) for line in words.text.split("\n")])
+        )
 
 
 def names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def parse_rows(key: str, rows: Iterable[str]) -> tuple[Net, ...]:
     return tuple(nets)
 
 
+@functools.lru_cache(maxsize=1024)
 def address_of(host: str | None) -> Address | None:
     """Give a peer's address, an IPv4-mapped one as IPv4; None for a name, a socket, the unknown."""
     try:
@@ -127,17 +129,19 @@ class Policy:
 
         RelayFlags 0 takes every recipient: this is a test listener.
         """
-        flags = RelayFlags(self.ims.relay_flags)
+        flags = self.ims.relay_flags
+        if not flags:
+            return True
         domain = domain_of(recipient)
-        if not flags or not domain or domain in self.free_domains:
+        if not domain or domain in self.free_domains:
             return True
-        if RelayFlags.DENY_LIST in flags and _in(self.relay_deny, peer):
+        if flags & RelayFlags.DENY_LIST and _in(self.relay_deny, peer):
             return False
-        if RelayFlags.ALLOW_LIST in flags and _in(self.relay_allow, peer):
+        if flags & RelayFlags.ALLOW_LIST and _in(self.relay_allow, peer):
             return True
-        if RelayFlags.LOCAL_IP_LIST in flags and _in(self.relay_local_ip, local):
+        if flags & RelayFlags.LOCAL_IP_LIST and _in(self.relay_local_ip, local):
             return True
-        if RelayFlags.AUTHENTICATED in flags and authenticated:
+        if flags & RelayFlags.AUTHENTICATED and authenticated:
             return True
         return flags == RelayFlags.DENY_LIST
 

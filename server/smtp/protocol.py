@@ -34,6 +34,8 @@ def _verb(name: str) -> Callable[..., Coroutine[None, None, None]]:
 class SmtpProtocol(SmtpWire):
     """One SMTP session on a transport of any kind."""
 
+    _known: tuple[object, SessionFacts] | None = None
+
     smtp_HELO = _verb("helo")
     smtp_EHLO = _verb("ehlo")
     smtp_MAIL = _verb("mail")
@@ -59,20 +61,23 @@ class SmtpProtocol(SmtpWire):
         reply = await self._answer(self.conversation.data, arg)
         if reply.code != 354:
             return
-        limits = self._around.rules.limits
         self._in_data = True
-        self._reset_timeout(limits.data_timeout)
-        body = await read_body(
-            self._reader,
-            limit=self._around.rules.size_limit,
-            progress=lambda: self._reset_timeout(limits.data_timeout),
-        )
+        self._made_progress()
+        body = await self._read_body(self._around.rules.size_limit)
         self._in_data = False
         self._reset_timeout()
         kept = await self._keep(self.conversation.end_transaction(), body)
         if not kept.is_positive:
             self._around.sessions.activity.reject()
         await self._send(kept)
+
+    async def _read_body(self, limit: int) -> bytes | None:
+        """Give the message that follows, None if it is larger than the limit."""
+        return await read_body(self._reader, limit=limit, progress=self._made_progress)
+
+    def _made_progress(self) -> None:
+        """Give a client that sends a message its time again."""
+        self._reset_timeout(self._around.rules.limits.data_timeout)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
@@ -92,7 +97,7 @@ class SmtpProtocol(SmtpWire):
             self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
         self._kept_messages = True
-        self._around.sessions.activity.accept(len(body))
+        self._around.sessions.activity.accept(len(body), message.session.listener)
         if self._around.sessions.receipts.tells_of(len(body)):
             self._report(
                 events.MESSAGE_RECEIVED,
@@ -104,6 +109,14 @@ class SmtpProtocol(SmtpWire):
         return self.conversation.say("message_ok", id=message.id)
 
     def _facts(self) -> SessionFacts:
+        """Give what is known of the session; the same object as long as that is the same."""
+        talk = self.conversation
+        told = (talk.helo_name, talk.esmtp, talk.login, talk.tls)
+        if self._known is None or self._known[0] != told:
+            self._known = (told, self._find_facts())
+        return self._known[1]
+
+    def _find_facts(self) -> SessionFacts:
         talk = self.conversation
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         cipher = tls.cipher() if tls is not None else None
@@ -177,14 +190,29 @@ class SmtpProtocol(SmtpWire):
             await self._send(self.conversation.say("send_helo"))
         return needed
 
+    async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:
+        """Log in by RFC 4616."""
+        return await self._judge("PLAIN", await super().auth_PLAIN(_, args))
+
+    async def auth_LOGIN(self, _: object, args: list[str]) -> AuthResult:
+        """Log in by Microsoft's older mechanism."""
+        return await self._judge("LOGIN", await super().auth_LOGIN(_, args))
+
     def _authenticate(self, mechanism: str, auth_data: object) -> AuthResult:
-        """Judge a login: what aiosmtpd's mechanisms ask when they have name and password."""
-        assert isinstance(auth_data, LoginPassword)
-        name = auth_data.login.decode("utf-8", "replace")
-        if accepts(self._around.users, auth_data.login, auth_data.password):
+        """Take name and password from aiosmtpd's mechanisms; `_judge` waits for a hash."""
+        return AuthResult(success=True, auth_data=auth_data)
+
+    async def _judge(self, mechanism: str, said: AuthResult) -> AuthResult:
+        """Judge a login that a mechanism has heard; what it could not hear stays as it is."""
+        if not said.success:
+            return said
+        login = said.auth_data
+        assert isinstance(login, LoginPassword)
+        name = login.login.decode("utf-8", "replace")
+        if await self._is_good(name, login):
             self.conversation.login = name
-            said = self.conversation.say("auth_ok", mechanism=mechanism)
-            return AuthResult(success=True, message=said.text_lines[0], auth_data=auth_data)
+            reply = self.conversation.say("auth_ok", mechanism=mechanism)
+            return AuthResult(success=True, message=reply.text_lines[0], auth_data=login)
         self._report(
             events.AUTH_FAILED,
             mechanism=mechanism,
@@ -192,5 +220,10 @@ class SmtpProtocol(SmtpWire):
             user=name,
             error="Logon failure: unknown user name or bad password.",
         )
-        said = self.conversation.say("auth_failed")
-        return AuthResult(success=False, handled=False, message=said.text_lines[0])
+        reply = self.conversation.say("auth_failed")
+        return AuthResult(success=False, handled=False, message=reply.text_lines[0])
+
+    async def _is_good(self, name: str, login: LoginPassword) -> bool:
+        if self._around.keys.knows(name):
+            return await self._around.keys.open(name, login.password) is not None
+        return accepts(self._around.users, login.login, login.password)

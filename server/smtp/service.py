@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from bindpost.config.model import Listener, Settings
 
 from ..logins import Users, read_users
+from ..mailboxes import Keys
 from ..store.store import MessageStore
 from . import personality
 from .conversation import Rules
+from .fast import fast_sessions
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
@@ -32,13 +34,17 @@ class Resources:
     policy: Policy
     users: Users | None
     tls_context: ssl.SSLContext | None
+    keys: Keys = field(default_factory=Keys)
 
     @classmethod
-    def load(cls, settings: Settings, *, hostname: str, folder: Path) -> Self:
+    def load(
+        cls, settings: Settings, *, hostname: str, folder: Path, keys: Keys | None = None
+    ) -> Self:
         """
         Read certificate, users and rules; touches no network.
 
-        `folder` is what relative file names are relative to. Raises `ConfigError`.
+        `folder` is what relative file names are relative to, `keys` are those of mailboxes. Raises
+        `ConfigError`.
         """
         tls = settings.tls
         modes = [settings.pop3.tls, *(listener.tls for listener in settings.listener)]
@@ -50,6 +56,7 @@ class Resources:
             policy=Policy.from_settings(settings.ims),
             users=read_users(folder / settings.auth.users) if settings.auth.users else None,
             tls_context=make_context(tls, hostname=hostname, folder=folder),
+            keys=keys or Keys(),
         )
 
     def rules_of(self, listener: Listener) -> Rules:
@@ -82,7 +89,7 @@ def session_factory(
     protocol_log: ProtocolLog | None = None,
     lookup: Lookup = reverse_name,
 ) -> Callable[[], SmtpProtocol]:
-    """Give the factory that makes a listener's sessions in the running loop."""
+    """Give the factory that makes a listener's sessions in the running loop, on either engine."""
     surroundings = Surroundings(
         listener=listener.endpoint,
         via=via,
@@ -91,9 +98,12 @@ def session_factory(
         sessions=sessions,
         tls_context=resources.starttls_context(listener),
         users=resources.users,
+        keys=resources.keys,
         protocol_log=protocol_log,
         lookup=lookup,
         max_sessions=resources.settings.ims.max_inbound_connections,
     )
     loop = asyncio.get_running_loop()
+    if resources.settings.engine == "fast":
+        return fast_sessions(surroundings, loop)
     return lambda: SmtpProtocol(surroundings, loop=loop)

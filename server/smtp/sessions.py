@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Protocol
 
+from bindpost.config.model import Limits
+
 from ..activity import Activity
+from .budget import Budget
 from .receipts import Receipts
 
 
@@ -26,14 +29,15 @@ class Sessions:
     """
     All live sessions of one app, whichever listener took them.
 
-    `limit` bounds them together, `activity` counts what they do, `receipts` says which messages the
-    log tells of; what a session leaves to be done after its end (its last transcript lines) runs
-    here too.
+    `limit` bounds them together, `in_flight` the bytes of their messages on the way to the store,
+    `activity` counts what they do, `receipts` says which messages the log tells of; what a session
+    leaves to be done after its end (its last transcript lines) runs here too.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, in_flight: int = Limits().in_flight) -> None:
         self.activity = Activity()
         self.receipts = Receipts()
+        self.in_flight = Budget(in_flight)
         self._limit = limit
         self._live: set[LiveSession] = set()
         self._afterwards: set[asyncio.Task[None]] = set()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
+import operator
 import time
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, overload
 
 from ..message.model import Transcript, TranscriptLine
+from .reply import Reply
+
+Speaker = Literal["C", "S", "-"]
+_Said = tuple[int, float, Speaker, str | tuple[int, tuple[str, ...]]]
+"""How many lines were said before; when, in seconds; who said it; and what, or a reply's parts."""
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -19,31 +27,87 @@ class Recorder:
     """
     Collects what is said in a session.
 
-    Whoever records must have replaced the secrets of AUTH before.
+    Whoever records must have replaced the secrets of AUTH before. A line is made of what was said
+    only when somebody reads it: most sessions are never looked at.
     """
+
+    __slots__ = ("_count", "_full", "_said", "_size", "_start")
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._lines: list[TranscriptLine] = []
+        self._said: list[_Said] = []
+        self._count = 0
         self._size = 0
         self._full = False
 
-    def add(self, speaker: Literal["C", "S", "-"], text: str) -> None:
+    def add(self, speaker: Speaker, text: str) -> None:
         """Record a line; at a limit one last note says that the rest is left out."""
+        size = len(text)
+        self._size += size
+        if size > MAX_TEXT or self._size > MAX_SIZE or self._count >= MAX_LINES:
+            self._add_at_limit(speaker, text)
+        else:
+            self._said.append((self._count, time.monotonic(), speaker, text))
+            self._count += 1
+
+    def add_reply(self, reply: Reply) -> None:
+        """Record a reply, whose lines are made only when they are read."""
+        number = len(reply.lines)
+        size = sum(map(len, reply.lines)) + number * len("250 ")
+        fits = self._count + number <= MAX_LINES and self._size + size <= MAX_SIZE
+        if number == 1 or size > MAX_TEXT or not fits:
+            for line in reply.text_lines:
+                self.add("S", line)
+            return
+        self._size += size
+        self._said.append((self._count, time.monotonic(), "S", (reply.code, reply.lines)))
+        self._count += number
+
+    def _add_at_limit(self, speaker: Speaker, text: str) -> None:
+        """Record a line of which a part is left out, or the note that the rest is."""
         if self._full:
             return
-        text = text[:MAX_TEXT]
-        self._size += len(text)
-        if len(self._lines) == MAX_LINES or self._size > MAX_SIZE:
+        self._size -= max(0, len(text) - MAX_TEXT)
+        if self._count >= MAX_LINES or self._size > MAX_SIZE:
             self._full = True
-            speaker, text = (
-                "-",
-                f"the rest of the session is left out after {len(self._lines)} lines",
-            )
-        milliseconds = int((time.monotonic() - self._start) * 1000)
-        self._lines.append(TranscriptLine(milliseconds, speaker, text))
+            speaker, text = "-", f"the rest of the session is left out after {self._count} lines"
+        self._said.append((self._count, time.monotonic(), speaker, text[:MAX_TEXT]))
+        self._count += 1
 
     @property
     def lines(self) -> Transcript:
-        """All lines recorded so far."""
-        return tuple(self._lines)
+        """All lines recorded so far; costs nothing, however many there are."""
+        return RecordedLines(self._said, self._count, self._start)
+
+
+class RecordedLines(Sequence[TranscriptLine]):
+    """The first lines of a recorder, which does not change them any more."""
+
+    __slots__ = ("_length", "_said", "_start")
+
+    def __init__(self, said: list[_Said], length: int, start: float) -> None:
+        self._said = said
+        self._length = length
+        self._start = start
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> TranscriptLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TranscriptLine, ...]: ...
+    def __getitem__(self, index: int | slice) -> TranscriptLine | tuple[TranscriptLine, ...]:
+        places = range(self._length)[index]
+        if isinstance(places, int):
+            return self._line(places)
+        return tuple(map(self._line, places))
+
+    def __iter__(self) -> Iterator[TranscriptLine]:
+        return map(self._line, range(self._length))
+
+    def _line(self, place: int) -> TranscriptLine:
+        found = bisect.bisect_right(self._said, place, key=operator.itemgetter(0)) - 1
+        first, when, speaker, what = self._said[found]
+        text = what if isinstance(what, str) else Reply(*what).text_lines[place - first]
+        return TranscriptLine(int((when - self._start) * 1000), speaker, text)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import logging
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -20,11 +21,12 @@ from aiosmtpd.smtp import Session as StockSession
 
 from bindpost import events
 from bindpost.errors import StoreError
-from bindpost.log import get_logger
+from bindpost.log import get_logger, is_heard
 from bindpost.proxy.haproxy.codec import looks_like_header
 
 from ..activity import Refusal
 from ..logins import Users
+from ..mailboxes import Keys
 from ..message.model import new_id, utc_now
 from ..store.store import MessageStore
 from .conversation import Conversation, Rules
@@ -36,7 +38,9 @@ from .sessions import Sessions
 from .transcript import Recorder
 from .wording import occasion_of
 
-_LOG: Final = get_logger("bindpost.smtp")
+_NAME: Final = "bindpost.smtp"
+_LOG: Final = get_logger(_NAME)
+_LOGGER: Final = logging.getLogger(_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class Surroundings:
     sessions: Sessions
     tls_context: ssl.SSLContext | None = None
     users: Users | None = None
+    keys: Keys = field(default_factory=Keys)
+    """The users of mailboxes, whose passwords count even where every login is good."""
     protocol_log: ProtocolLog | None = None
     lookup: Lookup = reverse_name
     """Gives a client's name from its address, within some seconds."""
@@ -98,6 +104,14 @@ class SmtpWire(SMTP):
     AuthLoginUsernameChallenge = "Username:"
     AuthLoginPasswordChallenge = "Password:"
 
+    conversation: Conversation
+    _log: SessionLog | None = None
+    _kept_messages = False
+    _at_start = True
+    _in_command = True
+    _in_data = False
+    _draining = False
+
     def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
         rules = surroundings.rules
         super().__init__(
@@ -120,16 +134,6 @@ class SmtpWire(SMTP):
             loop=loop,
         )
         self._around = surroundings
-        self._recorder = Recorder()
-        self._session_id = new_id()
-        self._started = utc_now()
-        self._log: SessionLog | None = None
-        self._kept_messages = False
-        self._at_start = True
-        self._in_command = True
-        self._in_data = False
-        self._draining = False
-        self.conversation: Conversation
 
     # Life of the connection
 
@@ -143,6 +147,9 @@ class SmtpWire(SMTP):
             self.conversation.tls_started()
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
+        self._recorder = Recorder()
+        self._session_id = new_id()
+        self._started = utc_now()
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
@@ -171,6 +178,10 @@ class SmtpWire(SMTP):
         super().connection_lost(error)
         # asyncio keeps the error for wait_closed(), which nobody awaits, and would print it.
         self._closed.exception()  # type: ignore[attr-defined]  # StreamReaderProtocol's
+        self._ended()
+
+    def _ended(self) -> None:
+        """Take leave; can be called twice."""
         self._around.sessions.leave(self)
         if self._log is not None:
             self._log.close()
@@ -233,20 +244,33 @@ class SmtpWire(SMTP):
 
     async def _handle_client(self) -> None:
         """Admit the client or refuse it, then run aiosmtpd's command loop."""
+        if refusal := self._refusal():
+            await self._send(refusal)
+            self._close()
+            return
+        if self._looks_up:
+            await self._look_up()
+        await super()._handle_client()
+
+    def _refusal(self) -> Reply | None:
+        """Give the reply that turns a client away, None when it is admitted."""
         refusal = self.conversation.admission()
         reason = "reject list"
         if refusal is None and not self._has_room:
             refusal, reason = self.conversation.say("too_many_connections"), "too many sessions"
         if refusal is not None:
             self._report(events.SESSION_REFUSED, reason=reason)
-            await self._send(refusal)
-            self._close()
-            return
-        if not self._around.rules.policy.ims.disable_reverse_resolve:
-            self.conversation.client_name = await self._around.lookup(
-                self.conversation.peer_host, self._around.rules.limits.reverse_lookup
-            )
-        await super()._handle_client()
+        return refusal
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether the client's name has to be known before the banner."""
+        return not self._around.rules.policy.ims.disable_reverse_resolve
+
+    async def _look_up(self) -> None:
+        self.conversation.client_name = await self._around.lookup(
+            self.conversation.peer_host, self._around.rules.limits.reverse_lookup
+        )
 
     def _over_ims_limit(self) -> bool:
         return 0 < self._around.max_sessions < len(self._around.sessions)
@@ -274,6 +298,9 @@ class SmtpWire(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
+        self._note(line)
+
+    def _note(self, line: bytes) -> None:
         if self._at_start:
             self._look_for_header(line)
         self._in_command = True
@@ -289,8 +316,7 @@ class SmtpWire(SMTP):
             self._report(events.PROXY_HEADER_UNEXPECTED, version=version)
 
     def _write(self, reply: Reply) -> None:
-        for line in reply.text_lines:
-            self._recorder.add("S", line)
+        self._recorder.add_reply(reply)
         data = reply.encode()
         if self._log is not None:
             self._log.sent(data)
@@ -303,6 +329,9 @@ class SmtpWire(SMTP):
         """Write a reply in one piece; the command is then over, unless it goes on (3yz)."""
         self._write(reply)
         await self._writer.drain()
+        self._replied(reply)
+
+    def _replied(self, reply: Reply) -> None:
         if reply.code // 100 != 3:
             self._end_command()
 
@@ -333,7 +362,8 @@ class SmtpWire(SMTP):
         return reply
 
     def _report(self, event: events.EventType, **fields: object) -> None:
-        _LOG.info(event, **{**self._fields(), **fields})
+        if is_heard(_LOGGER, event):
+            _LOG.info(event, **{**self._fields(), **fields})
 
     def _fields(self) -> dict[str, object]:
         return {

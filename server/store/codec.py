@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 _T = TypeVar("_T")
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def encode(value: object) -> str:
@@ -17,7 +18,7 @@ def encode(value: object) -> str:
     A lone surrogate (an octet that somebody sent outside of any charset) is escaped, and survives.
     """
     try:
-        return msgspec.json.encode(value).decode()
+        return _ENCODER.encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(msgspec.to_builtins(value), ensure_ascii=True)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import final
 
 import msgspec
@@ -17,6 +18,7 @@ from ..message.tags import clean_tag, clean_tags, read_tags
 from . import rules
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED, ChangeFeed
+from .shelf import Shelf
 from .store import (
     EVERYTHING,
     KEEP_ALL,
@@ -27,16 +29,21 @@ from .store import (
     MessageRow,
     Query,
     Retention,
+    Sort,
+    unsorted,
 )
 from .terms import CONTENT_TERMS, SearchedHeader, Term, fold, searched_header
 
+_Act = Callable[[Shelf, Sequence[str]], Sequence[str]]
+"""Does something to messages on a shelf and gives the ids of those that changed."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
-    """A message, and the texts that queries compare."""
+    """What a message is wherever it lies: its bytes, and the texts that queries compare."""
 
-    row: MessageRow
     raw: bytes
+    session: str
     sender: str
     recipients: frozenset[str]
     subject: str
@@ -46,7 +53,7 @@ class _Kept:
 @final
 class MemoryStore:
     """
-    A `MessageStore` in memory; "durable" means as long as the process.
+    A `SharedStore` in memory; "durable" means as long as the process.
 
     Retention is applied by every `add`, so the limits hold whenever one returns. `remembered` is
     how many changes `changes(since)` can go back. Queries look at every message: made for tests;
@@ -57,26 +64,31 @@ class MemoryStore:
         self,
         retention: Retention = KEEP_ALL,
         *,
+        sort: Sort = unsorted,
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
     ) -> None:
         self._retention = retention
+        self._sort = sort
         self._feed = ChangeFeed(remembered=remembered)
         self._kept: dict[str, _Kept] = {}
-        self._tags: dict[str, tuple[str, int]] = {}
+        self._whole = Shelf()
+        self._mailboxes: dict[str, Shelf] = {}
         self._transcripts: dict[str, Transcript] = {}
         self._messages_of: dict[str, int] = {}
-        self._counts = Counts(total=0, unread=0, size=0)
         self._content = ContentSearch(seconds=search_seconds)
         self._searching = asyncio.Lock()
         self._closed = False
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
-        """Keep a message; see `MessageStore`."""
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message; see `SharedStore`."""
         self._check_open()
         if message.id in self._kept:
             raise StoreError(f"message {message.id}: not kept: there is one of this id")
         fields = read_fields(message.raw)
+        names = rules.mailboxes(self._sort, message, mailbox)
         row = MessageRow(
             cursor=self._feed.sequence + 1,
             id=message.id,
@@ -86,11 +98,12 @@ class MemoryStore:
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._known_tags(read_tags(message.envelope, fields)),
+            tags=read_tags(message.envelope, fields),
+            mailboxes=names,
         )
         self._kept[row.id] = _Kept(
-            row=row,
             raw=message.raw,
+            session=row.session.session_id,
             sender=fold(row.envelope.reverse_path),
             recipients=frozenset(fold(to.address) for to in row.envelope.recipients),
             subject=fold(row.fields.subject),
@@ -99,9 +112,11 @@ class MemoryStore:
         session = row.session.session_id
         self._transcripts[session] = transcript
         self._messages_of[session] = self._messages_of.get(session, 0) + 1
-        self._count(total=1, unread=1, size=row.size)
-        self._count_tags((), row.tags)
-        self._announce("added", (row.id,), row)
+        for name in names:
+            shelf = self._mailboxes.setdefault(name, Shelf())
+            shelf.add(msgspec.structs.replace(row, mailboxes=(name,)))
+        row = self._whole.add(row)
+        self._announce("added", (row.id,), dict.fromkeys(names, (row.id,)), row=row)
         self._expire()
         return row
 
@@ -111,23 +126,20 @@ class MemoryStore:
         if session_id in self._transcripts:
             self._transcripts[session_id] = transcript
 
-    async def get(self, message_id: str) -> MessageRow | None:
-        """Give a row; see `MessageStore`."""
+    async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
+        """Give a row; see `SharedStore`."""
         self._check_open()
-        kept = self._kept.get(message_id)
-        return kept.row if kept else None
+        return self._shelf(mailbox).rows.get(message_id)
 
-    async def raw(self, message_id: str) -> bytes | None:
-        """Give the bytes; see `MessageStore`."""
-        self._check_open()
-        kept = self._kept.get(message_id)
-        return kept.raw if kept else None
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
+        """Give the bytes; see `SharedStore`."""
+        row = await self.get(message_id, mailbox=mailbox)
+        return self._kept[row.id].raw if row else None
 
-    async def transcript(self, message_id: str) -> Transcript | None:
-        """Give the transcript; see `MessageStore`."""
-        self._check_open()
-        kept = self._kept.get(message_id)
-        return self._transcripts[kept.row.session.session_id] if kept else None
+    async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
+        """Give the transcript; see `SharedStore`."""
+        row = await self.get(message_id, mailbox=mailbox)
+        return tuple(self._transcripts[self._kept[row.id].session]) if row else None
 
     async def find(
         self,
@@ -143,53 +155,74 @@ class MemoryStore:
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
         self._check_open()
-        if query is None:
-            return self._counts
+        query = query or EVERYTHING
+        if query == Query(mailbox=query.mailbox):
+            return self._shelf(query.mailbox).counts
         return rules.counts_of(await self._search(query))
 
-    async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
-        """Set or clear read flags; see `MessageStore`."""
+    async def mailboxes(self) -> Mapping[str, Counts]:
+        """Give the mailboxes; see `SharedStore`."""
         self._check_open()
-        changed = [kept for kept in self._named(ids) if kept.row.read != read]
-        for kept in changed:
-            kept.row = msgspec.structs.replace(kept.row, read=read)
-        self._count(unread=-len(changed) if read else len(changed))
-        if changed:
-            marked = tuple(kept.row.id for kept in changed)
-            cause: ChangeCause = "all" if ids is None else "ids"
-            self._announce("marked", marked, cause=cause, read=read)
-        return len(changed)
+        return {name: self._mailboxes[name].counts for name in sorted(self._mailboxes)}
 
-    async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
-        """Replace the tags of messages; see `MessageStore`."""
+    async def mark(
+        self, ids: Sequence[str] | None, *, read: bool, mailbox: str | None = None
+    ) -> int:
+        """Set or clear read flags; see `SharedStore`."""
         self._check_open()
-        wanted = self._known_tags(clean_tags(tags))
-        return self._tag([(kept, wanted) for kept in self._named(ids)])
+        return self._change(
+            "marked",
+            self._shelf(mailbox).named(ids),
+            lambda shelf, some: shelf.mark(some, read=read),
+            mailbox=mailbox,
+            are_all=ids is None,
+            read=read,
+        )
 
-    async def rename_tag(self, name: str, new: str) -> int:
-        """Rename a tag; see `MessageStore`."""
+    async def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
+        """Replace the tags of messages; see `SharedStore`."""
         self._check_open()
-        tag = clean_tag(new)
-        if fold(tag) != fold(name):
-            (tag,) = self._known_tags((tag,))
-        having = self._having(name)
-        self._tag([(kept, (*_without(kept, name), tag)) for kept in having], cause="all")
-        return len(having)
+        wanted = clean_tags(tags)
+        return self._change(
+            "tagged",
+            self._shelf(mailbox).named(ids),
+            lambda shelf, some: shelf.set_tags(some, wanted),
+            mailbox=mailbox,
+        )
 
-    async def remove_tag(self, name: str) -> int:
-        """Remove a tag; see `MessageStore`."""
+    async def rename_tag(self, name: str, new: str, *, mailbox: str | None = None) -> int:
+        """Rename a tag; see `SharedStore`."""
         self._check_open()
-        return self._tag([(k, _without(k, name)) for k in self._having(name)], cause="all")
+        had = len(self._shelf(mailbox).having(name))
+        self._rename_tag(name, clean_tag(new), mailbox)
+        return had
 
-    async def tags(self) -> Mapping[str, int]:
-        """Give the tags; see `MessageStore`."""
+    async def remove_tag(self, name: str, *, mailbox: str | None = None) -> int:
+        """Remove a tag; see `SharedStore`."""
         self._check_open()
-        return dict(self._tags[folded] for folded in sorted(self._tags))
+        return self._rename_tag(name, None, mailbox)
 
-    async def delete(self, ids: Sequence[str] | None) -> int:
-        """Delete; see `MessageStore`."""
+    async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
+        """Give the tags; see `SharedStore`."""
         self._check_open()
-        return self._remove(self._named(ids), cause="all" if ids is None else "ids")
+        return self._shelf(mailbox).tags
+
+    async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:
+        """Delete, or take out of a mailbox; see `SharedStore`."""
+        self._check_open()
+        named = self._shelf(mailbox).named(ids)
+        if mailbox is None:
+            return self._remove(named, cause="all" if ids is None else "ids")
+        self._mailboxes.get(mailbox, Shelf()).remove(named)
+        gone = [known for known in named if self._leave(known, mailbox)]
+        self._forget(gone)
+        if named:
+            self._announce(
+                "deleted", gone, {mailbox: named}, all_of=mailbox if ids is None else None
+            )
+        return len(named)
 
     async def sweep(self) -> int:
         """Apply retention; see `MessageStore`."""
@@ -211,6 +244,8 @@ class MemoryStore:
         self._closed = True
         self._feed.close()
         self._kept.clear()
+        self._whole = Shelf()
+        self._mailboxes.clear()
         self._transcripts.clear()
 
     def _check_open(self) -> None:
@@ -219,7 +254,7 @@ class MemoryStore:
 
     async def _search(self, query: Query) -> list[MessageRow]:
         """Give what matches, newest first."""
-        found = [(kept.row, kept.raw) for kept in self._matching(query)]
+        found = [(row, self._kept[row.id].raw) for row in self._matching(query)]
         if all(term.field not in CONTENT_TERMS for term in query.terms):
             return [row for row, _ in found]
         deadline = self._content.deadline()
@@ -234,12 +269,12 @@ class MemoryStore:
 
         return [row for row, raw in found if holds(row, raw)]
 
-    def _matching(self, query: Query) -> Iterator[_Kept]:
+    def _matching(self, query: Query) -> Iterator[MessageRow]:
         sender = None if query.sender is None else fold(query.sender)
         recipient = None if query.recipient is None else fold(query.recipient)
         subject = fold(query.subject or "")
-        for kept in reversed(self._kept.values()):
-            row = kept.row
+        for row in reversed(self._shelf(query.mailbox).rows.values()):
+            kept = self._kept[row.id]
             if (
                 (sender is None or kept.sender == sender)
                 and (recipient is None or recipient in kept.recipients)
@@ -249,95 +284,113 @@ class MemoryStore:
                 and (query.unread is None or row.read != query.unread)
                 and rules.terms_hold(query.terms, row, kept.header)
             ):
-                yield kept
+                yield row
 
-    def _named(self, ids: Sequence[str] | None) -> list[_Kept]:
-        if ids is None:
-            return list(self._kept.values())
-        return [self._kept[known] for known in dict.fromkeys(ids) if known in self._kept]
+    def _shelf(self, mailbox: str | None) -> Shelf:
+        """Give a mailbox's shelf, to be looked at: that of a mailbox without mail is a new one."""
+        return self._whole if mailbox is None else self._mailboxes.get(mailbox) or Shelf()
 
-    def _known_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Give tags in the case in which they are known."""
-        return tuple(self._tags.get(fold(tag), (tag, 0))[0] for tag in tags)
+    def _parts(self, ids: Sequence[str]) -> Mapping[str, list[str]]:
+        """Give these messages by the mailboxes that they are in."""
+        parts: dict[str, list[str]] = {}
+        for known in ids:
+            for name in self._whole.rows[known].mailboxes:
+                parts.setdefault(name, []).append(known)
+        return parts
 
-    def _count_tags(self, had: Sequence[str], has: Sequence[str]) -> None:
-        """Take note that a message has these tags instead of those."""
-        for step, tags in ((1, has), (-1, had)):
-            for tag in tags:
-                name, count = self._tags.pop(fold(tag), (tag, 0))
-                if count + step > 0:
-                    self._tags[fold(tag)] = (tag if step > 0 else name, count + step)
-
-    def _having(self, name: str) -> list[_Kept]:
-        return [
-            kept for kept in self._kept.values() if len(_without(kept, name)) < len(kept.row.tags)
-        ]
-
-    def _tag(
-        self, wanted: Iterable[tuple[_Kept, Sequence[str]]], *, cause: ChangeCause = "ids"
+    def _change(
+        self,
+        kind: ChangeKind,
+        ids: Sequence[str],
+        act: _Act,
+        *,
+        mailbox: str | None,
+        are_all: bool = False,
+        read: bool | None = None,
     ) -> int:
-        """Give messages these tags; how many changed."""
-        changed = []
-        for kept, names in wanted:
-            tags = clean_tags(names)
-            if tags != kept.row.tags:
-                self._count_tags(kept.row.tags, tags)
-                kept.row = msgspec.structs.replace(kept.row, tags=tags)
-                changed.append(kept.row.id)
-        if changed:
-            self._announce("tagged", tuple(changed), cause=cause)
-        return len(changed)
+        """Do something to messages: in the whole inbox, and in one mailbox, or in all of theirs."""
+        whole = act(self._whole, ids)
+        parts = self._parts(ids) if mailbox is None else {mailbox: ids}
+        changed = {name: act(self._shelf(name), some) for name, some in parts.items()}
+        if whole or any(changed.values()):
+            cause: ChangeCause = "all" if are_all and mailbox is None else "ids"
+            all_of = mailbox if are_all else None
+            self._announce(kind, whole, changed, cause=cause, all_of=all_of, read=read)
+        return len(whole if mailbox is None else changed[mailbox])
+
+    def _rename_tag(self, name: str, new: str | None, mailbox: str | None) -> int:
+        shelves = [self._shelf(mailbox)] if mailbox else [self._whole, *self._mailboxes.values()]
+        having = list(dict.fromkeys(chain(*(shelf.having(name) for shelf in shelves))))
+        return self._change(
+            "tagged",
+            having,
+            lambda shelf, some: shelf.rename_tag(some, name, new),
+            mailbox=mailbox,
+            are_all=True,
+        )
 
     def _expire(self) -> int:
         return self._remove(list(self._expired()), cause="retention")
 
-    def _expired(self) -> Iterator[_Kept]:
+    def _expired(self) -> Iterator[str]:
         """Give what retention lets go, oldest first."""
         cutoff = rules.too_old_before(self._retention, utc_now())
-        many = rules.too_many(self._retention, self._counts)
-        large = rules.too_large(self._retention, self._counts)
-        for kept in self._kept.values():
-            old = cutoff is not None and rules.to_microseconds(kept.row.received) < cutoff
+        many = rules.too_many(self._retention, self._whole.counts)
+        large = rules.too_large(self._retention, self._whole.counts)
+        for row in self._whole.rows.values():
+            old = cutoff is not None and rules.to_microseconds(row.received) < cutoff
             if old or many > 0 or large > 0:
-                yield kept
+                yield row.id
                 many -= 1
-                large -= kept.row.size
+                large -= row.size
 
-    def _remove(self, all_kept: Iterable[_Kept], *, cause: ChangeCause) -> int:
-        ids = []
-        for row in (kept.row for kept in all_kept):
-            del self._kept[row.id]
-            self._forget_session(row.session.session_id)
-            self._count_tags(row.tags, ())
-            self._count(total=-1, unread=0 if row.read else -1, size=-row.size)
-            ids.append(row.id)
+    def _remove(self, ids: Sequence[str], *, cause: ChangeCause) -> int:
+        """Delete messages everywhere."""
+        parts = self._parts(ids)
+        for name, some in parts.items():
+            self._mailboxes[name].remove(some)
+        self._forget(ids)
         if ids:
-            self._announce("deleted", tuple(ids), cause=cause)
+            self._announce("deleted", ids, parts, cause=cause)
         return len(ids)
 
-    def _forget_session(self, session: str) -> None:
-        self._messages_of[session] -= 1
-        if not self._messages_of[session]:
-            del self._messages_of[session], self._transcripts[session]
+    def _leave(self, known: str, mailbox: str) -> bool:
+        """Take note that a message is no longer in a mailbox; say whether it was the last one."""
+        row = self._whole.rows[known]
+        left = tuple(name for name in row.mailboxes if name != mailbox)
+        self._whole.rows[known] = msgspec.structs.replace(row, mailboxes=left)
+        return not left
 
-    def _count(self, *, total: int = 0, unread: int = 0, size: int = 0) -> None:
-        self._counts = Counts(
-            total=self._counts.total + total,
-            unread=self._counts.unread + unread,
-            size=self._counts.size + size,
-        )
+    def _forget(self, ids: Sequence[str]) -> None:
+        """Let go of messages that are in no mailbox any more, and of mailboxes without any."""
+        self._whole.remove(ids)
+        for known in ids:
+            session = self._kept.pop(known).session
+            self._messages_of[session] -= 1
+            if not self._messages_of[session]:
+                del self._messages_of[session], self._transcripts[session]
+        for name in [name for name, shelf in self._mailboxes.items() if not shelf.rows]:
+            del self._mailboxes[name]
 
     def _announce(
         self,
         kind: ChangeKind,
-        ids: tuple[str, ...],
+        ids: Sequence[str],
+        parts: Mapping[str, Sequence[str]],
+        *,
         row: MessageRow | None = None,
         cause: ChangeCause = "ids",
-        *,
+        all_of: str | None = None,
         read: bool | None = None,
     ) -> None:
-        self._feed.publish([Change(self._feed.sequence + 1, kind, ids, row, cause, read)])
-
-
-def _without(kept: _Kept, name: str) -> tuple[str, ...]:
-    return tuple(tag for tag in kept.row.tags if fold(tag) != fold(name))
+        change = Change(
+            sequence=self._feed.sequence + 1,
+            kind=kind,
+            ids=tuple(ids),
+            row=row,
+            cause=cause,
+            read=read,
+            mailboxes={name: tuple(some) for name, some in parts.items() if some},
+            all_of=all_of,
+        )
+        self._feed.publish([change])

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .store import Counts, MessageRow, Query, Retention
+from ..message.model import Message
+from .store import Counts, MessageRow, Query, Retention, Sort
 from .terms import CONTENT_TERMS, SearchedHeader, Term, addresses_hold, searched_header
 from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def is_unicode(text: str) -> bool:
@@ -24,7 +26,7 @@ def is_unicode(text: str) -> bool:
 
 def to_microseconds(moment: datetime) -> int:
     """Give the microseconds from 1970 (UTC) to an aware moment, exactly."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
@@ -58,6 +60,12 @@ def exceeds(retention: Retention, counts: Counts) -> bool:
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
 
 
+def mailboxes(sort: Sort, message: Message, mailbox: str | None) -> tuple[str, ...]:
+    """Give the mailboxes that a message is in, in order; `mailbox` is one of them if given."""
+    names = sort(message.envelope, message.session)
+    return names if mailbox is None else tuple(sorted({*names, mailbox}))
+
+
 def counts_of(rows: Sequence[MessageRow]) -> Counts:
     """Count these messages."""
     return Counts(
@@ -77,6 +85,7 @@ def matches(query: Query, row: MessageRow) -> bool:
         and (query.after is None or row.cursor > query.after)
         and (query.before is None or row.cursor < query.before)
         and (query.unread is None or row.read != query.unread)
+        and (query.mailbox is None or query.mailbox in row.mailboxes)
         and (not query.terms or terms_hold(query.terms, row, searched_header(row.fields)))
     )
 

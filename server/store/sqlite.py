@@ -17,16 +17,26 @@ from bindpost.errors import StoreError
 
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
-from . import rules, sqlite_queries
+from . import rules, sqlite_mailboxes, sqlite_queries
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED, ChangeFeed
 from .lock import FolderLock, make_folder
-from .sqlite_connection import DATABASE_FILE, open_writer, translated
-from .sqlite_inbox import SLICE, Inbox
+from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
+from .sqlite_inbox import LARGE, SEGMENT, SLICE, Inbox
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
-from .sqlite_writer import Work, Writer
-from .store import EVERYTHING, KEEP_ALL, Change, Counts, MessageRow, Query, Retention
+from .sqlite_writer import QUIET, Work, Writer
+from .store import (
+    EVERYTHING,
+    KEEP_ALL,
+    Change,
+    Counts,
+    MessageRow,
+    Query,
+    Retention,
+    Sort,
+    unsorted,
+)
 from .terms import CONTENT_TERMS
 
 KEEP_FREE: Final = 16 * 1024 * 1024
@@ -41,11 +51,13 @@ _T = TypeVar("_T")
 @final
 class SqliteStore:
     """
-    A `MessageStore` in the file `mail.db` of a folder, which it holds alone.
+    A `SharedStore` in the file `mail.db` of a folder, which it holds alone; large bodies are in
+    segment files beside it (see `sqlite_segments`).
 
     `add` returns after the fsync of its transaction; transactions are shared by all that wait (see
-    `sqlite_writer`). Retention is applied soon after an `add`, by the same queue. Deleting and
-    marking many goes in slices, each a change of its own, so other work gets in between.
+    `sqlite_writer`). When much waits already, `add` does not queue its message before there is room
+    (see `sqlite_backlog`). Retention is applied soon after an `add`, by the same queue. Deleting
+    and marking many goes in slices, each a change of its own, so other work gets in between.
     Belongs to the event loop that opened it.
     """
 
@@ -57,9 +69,11 @@ class SqliteStore:
         retention: Retention,
         remembered: int,
         search_seconds: float,
+        quiet: float,
     ) -> None:
         self._lock = lock
         self._inbox = inbox
+        self._folder = inbox.path.parent
         self._retention = retention
         self._counts = inbox.counts
         self._feed = ChangeFeed(sequence=inbox.sequence, remembered=remembered, recall=self._recall)
@@ -67,7 +81,7 @@ class SqliteStore:
         # Contents are searched one search at a time, so that they hold up no other question.
         self._searcher = Reader(inbox.path, threads=1)
         self._content = ContentSearch(seconds=search_seconds)
-        self._writer = Writer(inbox, committed=self._committed)
+        self._writer = Writer(inbox, quiet=quiet, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
         self._next_age_check = 0.0
         self._closing: asyncio.Task[None] | None = None
@@ -79,51 +93,74 @@ class SqliteStore:
         folder: Path,
         retention: Retention = KEEP_ALL,
         *,
+        sort: Sort = unsorted,
         keep_free: int = KEEP_FREE,
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
+        durability: Durability = DURABLE,
+        large: int = LARGE,
+        segment: int = SEGMENT,
+        quiet: float = QUIET,
     ) -> SqliteStore:
         """
         Open the store in a folder, making what is missing.
 
-        `add` raises `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
+        `sort` gives the mailboxes of each message that comes from now on. `add` raises
+        `StoreFullError` when it would leave less than `keep_free` bytes of the disk;
         `remembered` is how many changes `changes(since)` can go back in memory (those that added
         messages still kept are told from the database); a search through contents may take
-        `search_seconds`. Raises `StoreInUseError` when another
-        process holds the folder, `StoreError` when it cannot be used.
+        `search_seconds`. With the durability `normal` a loss of power may take what was added
+        since the last checkpoint. Bodies of `large` bytes or more may be kept in segment files,
+        which take no more when they have `segment` bytes; after `quiet` seconds without work the
+        store is tidied. Raises `StoreInUseError` when another process holds the folder,
+        `StoreError` when it cannot be used.
         """
-        lock, inbox = await asyncio.to_thread(_take_folder, folder, keep_free)
+
+        def make(connection: sqlite3.Connection, path: Path) -> Inbox:
+            return Inbox(
+                connection,
+                path,
+                keep_free=keep_free,
+                sort=sort,
+                large=large,
+                segment=segment,
+                durability=durability,
+            )
+
+        lock, inbox = await asyncio.to_thread(_take_folder, folder, durability, make)
         return cls(
             lock,
             inbox,
             retention=retention,
             remembered=remembered,
             search_seconds=search_seconds,
+            quiet=quiet,
         )
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
-        """Keep a message; see `MessageStore`. If it is cancelled, the message may yet be kept."""
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message; see `SharedStore`. If it is cancelled, the message may yet be kept."""
         self._check_open()
-        return await self._writer.do(
-            lambda inbox: inbox.add(message, transcript), size=len(message.raw)
-        )
+        work = Inbox.add if mailbox is None else partial(Inbox.add, mailbox=mailbox)
+        return await self._writer.do(work, message, transcript, size=len(message.raw))
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
         """Replace a session's transcript; see `MessageStore`."""
         self._check_open()
-        await self._writer.do(lambda inbox: inbox.end_session(session_id, transcript))
+        await self._writer.do(Inbox.end_session, session_id, transcript)
 
-    async def get(self, message_id: str) -> MessageRow | None:
-        """Give a row; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.get)
+    async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
+        """Give a row; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, sqlite_queries.get)
 
-    async def raw(self, message_id: str) -> bytes | None:
-        """Give the bytes; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.raw)
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
+        """Give the bytes; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, self._raw)
 
-    async def transcript(self, message_id: str) -> Transcript | None:
-        """Give the transcript; see `MessageStore`."""
-        return await self._look_up(message_id, sqlite_queries.transcript)
+    async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
+        """Give the transcript; see `SharedStore`."""
+        return await self._look_up(message_id, mailbox, sqlite_queries.transcript)
 
     async def find(
         self,
@@ -143,54 +180,74 @@ class SqliteStore:
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
         self._check_open()
-        if query is None or query == Query():
+        if query is None or query == EVERYTHING:
             return self._counts
+        if query.mailbox is not None and query == Query(mailbox=query.mailbox):
+            name = query.mailbox
+            return await self._reader.ask(lambda database: sqlite_mailboxes.counts(database, name))
         if _is_about_content(query):
             return rules.counts_of(await self._search(query))
         return await self._reader.ask(lambda database: sqlite_queries.count(database, query))
 
-    async def mark(self, ids: Sequence[str] | None, *, read: bool) -> int:
-        """Set or clear read flags; see `MessageStore`."""
+    async def mailboxes(self) -> Mapping[str, Counts]:
+        """Give the mailboxes; see `SharedStore`."""
+        self._check_open()
+        return await self._reader.ask(sqlite_mailboxes.all_counts)
+
+    async def mark(
+        self, ids: Sequence[str] | None, *, read: bool, mailbox: str | None = None
+    ) -> int:
+        """Set or clear read flags; see `SharedStore`."""
         self._check_open()
         if ids is not None:
-            return await self._in_slices(ids, lambda some: partial(Inbox.mark, ids=some, read=read))
+            return await self._in_slices(
+                ids, lambda some: partial(Inbox.mark, ids=some, read=read, mailbox=mailbox)
+            )
         changed, last, upto = 0, 0, self.sequence
         while last < upto:
-            work = partial(Inbox.mark_slice, after=last, upto=upto, read=read)
+            work = partial(Inbox.mark_slice, after=last, upto=upto, read=read, mailbox=mailbox)
             some, last = await self._writer.do(work)
             changed += some
         return changed
 
-    async def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
-        """Replace the tags of messages; see `MessageStore`."""
+    async def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
+        """Replace the tags of messages; see `SharedStore`."""
         self._check_open()
         wanted = clean_tags(tags)
         return await self._in_slices(
-            ids, lambda some: partial(Inbox.set_tags, ids=some, tags=wanted)
+            ids, lambda some: partial(Inbox.set_tags, ids=some, tags=wanted, mailbox=mailbox)
         )
 
-    async def rename_tag(self, name: str, new: str) -> int:
-        """Rename a tag; see `MessageStore`."""
+    async def rename_tag(self, name: str, new: str, *, mailbox: str | None = None) -> int:
+        """Rename a tag; see `SharedStore`."""
         self._check_open()
-        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=clean_tag(new)))
+        return await self._writer.do(
+            partial(Inbox.rename_tag, name=name, new=clean_tag(new), mailbox=mailbox)
+        )
 
-    async def remove_tag(self, name: str) -> int:
-        """Remove a tag; see `MessageStore`."""
+    async def remove_tag(self, name: str, *, mailbox: str | None = None) -> int:
+        """Remove a tag; see `SharedStore`."""
         self._check_open()
-        return await self._writer.do(partial(Inbox.rename_tag, name=name, new=None))
+        return await self._writer.do(
+            partial(Inbox.rename_tag, name=name, new=None, mailbox=mailbox)
+        )
 
-    async def tags(self) -> Mapping[str, int]:
-        """Give the tags; see `MessageStore`."""
+    async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
+        """Give the tags; see `SharedStore`."""
         self._check_open()
-        return await self._reader.ask(sqlite_queries.tags)
+        return await self._reader.ask(lambda database: sqlite_queries.tags(database, mailbox))
 
-    async def delete(self, ids: Sequence[str] | None) -> int:
-        """Delete; see `MessageStore`."""
+    async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:
+        """Delete, or take out of a mailbox; see `SharedStore`."""
         self._check_open()
         if ids is not None:
-            return await self._in_slices(ids, lambda some: partial(Inbox.delete, ids=some))
+            return await self._in_slices(
+                ids, lambda some: partial(Inbox.delete, ids=some, mailbox=mailbox)
+            )
         upto = self.sequence  # what is added while this runs stays
-        return await self._until_none(lambda inbox: inbox.delete_slice(upto))
+        return await self._until_none(lambda inbox: inbox.delete_slice(upto, mailbox=mailbox))
 
     async def sweep(self) -> int:
         """Apply retention; see `MessageStore`."""
@@ -237,17 +294,25 @@ class SqliteStore:
         deadline = self._content.deadline()
         return await self._searcher.ask(
             lambda database: sqlite_queries.search(
-                database, query, self._content, deadline=deadline
+                database, self._folder, query, self._content, deadline=deadline
             )
         )
 
+    def _raw(
+        self, database: sqlite3.Connection, message_id: str, mailbox: str | None
+    ) -> bytes | None:
+        return sqlite_queries.raw(database, self._folder, message_id, mailbox)
+
     async def _look_up(
-        self, message_id: str, question: Callable[[sqlite3.Connection, str], _T | None]
+        self,
+        message_id: str,
+        mailbox: str | None,
+        question: Callable[[sqlite3.Connection, str, str | None], _T | None],
     ) -> _T | None:
         self._check_open()
         if not rules.is_unicode(message_id):
             return None
-        return await self._reader.ask(lambda database: question(database, message_id))
+        return await self._reader.ask(lambda database: question(database, message_id, mailbox))
 
     async def _in_slices(
         self, ids: Sequence[str], work: Callable[[Sequence[str]], Work[int]]
@@ -268,7 +333,13 @@ class SqliteStore:
             lambda database: sqlite_queries.added(database, after, upto, limit=_RECALLED)
         )
         return [
-            Change(row.cursor, "added", (row.id,), msgspec.structs.replace(row, read=False))
+            Change(
+                row.cursor,
+                "added",
+                (row.id,),
+                msgspec.structs.replace(row, read=False),
+                mailboxes=dict.fromkeys(row.mailboxes, (row.id,)),
+            )
             for row in rows
         ]
 
@@ -299,17 +370,19 @@ def _is_about_content(query: Query) -> bool:
     return any(term.field in CONTENT_TERMS for term in query.terms)
 
 
-def _take_folder(folder: Path, keep_free: int) -> tuple[FolderLock, Inbox]:
+def _take_folder(
+    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], Inbox]
+) -> tuple[FolderLock, Inbox]:
     """Lock a folder and open its database."""
     make_folder(folder)
     lock = FolderLock(folder)
     path = folder / DATABASE_FILE
     try:
-        connection = open_writer(path)
+        connection = open_writer(path, durability)
         try:
             migrate(connection, path)
             with translated(path):
-                return lock, Inbox(connection, path, keep_free=keep_free)
+                return lock, make(connection, path)
         except BaseException:
             connection.close()
             raise

@@ -9,10 +9,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bindpost.errors import StoreError, StoreFullError
 
+Durability = Literal["full", "normal"]
+DURABLE: Final = "full"
+"""A commit returns after the fsync; with `normal` only a checkpoint syncs. See docs/settings.md."""
 DATABASE_FILE: Final = "mail.db"
 PAGE_SIZE: Final = 8192
 WAL_PAGES: Final = 16_000
@@ -23,7 +26,6 @@ _WAL_BYTES: Final = WAL_PAGES * (PAGE_SIZE + 24) + 32
 _WRITER_PRAGMAS: Final = (
     f"page_size = {PAGE_SIZE}",
     "auto_vacuum = INCREMENTAL",  # space goes back to the disk in slices, see sqlite_space
-    "synchronous = FULL",  # COMMIT returns after the fsync
     "cache_size = -16384",  # KiB
     f"wal_autocheckpoint = {WAL_PAGES}",
     # The log file is overwritten, not truncated: an fsync without a new length is 3 times cheaper.
@@ -34,18 +36,18 @@ _NO_ROOM: Final = 64 * 1024
 """Free bytes below which a failed write is blamed on the full disk."""
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, durability: Durability = DURABLE) -> sqlite3.Connection:
     """
     Open the connection that writes, making the database if it is missing.
 
     It commits nothing by itself, may be used by one thread after another, and is durable: WAL with
-    `synchronous=FULL`. Raises `StoreError`.
+    `synchronous=FULL`, unless a lesser durability is asked for. Raises `StoreError`.
     """
     with translated(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own files take its mode
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in _WRITER_PRAGMAS:
+            for pragma in (*_WRITER_PRAGMAS, f"synchronous = {durability}"):
                 connection.execute(f"PRAGMA {pragma}")
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":

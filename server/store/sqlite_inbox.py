@@ -16,15 +16,36 @@ from ..message.headers import read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
-from .codec import encode
+from .sqlite_connection import DURABLE, Durability
+from .sqlite_mailboxes import Mailboxes, Scope, Touched
+from .sqlite_rows import NewMessages, marks, pieces
+from .sqlite_segments import Segments
 from .sqlite_space import Space
-from .sqlite_tags import Tags
+from .sqlite_tags import NewTags, Tags
 from .sqlite_transcripts import Transcripts
-from .store import Change, ChangeCause, ChangeKind, Counts, MessageRow, Retention
-from .terms import fold, searched_header
+from .store import (
+    Change,
+    ChangeCause,
+    ChangeKind,
+    Counts,
+    MessageRow,
+    Retention,
+    Sort,
+    unsorted,
+)
 
 SLICE: Final = 500
 """Messages that one transaction deletes or marks, so that added ones need not wait long."""
+LARGE: Final = 64 * 1024
+"""Bytes from which on a body may go to a segment file: measured, see docs/performance.md."""
+_WORTH: Final = 4
+"""
+Times `LARGE` that the large bodies of a transaction must have together to go to a segment.
+
+Its file needs a sync of its own, which costs about as much as writing so many bytes twice.
+"""
+SEGMENT: Final = 32 * 1024 * 1024
+"""Bytes from which on a segment file takes no more."""
 _OVERHEAD: Final = 8 * 1024
 """Bytes that a message takes on the disk beside its own."""
 _LAST_CURSOR: Final = 2**63 - 1
@@ -47,26 +68,40 @@ class _Totals:
         return Counts(total=self.total, unread=self.unread, size=self.size)
 
 
-def written_size(size: int) -> int:
-    """Give the bytes that keeping a message of this size writes: to the log, then to its place."""
-    return 2 * (size + _OVERHEAD)
-
-
 @final
 class Inbox:
     """
     The inbox as its one writer sees it: `begin`, some work, then `commit` or `rollback`.
 
-    Belongs to one thread at a time. Its methods raise what SQLite raises, `StoreError` beside.
+    Added messages are collected, and written at the commit or when other work needs to see them.
+    Bodies of `large` bytes or more go to a segment file if there is enough of them. Belongs to one
+    thread at a time. Its methods raise what SQLite and the system raise, `StoreError` beside.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, keep_free: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        keep_free: int,
+        sort: Sort = unsorted,
+        large: int = LARGE,
+        segment: int = SEGMENT,
+        durability: Durability = DURABLE,
+    ) -> None:
         self.path = path
         self.commits = 0
-        self.space = Space(connection, path, keep_free=keep_free)
+        self._space = Space(connection, path, keep_free=keep_free)
         self._connection = connection
+        self._large = max(1, large)
+        self._new = NewMessages(connection)
+        self._new_large: list[tuple[int, bytes]] = []
         self._transcripts = Transcripts(connection)
-        self._tags = Tags(connection)
+        self._tags = NewTags(connection)
+        self._mailboxes = Mailboxes(connection)
+        self._sort = sort
+        log = None if durability == DURABLE else self._space.log
+        self._segments = Segments(connection, path.parent, length=segment, log=log)
         row = connection.execute("SELECT sequence, total, unread, size FROM inbox").fetchone()
         self._totals = _Totals(*row)
         self._committed = replace(self._totals)
@@ -85,11 +120,14 @@ class Inbox:
 
     def begin(self) -> None:
         """Begin a transaction."""
+        self._space.check_place()
         self._connection.execute("BEGIN IMMEDIATE")
-        self._room = self.space.room()
+        self._room = self._space.room()
 
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what it changed."""
+        self._write_new()
+        self._segments.prepare()
         changes, now = self._changes, self._totals
         if changes:
             self._connection.execute(
@@ -97,6 +135,7 @@ class Inbox:
                 (now.sequence, now.total, now.unread, now.size),
             )
         self._connection.execute("COMMIT")
+        self._segments.settle()
         self.commits += 1
         self._committed = replace(now)
         self._changes = []
@@ -108,88 +147,142 @@ class Inbox:
             self._connection.rollback()
         self._totals = replace(self._committed)
         self._changes = []
+        self._new.clear()
+        self._new_large.clear()
+        self._tags.clear()
         self._transcripts.forget()
+        self._segments.undo()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and the segments."""
+        self._segments.close()
         self._connection.close()
 
-    def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    def written_size(self, size: int) -> int:
+        """Give the bytes that keeping a message of this size writes, as long as they are needed."""
+        if size >= self._large:
+            return size + 2 * _OVERHEAD
+        return 2 * (size + _OVERHEAD)  # to the log, then to its place
+
+    def make_room(self, needed: int) -> None:
+        """Give the disk back what can be, outside a transaction, until there is room."""
+        self._space.make_room(needed)
+        with suppress(OSError):
+            while self._space.room() < needed and self._compact(hard=True):
+                self._space.make_room(needed)
+
+    def tidy(self) -> bool:
+        """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
+        return self._space.tidy() or self._compact(hard=False)
+
+    def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
-        self._room -= written_size(len(message.raw))
+        size = len(message.raw)
+        self._room -= self.written_size(size)
         if self._room < 0:
             raise StoreFullError(
                 f"message {message.id}: not kept: the disk of {self.path} is nearly full; "
                 "delete messages or free space"
             )
         fields = read_fields(message.raw)
+        cursor = self._totals.sequence + 1
+        tags = read_tags(message.envelope, fields)
+        names = rules.mailboxes(self._sort, message, mailbox)
         row = MessageRow(
-            cursor=self._totals.sequence + 1,
+            cursor=cursor,
             id=message.id,
             received=message.received,
-            size=len(message.raw),
+            size=size,
             read=False,
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.known(read_tags(message.envelope, fields)),
+            tags=self._tags.add(cursor, tags) if tags else (),
+            mailboxes=names,
         )
-        self._insert(row, message.raw)
+        self._new.add(row)
+        if size >= self._large:
+            self._new_large.append((cursor, message.raw))
+        else:
+            self._new.add_body(cursor, message.raw)
+        self._mailboxes.put_in(cursor, size, tags, names)
         self._transcripts.grow(row.session.session_id, transcript)
         self._totals.total += 1
         self._totals.unread += 1
-        self._totals.size += row.size
-        self._announce("added", (row.id,), row)
+        self._totals.size += size
+        self._announce("added", Touched([row.id], {name: [row.id] for name in names}), row)
         return row
 
     def end_session(self, session: str, transcript: Transcript) -> None:
         """Replace the transcript of a session, if it has kept messages."""
+        if not self._transcripts.knows(session):
+            self._write_new()
         self._transcripts.finish(session, transcript)
 
-    def mark(self, ids: Sequence[str], *, read: bool) -> int:
+    def mark(self, ids: Sequence[str], *, read: bool, mailbox: str | None = None) -> int:
         """Set or clear the read flag of these messages; give how many changed."""
-        return self._mark(self._named(ids), read=read, cause="ids")
+        return self._mark(self._named(ids, mailbox), read=read, cause="ids", mailbox=mailbox)
 
-    def mark_slice(self, after: int, upto: int, *, read: bool) -> tuple[int, int]:
+    def mark_slice(
+        self, after: int, upto: int, *, read: bool, mailbox: str | None = None
+    ) -> tuple[int, int]:
         """
         Set or clear the read flag of the first messages behind `after`, to `upto` at most.
 
         Gives how many changed, and the cursor to go on after.
         """
+        self._write_new()
+        scope = Scope.of(mailbox)
+        elsewhere = "mailbox" if mailbox is None else "main.message"
         entries: list[_Entry] = self._connection.execute(
-            f"{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND read = ? ORDER BY cursor LIMIT ?",
-            (after, upto, not read, SLICE),
+            f"{scope.sql}{_ENTRIES} WHERE cursor > ? AND cursor <= ? AND (read = ? OR EXISTS"  # noqa: S608 - constants only
+            f" (SELECT 1 FROM {elsewhere} AS other WHERE other.cursor = message.cursor"
+            " AND other.read = ?)) ORDER BY cursor LIMIT ?",
+            (*scope.parameters, after, upto, not read, not read, SLICE),
         ).fetchall()
-        changed = self._mark(entries, read=read, cause="all")
+        changed = self._mark(entries, read=read, cause="all", mailbox=mailbox)
         return changed, entries[-1][0] if entries else upto
 
-    def set_tags(self, ids: Sequence[str], tags: Sequence[str]) -> int:
+    def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
         """Give these messages these tags instead of theirs; give how many changed."""
-        wanted = self._tags.known(tags)
-        entries = self._named(ids)
-        changed = [entry[1] for entry in entries if self._tags.replace(entry[0], wanted)]
-        if changed:
-            self._announce("tagged", tuple(changed))
-        return len(changed)
+        touched = Touched()
+        for cursor, known, *_ in self._named(ids, mailbox):
+            for place in (None, *self._mailboxes.of(cursor, mailbox)):
+                own = Tags(self._connection, place)
+                if own.replace(cursor, own.known(tags)):
+                    touched.note(known, place)
+        if touched:
+            self._announce("tagged", touched)
+        return touched.count(mailbox)
 
-    def rename_tag(self, name: str, new: str | None) -> int:
+    def rename_tag(self, name: str, new: str | None, *, mailbox: str | None = None) -> int:
         """Change a tag's name on every message, None = take it off; give how many had it."""
-        having = self._tags.having(name)
-        changed = self._tags.rename(name, new)
-        if changed:
-            self._announce("tagged", tuple(having), cause="all")
-        return len(having)
+        self._write_new()
+        touched, is_changed = Touched(), False
+        for place in (None, *([mailbox] if mailbox else self._mailboxes.having(name))):
+            own = Tags(self._connection, place)
+            for known in own.having(name, within=mailbox):
+                touched.note(known, place)
+            is_changed |= own.rename(name, new, within=mailbox)
+        if is_changed:
+            self._announce("tagged", touched, cause="all", mailbox=mailbox)
+        return touched.count(mailbox)
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """Delete these messages; give how many there were."""
-        return self._remove(self._named(ids), cause="ids")
+    def delete(self, ids: Sequence[str], *, mailbox: str | None = None) -> int:
+        """Delete these messages, or take them out of a mailbox; give how many there were."""
+        return self._remove(self._named(ids, mailbox), cause="ids", mailbox=mailbox)
 
-    def delete_slice(self, upto: int = _LAST_CURSOR) -> int:
+    def delete_slice(self, upto: int = _LAST_CURSOR, *, mailbox: str | None = None) -> int:
         """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
-        return self._remove(self._oldest(upto), cause="all")
+        return self._remove(self._oldest(upto, mailbox), cause="all", mailbox=mailbox)
 
     def expire_slice(self, retention: Retention, now: datetime) -> int:
         """Delete some of the messages that retention lets go; give how many, 0 = no more."""
+        self._write_new()
         cutoff = rules.too_old_before(retention, now)
         if cutoff is not None:
             old = self._connection.execute(
@@ -210,88 +303,122 @@ class Inbox:
             large -= entry[2]
         return self._remove(expired, cause="retention")
 
-    def _insert(self, row: MessageRow, raw: bytes) -> None:
-        envelope = row.envelope
-        try:
-            self._connection.execute(
-                "INSERT INTO message (cursor, id, received, size, read, sender, subject, session,"
-                " envelope, facts, fields) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
-                (
-                    row.cursor,
-                    row.id,
-                    rules.to_microseconds(row.received),
-                    row.size,
-                    fold(envelope.reverse_path),
-                    fold(row.fields.subject),
-                    row.session.session_id,
-                    encode(envelope),
-                    encode(row.session),
-                    encode(row.fields),
-                ),
-            )
-        except sqlite3.IntegrityError as error:
-            raise StoreError(f"message {row.id}: not kept: there is one of this id") from error
-        self._connection.execute(
-            "INSERT INTO header (cursor, from_, to_, cc, reply_to, message_id)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (row.cursor, *searched_header(row.fields)),
-        )
-        if row.tags:
-            self._tags.replace(row.cursor, row.tags)
-        self._connection.execute("INSERT INTO body (cursor, raw) VALUES (?, ?)", (row.cursor, raw))
-        self._connection.executemany(
-            "INSERT INTO recipient (cursor, address) VALUES (?, ?)",
-            [(row.cursor, to) for to in {fold(to.address) for to in envelope.recipients}],
-        )
+    def _write_new(self) -> None:
+        """Write the messages that were added in this transaction, the bytes of large ones first."""
+        large, self._new_large = self._new_large, []
+        if sum(len(raw) for _, raw in large) < _WORTH * self._large:
+            for cursor, raw in large:
+                self._new.add_body(cursor, raw)
+        else:
+            extents = self._segments.append([raw for _, raw in large])
+            for (cursor, _), extent in zip(large, extents, strict=True):
+                self._new.add_extent(cursor, extent)
+        self._new.write()
+        self._tags.write()
+        self._transcripts.write()
 
-    def _named(self, ids: Iterable[str]) -> list[_Entry]:
+    def _compact(self, *, hard: bool) -> bool:
+        """Move some messages out of a sparse segment, if there is one; say so."""
+        try:
+            number = self._segments.sparse(hard=hard)
+            if number is None:
+                return False
+            self.begin()
+            self._segments.compact(number)
+            self.commit()
+        except (sqlite3.Error, OSError, StoreError):
+            self.rollback()
+            return False
+        return True
+
+    def _named(self, ids: Iterable[str], mailbox: str | None = None) -> list[_Entry]:
+        self._write_new()
+        scope = Scope.of(mailbox)
         found = []
         for known in dict.fromkeys(ids):
-            entry = self._connection.execute(f"{_ENTRIES} WHERE id = ?", (known,)).fetchone()
+            entry = self._connection.execute(
+                f"{scope.sql}{_ENTRIES} WHERE id = ?", (*scope.parameters, known)
+            ).fetchone()
             if entry:
                 found.append(entry)
         return found
 
-    def _oldest(self, upto: int) -> list[_Entry]:
+    def _oldest(self, upto: int, mailbox: str | None = None) -> list[_Entry]:
+        self._write_new()
+        scope = Scope.of(mailbox)
         return self._connection.execute(
-            f"{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?", (upto, SLICE)
+            f"{scope.sql}{_ENTRIES} WHERE cursor <= ? ORDER BY cursor LIMIT ?",
+            (*scope.parameters, upto, SLICE),
         ).fetchall()
 
-    def _mark(self, entries: Iterable[_Entry], *, read: bool, cause: ChangeCause) -> int:
-        changed = [(cursor, known) for cursor, known, _, was, _ in entries if bool(was) != read]
-        self._connection.executemany(
-            "UPDATE message SET read = ? WHERE cursor = ?",
-            [(read, cursor) for cursor, _ in changed],
-        )
-        self._totals.unread += -len(changed) if read else len(changed)
-        if changed:
-            self._announce("marked", tuple(known for _, known in changed), cause=cause, read=read)
-        return len(changed)
-
-    def _remove(self, entries: Sequence[_Entry], *, cause: ChangeCause) -> int:
-        cursors = [(entry[0],) for entry in entries]
-        for table in ("body", "recipient", "header", "tag", "message"):
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE cursor = ?",  # noqa: S608 - constants only
-                cursors,
+    def _mark(
+        self, entries: Iterable[_Entry], *, read: bool, cause: ChangeCause, mailbox: str | None
+    ) -> int:
+        touched = Touched()
+        for cursor, known, *_ in entries:
+            changed = self._connection.execute(
+                "UPDATE message SET read = ? WHERE cursor = ? AND read != ?", (read, cursor, read)
             )
-        for session in {entry[4] for entry in entries}:
-            self._transcripts.drop_unused(session)
+            if changed.rowcount:
+                touched.note(known, None)
+            for name in self._mailboxes.of(cursor, mailbox):
+                if self._mailboxes.mark(cursor, name, read=read):
+                    touched.note(known, name)
+        self._totals.unread += -len(touched.ids) if read else len(touched.ids)
+        if touched:
+            self._announce("marked", touched, cause=cause, read=read, mailbox=mailbox)
+        return touched.count(mailbox)
+
+    def _remove(
+        self, entries: Sequence[_Entry], *, cause: ChangeCause, mailbox: str | None = None
+    ) -> int:
+        """Delete messages, or take them out of a mailbox; one that is in none then goes too."""
+        touched = Touched()
+        for cursor, known, size, *_ in entries:
+            for name in self._mailboxes.of(cursor, mailbox):
+                self._mailboxes.take_out(cursor, size, name)
+                touched.note(known, name)
+            if mailbox is None or not self._mailboxes.of(cursor):
+                touched.note(known, None)
+        self._drop(entries if mailbox is None else self._named(touched.ids))
+        if entries:
+            self._announce("deleted", touched, cause=cause, mailbox=mailbox)
+        return len(entries)
+
+    def _drop(self, entries: Sequence[_Entry]) -> None:
+        cursors = [entry[0] for entry in entries]
+        self._segments.free(cursors)
+        for some in pieces(cursors):
+            for table in ("body", "recipient", "header", "tag", "message"):
+                self._connection.execute(
+                    f"DELETE FROM {table} WHERE cursor IN ({marks(some)})",  # noqa: S608 - only marks
+                    some,
+                )
+        self._transcripts.drop_unused({entry[4] for entry in entries})
         self._totals.total -= len(entries)
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)
-        if entries:
-            self._announce("deleted", tuple(entry[1] for entry in entries), cause=cause)
-        return len(entries)
 
     def _announce(
         self,
         kind: ChangeKind,
-        ids: tuple[str, ...],
+        touched: Touched,
         row: MessageRow | None = None,
         cause: ChangeCause = "ids",
         *,
         read: bool | None = None,
+        mailbox: str | None = None,
     ) -> None:
+        """Tell of a change; the `cause` is that in `mailbox` if it was asked there."""
         self._totals.sequence += 1
-        self._changes.append(Change(self._totals.sequence, kind, ids, row, cause, read))
+        change = Change(
+            sequence=self._totals.sequence,
+            kind=kind,
+            ids=tuple(touched.ids),
+            row=row,
+            cause=cause if mailbox is None else "ids",
+            read=read,
+            mailboxes={name: tuple(ids) for name, ids in touched.mailboxes.items()},
+            all_of=mailbox if cause == "all" else None,
+        )
+        self._changes.append(change)

@@ -4,104 +4,143 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from bindpost.errors import StoreError
+
 from ..message.headers import HeaderFields
-from ..message.model import Envelope, SessionFacts, Transcript
-from . import sqlite_terms
+from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
+from . import sqlite_bodies, sqlite_terms
 from .codec import decode
 from .content import ContentSearch
 from .rules import from_microseconds
+from .sqlite_mailboxes import Scope
 from .store import Counts, MessageRow, Query
 from .terms import fold
 
 _COLUMNS: Final = (
     "cursor, id, received, size, read, envelope, facts, fields,"
     " (SELECT json_group_array(name) FROM (SELECT name FROM tag"
-    " WHERE tag.cursor = message.cursor ORDER BY folded))"
+    " WHERE tag.cursor = message.cursor ORDER BY folded)),"
+    " (SELECT json_group_array(name) FROM (SELECT mailbox.name FROM mailbox"
+    " WHERE mailbox.cursor = message.cursor ORDER BY mailbox.name))"
 )
 _LARGEST: Final = 2**63 - 1
+_PAGE: Final = 100
+"""Rows that a search takes at once."""
 
-_Columns = tuple[int, str, int, int, int, str, str, str, str]
+_Columns = tuple[int, str, int, int, int, str, str, str, str, str]
+_Lines = tuple[TranscriptLine, ...]
 _Parameters = list[str | int]
 
 
-def get(connection: sqlite3.Connection, message_id: str) -> MessageRow | None:
+def get(
+    connection: sqlite3.Connection, message_id: str, mailbox: str | None = None
+) -> MessageRow | None:
     """Give a message's row."""
+    scope = Scope.of(mailbox)
     found = connection.execute(
-        f"SELECT {_COLUMNS} FROM message WHERE id = ?",  # noqa: S608 - constants only
-        (message_id,),
+        f"{scope.sql}SELECT {_COLUMNS} FROM message WHERE id = ?",  # noqa: S608 - constants only
+        (*scope.parameters, message_id),
     )
     columns = found.fetchone()
-    return _row(columns) if columns else None
+    return _row(columns, mailbox) if columns else None
 
 
-def raw(connection: sqlite3.Connection, message_id: str) -> bytes | None:
-    """Give a message's bytes."""
+def raw(
+    connection: sqlite3.Connection, folder: Path, message_id: str, mailbox: str | None = None
+) -> bytes | None:
+    """Give a message's bytes; see `sqlite_bodies.read`."""
+    scope = Scope.of(mailbox)
     found = connection.execute(
-        "SELECT raw FROM message JOIN body USING (cursor) WHERE id = ?", (message_id,)
+        f"{scope.sql}SELECT cursor FROM message WHERE id = ?",  # noqa: S608 - constants only
+        (*scope.parameters, message_id),
     ).fetchone()
-    return found[0] if found else None
+    return sqlite_bodies.read(connection, folder, found[0]) if found else None
 
 
-def transcript(connection: sqlite3.Connection, message_id: str) -> Transcript | None:
+def transcript(
+    connection: sqlite3.Connection, message_id: str, mailbox: str | None = None
+) -> Transcript | None:
     """Give the transcript of the session that brought a message."""
+    scope = Scope.of(mailbox)
     pieces = connection.execute(
-        "SELECT lines FROM message JOIN transcript USING (session) WHERE id = ? ORDER BY line",
-        (message_id,),
+        f"{scope.sql}SELECT lines FROM message JOIN transcript USING (session)"  # noqa: S608
+        " WHERE id = ? ORDER BY line",
+        (*scope.parameters, message_id),
     ).fetchall()
     if not pieces:
         return None
-    return tuple(chain.from_iterable(decode(lines, Transcript) for (lines,) in pieces))
+    return tuple(chain.from_iterable(decode(lines, _Lines) for (lines,) in pieces))
 
 
-def tags(connection: sqlite3.Connection) -> Mapping[str, int]:
+def tags(connection: sqlite3.Connection, mailbox: str | None = None) -> Mapping[str, int]:
     """Give the tags in use, in order, each with the number of its messages."""
-    counted = connection.execute("SELECT name, count(*) FROM tag GROUP BY folded ORDER BY folded")
+    scope = Scope.of(mailbox)
+    counted = connection.execute(
+        f"{scope.sql}SELECT name, count(*) FROM tag GROUP BY folded ORDER BY folded",  # noqa: S608
+        scope.parameters,
+    )
     return dict(counted.fetchall())
 
 
 def search(
-    connection: sqlite3.Connection, query: Query, content: ContentSearch, *, deadline: float
+    connection: sqlite3.Connection,
+    folder: Path,
+    query: Query,
+    content: ContentSearch,
+    *,
+    deadline: float,
 ) -> list[MessageRow]:
-    """Give all that matches a query with terms about content, newest first."""
+    """
+    Give all that matches a query with terms about content, newest first.
+
+    A message whose bytes can't be read counts as empty. Rows are taken a page at a time: a query
+    that is half read would hide from `sqlite_bodies.read` where bytes have been moved to.
+    """
 
     def holds(row: MessageRow) -> bool:
         def raw_bytes() -> bytes | None:
-            return raw(connection, row.id)
+            with suppress(StoreError):
+                return sqlite_bodies.read(connection, folder, row.cursor)
+            return None
 
         return content.holds(query.terms, row, raw_bytes, deadline=deadline)
 
-    tables, conditions, parameters = _select(query)
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY cursor DESC",
-        parameters,
-    )
-    return [row for columns in found if holds(row := _row(columns))]
+    found: list[MessageRow] = []
+    while page := find(connection, query, limit=_PAGE, offset=0):
+        found += [row for row in page if holds(row)]
+        query = msgspec.structs.replace(query, before=page[-1].cursor)
+    return found
 
 
 def find(
     connection: sqlite3.Connection, query: Query, *, limit: int, offset: int
 ) -> list[MessageRow]:
     """Give matching rows, newest first; `limit` 0 means all."""
+    scope = Scope.of(query.mailbox)
     tables, conditions, parameters = _select(query)
     found = connection.execute(
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY cursor DESC LIMIT ? OFFSET ?",
-        [*parameters, _fitting(limit) or -1, _fitting(offset)],
+        f"{scope.sql}SELECT {_COLUMNS} FROM {tables}"  # noqa: S608 - constants only
+        f" WHERE {conditions} ORDER BY cursor DESC LIMIT ? OFFSET ?",
+        [*scope.parameters, *parameters, _fitting(limit) or -1, _fitting(offset)],
     )
-    return [_row(columns) for columns in found]
+    return [_row(columns, query.mailbox) for columns in found]
 
 
 def count(connection: sqlite3.Connection, query: Query) -> Counts:
     """Count what matches."""
+    scope = Scope.of(query.mailbox)
     tables, conditions, parameters = _select(query)
     total, unread, size = connection.execute(
-        "SELECT count(*), coalesce(sum(read = 0), 0), coalesce(sum(size), 0)"  # noqa: S608 - as above
-        f" FROM {tables} WHERE {conditions}",
-        parameters,
+        f"{scope.sql}SELECT count(*), coalesce(sum(read = 0), 0),"  # noqa: S608 - as above
+        f" coalesce(sum(size), 0) FROM {tables} WHERE {conditions}",
+        [*scope.parameters, *parameters],
     ).fetchone()
     return Counts(total=total, unread=unread, size=size)
 
@@ -157,8 +196,9 @@ def _fitting(number: int) -> int:
     return max(-_LARGEST, min(number, _LARGEST))
 
 
-def _row(columns: _Columns) -> MessageRow:
-    cursor, message_id, received, size, read, envelope, facts, fields, tags = columns
+def _row(columns: _Columns, mailbox: str | None = None) -> MessageRow:
+    """Give a row, as it is told in a mailbox: of no other one."""
+    cursor, message_id, received, size, read, envelope, facts, fields, tags, names = columns
     return MessageRow(
         cursor=cursor,
         id=message_id,
@@ -169,4 +209,5 @@ def _row(columns: _Columns) -> MessageRow:
         session=decode(facts, SessionFacts),
         fields=decode(fields, HeaderFields),
         tags=decode(tags, tuple[str, ...]),
+        mailboxes=decode(names, tuple[str, ...]) if mailbox is None else (mailbox,),
     )

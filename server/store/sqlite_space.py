@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
+from bindpost.errors import StoreError
+
 from .sqlite_connection import PAGE_SIZE
 
 _STEP: Final = 256
@@ -29,8 +31,26 @@ class Space:
     def __init__(self, connection: sqlite3.Connection, path: Path, *, keep_free: int) -> None:
         self._connection = connection
         self._path = path
-        self._log = path.with_name(path.name + "-wal")
+        self.log = path.with_name(path.name + "-wal")
         self._keep_free = keep_free
+        self._place = _place(path)
+
+    def check_place(self) -> None:
+        """
+        See that the database is still where it was opened.
+
+        A file that was moved or removed can still be written to, but nobody would find the mail.
+        Raises `StoreError`.
+        """
+        try:
+            if _place(self._path) == self._place:
+                return
+        except OSError:
+            pass
+        raise StoreError(
+            f"{self._path} has been moved or removed while it was open; "
+            "put the data folder back, or restart bindpost with another one"
+        )
 
     def room(self) -> int:
         """
@@ -40,7 +60,7 @@ class Space:
         """
         free = shutil.disk_usage(self._path.parent).free
         try:
-            pending = self._log.stat().st_size
+            pending = self.log.stat().st_size
         except FileNotFoundError:
             pending = 0
         return free - self._keep_free - pending
@@ -72,3 +92,9 @@ class Space:
 
     def _checkpoint(self, mode: str) -> None:
         self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Give what tells a file from any other."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -18,7 +18,9 @@ class MessageRow(msgspec.Struct, frozen=True):
     A kept message without its bytes.
 
     `cursor` is its place in the order of acceptance: positive, strictly rising, never reused.
-    `size` is in bytes; `tags` are in order, each once whatever its case.
+    `size` is in bytes; `tags` are in order, each once whatever its case. `mailboxes` are those that
+    it is in; who looks from one of them is told of that one only, with the read flag and the tags
+    that the message has there.
     """
 
     cursor: int
@@ -30,6 +32,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     session: SessionFacts
     fields: HeaderFields
     tags: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -38,7 +41,8 @@ class Query(msgspec.Struct, frozen=True):
 
     `recipient` and `sender` are compared as whole envelope addresses, ignoring case; `subject` is
     contained in the subject, ignoring case; `after` is a cursor that the message must lie behind;
-    `before` one that it must lie in front of. `terms` are those of a search.
+    `before` one that it must lie in front of. `terms` are those of a search. `mailbox` is one that
+    the message must be in; read flags and tags are then those that it has there.
     """
 
     recipient: str | None = None
@@ -48,6 +52,7 @@ class Query(msgspec.Struct, frozen=True):
     before: int | None = None
     unread: bool | None = None
     terms: tuple[Term, ...] = ()
+    mailbox: str | None = None
 
 
 EVERYTHING: Final = Query()
@@ -74,6 +79,10 @@ class Change(msgspec.Struct, frozen=True):
     these messages were meant (`ids`), all that there are (`all`; of a tag, all that have it), or
     whether they went by the retention rules (`retention`). `read` is what the read flags were set
     to when messages were marked.
+
+    All this is about the whole inbox, where what happens in one mailbox may happen to nobody.
+    `mailboxes` has the ids of those to whom it happened in each mailbox; `all_of` is the one of
+    which all were meant.
     """
 
     sequence: int
@@ -82,6 +91,8 @@ class Change(msgspec.Struct, frozen=True):
     row: MessageRow | None = None
     cause: ChangeCause = "ids"
     read: bool | None = None
+    mailboxes: Mapping[str, tuple[str, ...]] = {}
+    all_of: str | None = None
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -96,6 +107,15 @@ KEEP_ALL: Final = Retention()
 """The retention without a limit."""
 
 
+Sort = Callable[[Envelope, SessionFacts], tuple[str, ...]]
+"""Gives the mailboxes that a message is in when it is accepted, in order; it may be in none."""
+
+
+def unsorted(_envelope: Envelope, _session: SessionFacts) -> tuple[str, ...]:
+    """Put a message into no mailbox."""
+    return ()
+
+
 class MessageStore(Protocol):
     """
     Keeps acknowledged messages.
@@ -108,8 +128,10 @@ class MessageStore(Protocol):
         """
         Keep a message with the tags that it brings along; when this returns, it is durable.
 
-        Raises `StoreFullError` when there is no room and `StoreError` on any other failure; the
-        message is then not kept, and the store goes on.
+        `transcript` is all that was said so far: a tuple, or a view of a list, which costs no
+        copy. A store that has much to write already may wait before it takes the message. Raises
+        `StoreFullError` when there is no room and `StoreError` on any other failure; the message is
+        then not kept, and the store goes on.
         """
         ...
 
@@ -202,4 +224,69 @@ class MessageStore(Protocol):
     async def close(self) -> None:
         """Finish what is queued and let go of everything. Further calls raise `StoreError`, but for
         `close` itself."""
+        ...
+
+
+class SharedStore(MessageStore, Protocol):
+    """
+    A store with mailboxes, of which `mailbox.MailboxView` gives each as a store by itself.
+
+    A message has a read flag and tags in each of its mailboxes, and one more in the whole inbox.
+    What is done with `mailbox` set happens to messages that are in it: there, and in the whole
+    inbox. What is done without happens everywhere. Nothing done in one mailbox is seen in another.
+    Queries have the mailbox in them.
+    """
+
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message; it is in `mailbox` too, whatever the rules say."""
+        ...
+
+    async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
+        """Give a message's row as it is in the mailbox; None if it isn't in it."""
+        ...
+
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
+        """Give a message's bytes; None if it isn't in the mailbox."""
+        ...
+
+    async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
+        """Give the transcript of the whole session; None if the message isn't in the mailbox."""
+        ...
+
+    async def mark(
+        self, ids: Sequence[str] | None, *, read: bool, mailbox: str | None = None
+    ) -> int:
+        """Set or clear read flags; give how many changed in the mailbox."""
+        ...
+
+    async def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
+        """Replace tags; give for how many messages they changed in the mailbox."""
+        ...
+
+    async def rename_tag(self, name: str, new: str, *, mailbox: str | None = None) -> int:
+        """Rename a tag; give how many messages have it in the mailbox."""
+        ...
+
+    async def remove_tag(self, name: str, *, mailbox: str | None = None) -> int:
+        """Remove a tag; give how many messages had it in the mailbox."""
+        ...
+
+    async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
+        """Give the tags in use in the mailbox."""
+        ...
+
+    async def delete(self, ids: Sequence[str] | None, *, mailbox: str | None = None) -> int:
+        """
+        Take these messages out of the mailbox; give how many.
+
+        One that is in no mailbox any more is deleted.
+        """
+        ...
+
+    async def mailboxes(self) -> Mapping[str, Counts]:
+        """Give the mailboxes that have messages, by name, in order."""
         ...

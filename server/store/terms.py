@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
@@ -11,7 +10,7 @@ import msgspec
 from ..message.headers import FIELD_LIMIT, HeaderFields
 from ..message.model import Envelope
 
-_APART: Final = re.compile(r'[\s<>",;()\ufeff]+')
+_APART: Final = '<>",;()\ufeff'
 CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 """Ends a field of which not all is kept."""
 
@@ -75,7 +74,10 @@ def fold(text: str) -> str:
 
 def plain(text: str) -> str:
     """Give a text without case, with one space for each run of white space and `<>",;()`."""
-    return _APART.sub(" ", fold(text)).strip()
+    text = fold(text)
+    for character in _APART:  # faster than a pattern or a table, for texts of this length
+        text = text.replace(character, " ")
+    return " ".join(text.split())
 
 
 def searched_header(fields: HeaderFields) -> SearchedHeader:

@@ -14,11 +14,13 @@ from bindpost.log import get_logger
 
 from .access import Access, Claim, Login
 from .attempts import Attempts, address_of
+from .responses import turn_away
 
 _LOG: Final = get_logger("bindpost.web")
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """Paths for whoever watches the server; they tell nothing but its health."""
-_POLICY_VIOLATION: Final = 1008
+MAILBOX: Final = "bindpost.mailbox"
+"""Key of a request's scope: the only mailbox that its login opens, None for one that opens all."""
 
 
 class Authentication:
@@ -39,18 +41,16 @@ class Authentication:
         """Answer a request."""
         is_open = scope["type"] == "http" and scope["path"] in OPEN
         if is_open or self._access.is_open or scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+            await self._app({**scope, MAILBOX: None}, receive, send)
             return
-        refusal = await self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
-            await refusal(scope, receive, send)
+        login = await self._login(scope)
+        if isinstance(login, Login):
+            await self._app({**scope, MAILBOX: login.mailbox}, receive, send)
         else:
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            await turn_away(login, scope, receive, send)
 
-    async def _refusal(self, scope: Scope) -> Response | None:
-        """Give the answer to a request that may not go on, None to one that may."""
+    async def _login(self, scope: Scope) -> Login | Response:
+        """Give the good login of a request, or the answer to one that may not go on."""
         given = Headers(scope=scope).getlist("authorization")
         if not given:
             return self._challenge("Log in: this server wants a name and password, or a token.")
@@ -65,7 +65,7 @@ class Authentication:
                 login = self._access.check(given[0])
                 if isinstance(login, Claim):
                     login = await self._access.verify(login)
-        return None if login.good else self._note_failure(scope, login, address)
+        return login if login.good else self._note_failure(scope, login, address)
 
     def _note_failure(self, scope: Scope, login: Login, address: str) -> Response:
         """Log and count a failed login; give the answer."""

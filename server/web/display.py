@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from ..message.mime import walk
 from ..message.parse import ParsedMessage, content_id, file_name, parse
 from ..store.store import MessageRow, MessageStore
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 REMEMBERED: Final = 5_000
@@ -63,7 +64,7 @@ class Display:
         raw = await self._store.raw(message_id)
         if raw is None:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._executor, reader, raw)
+        return await self.call(reader, raw)
 
     async def parsed(self, message_id: str) -> ParsedMessage | None:
         """Give a message parsed; None if it isn't there any more."""
@@ -75,7 +76,12 @@ class Display:
 
     async def look(self, into: Callable[[ParsedMessage], _T], message: ParsedMessage) -> _T:
         """Call a function that looks into a parsed message, in that thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, into, message)
+        return await self.call(into, message)
+
+    async def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function in that thread: what makes something large of a message."""
+        bound = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, bound)
 
     def close(self) -> None:
         """Let go of the thread, once what it does is done."""

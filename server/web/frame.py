@@ -20,6 +20,7 @@ import hmac
 import html
 import re
 import secrets
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -47,21 +48,35 @@ _PICTURES: Final = frozenset(
 EMBEDDED: Final = 32 * 1024 * 1024
 """Characters of all pictures that are put into a text; a mail may name one picture many times."""
 
+_PIECE: Final = 256 * 1024
+"""Characters of HTML that are changed at once."""
+
 _DOCTYPE: Final = re.compile(r"(?:\s|<!--.*?-->)*+<!doctype[^>]*+>", re.IGNORECASE | re.DOTALL)
 _CID: Final = re.compile(r"\bcid:([^\s\"'<>()]{1,500})", re.IGNORECASE)
 # A start tag begins with exactly these characters, however odd the rest of it is; where they are
 # no tag (in a comment, a title, a value) the change does no harm: it has no quotes and no brackets.
 _REACHING: Final = re.compile(r"<(?:link|i?frame|object|embed)(?=[\s/>])", re.IGNORECASE)
-_ANCHOR: Final = re.compile(r"<(a|area)(?=[\s/>])", re.IGNORECASE)
+_ANCHOR: Final = re.compile(r"<a(?:rea)?(?=[\s/>])", re.IGNORECASE)
+
+
+class Signature:
+    """Signs the link that loads a message's remote images, so that no mail can contain it."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def of(self, message_id: str) -> str:
+        """Give what the query value `remote` must be for this message."""
+        return hmac.new(self._key, message_id.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 class Frames:
-    """The handlers. A link that loads remote images is signed, so that no mail can contain it."""
+    """The handlers."""
 
-    def __init__(self, store: MessageStore, display: Display) -> None:
+    def __init__(self, store: MessageStore, display: Display, signature: Signature) -> None:
         self._store = store
         self._display = display
-        self._key = secrets.token_bytes(32)
+        self._signature = signature
 
     def routes(self) -> list[Route]:
         """Give the routes."""
@@ -70,10 +85,6 @@ class Frames:
             Route("/view/{id}/part/{part}", self.part),
         ]
 
-    def remote_key(self, message_id: str) -> str:
-        """Give what the query value `remote` must be for this message's remote images."""
-        return hmac.new(self._key, message_id.encode(), hashlib.sha256).hexdigest()[:32]
-
     async def document(self, request: Request) -> Response:
         """Answer with the HTML form of a message, fit for a frame and harmless without one."""
         row = await row_of(self._store, request)
@@ -81,7 +92,7 @@ class Frames:
         if not text:
             refuse("This message has no HTML part.", 404)
         given = request.query_params.get("remote", "")
-        remote = hmac.compare_digest(given.encode(), self.remote_key(row.id).encode())
+        remote = hmac.compare_digest(given.encode(), self._signature.of(row.id).encode())
         return HTMLResponse(text, headers=frame_headers(remote=remote))
 
     async def part(self, request: Request) -> Response:
@@ -130,13 +141,29 @@ def dress(raw: bytes) -> str:
     text = parse(raw).html
     if not text:
         return ""
-    text = _REACHING.sub("<meta", text)
-    text = _ANCHOR.sub(r"<\1 target=_blank rel=noreferrer", text)
-    text = _CID.sub(_Album(raw).place, text)
+    album = _Album(raw)
+    text = "".join(_dress(piece, album) for piece in pieces_of(text))
     # Our own tag goes behind the doctype: in front of it, it would bring back the nineties.
     doctype = _DOCTYPE.match(text)
     start = doctype.end() if doctype else 0
     return f'{text[:start]}<base target="_blank">{text[start:]}'
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """Cut a text in front of tags: a thread that is in a pattern lets no other run."""
+    start = 0
+    while start < len(text):
+        end = text.find("<", start + _PIECE)
+        end = len(text) if end == -1 else end
+        yield text[start:end]
+        start = end
+
+
+def _dress(piece: str, album: _Album) -> str:
+    piece = _REACHING.sub("<meta", piece)
+    # A function is three times as fast as a template.
+    piece = _ANCHOR.sub(lambda found: f"{found[0]} target=_blank rel=noreferrer", piece)
+    return _CID.sub(album.place, piece) if album else piece
 
 
 class _Album:
@@ -149,6 +176,9 @@ class _Album:
                 self._parts.setdefault(content_id(part), part)
         self._encoded: dict[str, str] = {}
         self._left = EMBEDDED
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
 
     def place(self, match: re.Match[str]) -> str:
         """Give the picture that a `cid:` means; the `cid:` itself if there is none, or no room."""

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.utils import formatdate
+from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bindpost import events
 from bindpost.errors import StoreError
 from bindpost.log import get_logger
+
+from .origins import Origins, netloc_of
 
 _LOG: Final = get_logger("bindpost.web")
 
@@ -64,10 +66,17 @@ def is_allowed(host: str, allowed: Collection[str]) -> bool:
 
 
 class Guard:
-    """ASGI middleware around the whole app; `hosts` are allowed as `is_allowed` says."""
+    """
+    ASGI middleware around the whole app.
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str] = ()) -> None:
+    `hosts` are allowed as `is_allowed` says; pages of `origins` are, beside the server's own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, hosts: Collection[str] = (), origins: Origins | None = None
+    ) -> None:
         self._app = app
+        self._origins = origins or Origins()
         self._hosts = frozenset(host.strip("[]").removesuffix(".").lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +94,13 @@ class Guard:
         scope["path"] = re.sub("//+", "/", scope["path"])
         if scope["type"] == "websocket":
             await self._converse(scope, receive, send)
+            return
+        origin = Headers(scope=scope).get("origin", "")
+        answer = _Answer(send, self._origins.headers_for(origin, scope["path"]))
+        if self._origins.answers(scope["method"], scope["path"]):
+            await Response()(scope, receive, answer)
         else:
-            await self._answer(scope, receive, _Answer(send))
+            await self._answer(scope, receive, answer)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app talk through a WebSocket; what it fails of, only the log tells."""
@@ -128,24 +142,21 @@ class Guard:
                 "web_access.hosts."
             )
         for origin in headers.getlist("origin"):
-            if _netloc_of(origin) != authority.strip().lower():
-                return f"Pages of {origin!r} may not use this server."
-        return ""
-
-
-def _netloc_of(origin: str) -> str:
-    """Give host and port of an `Origin` field; empty if it has none, as `null` has not."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
+            is_own = netloc_of(origin) == authority.strip().lower()
+            if not (is_own or self._origins.has(origin)):
+                return (
+                    f"Pages of {origin!r} may not use this server, unless it is listed in "
+                    "web_access.cors_origins."
+                )
         return ""
 
 
 class _Answer:
     """The way back to the client: puts the headers in, and knows whether the answer has begun."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._send = send
+        self._more = more
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
@@ -154,6 +165,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            for name, value in self._more.items():
+                headers.append(name, value)
             headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
             headers["Date"] = formatdate(usegmt=True)  # clients read the clock from it
         await self._send(message)

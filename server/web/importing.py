@@ -44,7 +44,7 @@ class Importing:
     async def take(self, request: Request) -> Response:
         """Keep the body as a message; answer with its row when it is durable."""
         given = request.query_params
-        if unknown := sorted(given.keys() - {"sender", "recipient"}):
+        if unknown := sorted(given.keys() - {"sender", "recipient", "mailbox"}):
             refuse(f"{unknown[0][:40]!r} is no parameter; there are sender and recipient.")
         addresses = given.getlist("sender") + given.getlist("recipient")
         for address in addresses:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from ..findings import drawing
 from ..findings.words import article, paragraphs
 from ..message.links import cut_at_urls
+from .markdown import as_html
 
 FOLDER: Final = Path(__file__).parent
 TEXT_SHOWN: Final = 200_000
@@ -55,6 +56,7 @@ class Look:
             linked=show_linked,
             web_link=is_web_link,
         )
+        self._templates.filters["markdown"] = as_html
         self._templates.globals.update(version=version, new_tab=NEW_TAB, article=article)
 
     def page(self, template: str, **values: object) -> Response:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from ..message.mime import Part, walk
+from ..message.parse import VALUE_LIMIT
 from ..message.text import decode_field
 from ..store.store import MessageRow
+
+_TIMES: Final = 3
+"""How often the bytes of a message may stand in the bodies of its parts."""
 
 
 class _Object(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -74,14 +79,16 @@ def message(row: MessageRow, raw: bytes) -> Message:
     """Make the Message of a message; reads all of its bytes, so not for the event loop."""
     parts = list(walk(raw))
     top = parts[0]
-    inner = _parts(iter(parts[1:]), "") if top.is_container else None
+    room = _Room(_TIMES * len(raw))
+    content = _content(top, None, room)
+    inner = _parts(parts[1:], "", room) if top.is_container else None
     envelope = row.envelope
     recipients = [recipient.address for recipient in envelope.recipients]
     return Message(
         id=row.id,
         from_=_path(envelope.reverse_path),
         to=[_path(address) for address in recipients],
-        content=_content(top, None),
+        content=content,
         created=row.received,
         mime=inner,
         raw=Raw(
@@ -98,20 +105,35 @@ def _path(address: str) -> Path:
     return Path(mailbox=mailbox, domain=domain) if at else Path(mailbox=address, domain="")
 
 
-def _parts(left: Iterator[Part], above: str) -> Parts:
+class _Room:
+    """How many bytes of bodies are still given: a part stands in each that it is inside of, too."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, body: memoryview) -> bytes:
+        """Give a body if there is room for it, nothing otherwise."""
+        if len(body) > self._left:
+            return b""
+        self._left -= len(body)
+        return bytes(body)
+
+
+def _parts(waiting: Sequence[Part], above: str, room: _Room) -> Parts:
     """Take the parts below one from those that are left, which are in order, parents first."""
-    waiting = list(left)
     direct = [part for part in waiting if part.id.rpartition(".")[0] == above]
     found = []
     for part in direct:
         below = [other for other in waiting if other.id.startswith(f"{part.id}.")]
-        found.append(_content(part, _parts(iter(below), part.id) if part.is_container else None))
+        inner = _parts(below, part.id, room) if part.is_container else None
+        found.append(_content(part, inner, room))
     return Parts(parts=found)
 
 
-def _content(part: Part, mime: Parts | None) -> Content:
+def _content(part: Part, mime: Parts | None, room: _Room) -> Content:
     headers: dict[str, list[str]] = {}
     for name, value in part.fields:
-        headers.setdefault(name.decode("ascii"), []).append(decode_field(value))
-    body = bytes(part.body)
-    return Content(headers=headers, body=body.decode("utf-8", "replace"), size=len(body), mime=mime)
+        shown = decode_field(value[:VALUE_LIMIT])
+        headers.setdefault(name[:VALUE_LIMIT].decode("ascii"), []).append(shown)
+    body = room.take(part.body).decode("utf-8", "replace")
+    return Content(headers=headers, body=body, size=len(part.body), mime=mime)

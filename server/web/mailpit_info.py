@@ -45,26 +45,28 @@ class MailpitInfo:
 
     async def info(self, _: Request) -> Response:
         """Answer with version, counts, and what happened since the start."""
+        return json_response(await self.figures())
+
+    async def figures(self) -> objects.Info:
+        """Give version, counts, and what happened since the start."""
         counts = await self._store.count()
         activity = self._activity
-        return json_response(
-            objects.Info(
-                version=f"v{self._version}",
-                latest_version="disabled",  # nobody is asked for it
-                database=self._database,
-                database_size=counts.size,
-                messages=counts.total,
-                unread=counts.unread,
-                tags=await self._store.tags(),
-                runtime_stats=objects.RuntimeStats(
-                    uptime=activity.uptime,
-                    memory=_memory(),
-                    messages_deleted=activity.deleted(counts.total),
-                    smtp_accepted=activity.accepted,
-                    smtp_accepted_size=activity.accepted_size,
-                    smtp_rejected=activity.rejected,
-                ),
-            )
+        return objects.Info(
+            version=f"v{self._version}",
+            latest_version="disabled",  # nobody is asked for it
+            database=self._database,
+            database_size=counts.size,
+            messages=counts.total,
+            unread=counts.unread,
+            tags=await self._store.tags(),
+            runtime_stats=objects.RuntimeStats(
+                uptime=activity.uptime,
+                memory=_memory(),
+                messages_deleted=activity.deleted(counts.total),
+                smtp_accepted=activity.accepted,
+                smtp_accepted_size=activity.accepted_size,
+                smtp_rejected=activity.rejected,
+            ),
         )
 
     async def webui(self, _: Request) -> Response:

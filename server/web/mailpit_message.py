@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -12,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..message.parse import ParsedMessage
+from ..message.parse import ParsedMessage, parse
 from ..store.store import MessageRow, MessageStore
 from . import mailpit_objects as objects
 from .display import Display, PartContent
+from .frame import pieces_of
 from .mailpit_search import row_asked
 from .requests import bytes_of, refuse, refuse_unknown
 from .responses import json_response
@@ -53,8 +55,6 @@ class MailpitMessage:
             Route(f"{own}/raw", self.raw),
             Route(f"{own}/part/{{part}}", self.part),
             Route(f"{own}/part/{{part}}/thumb", self.thumb),
-            Route(f"{own}/html-check", self.html_check),
-            Route(f"{own}/link-check", self.link_check),
             Route("/view/{id}.html", self.html),
             Route("/view/{id}.txt", self.text),
         ]
@@ -98,34 +98,23 @@ class MailpitMessage:
     async def thumb(self, request: Request) -> Response:
         """Answer with a white picture for what is none, and lead to a picture itself."""
         message_id, part_id = request.path_params["id"], request.path_params["part"]
-        part = await self._display.part(message_id, part_id) or refuse("There is no such part.")
+        row = await self._store.get(message_id)
+        part = None if row is None else await self._display.part(row.id, part_id)
+        if part is None:
+            refuse("There is no such part.")
         if media_type(part).startswith("image/"):
             return RedirectResponse(part_path(message_id, part_id), 302)
         disposition = {"Content-Disposition": inline(part.file_name)}
         return Response(BLANK, media_type="image/jpeg", headers=disposition)
 
-    async def html_check(self, request: Request) -> Response:
-        """Say that the HTML is not checked."""
-        _, parsed = await self._parsed(request)
-        if not parsed.html:
-            refuse("message does not contain HTML")
-        refuse("bindpost does not check how mail programs show HTML.", 501)
-
-    async def link_check(self, request: Request) -> Response:
-        """Say that links are not checked."""
-        await self._parsed(request)
-        refuse("bindpost does not follow the links of a message.", 501)
-
     async def html(self, request: Request) -> Response:
         """Show the HTML form as it came, but for `cid:` links; mark the message read."""
-        row, parsed = await self._parsed(request)
-        if not parsed.html:
+        row = await row_asked(self._store, request)
+        embedded = request.query_params.get("embed") == "1"
+        markup = await self._display.read(row.id, partial(linked, row.id, embedded=embedded))
+        if not markup:
             refuse("This message does not contain a HTML part", 404)
         await self._store.mark([row.id], read=True)
-        markup = _CID.sub(lambda found: _part_link(row, parsed, found), parsed.html)
-        embedded = request.query_params.get("embed") == "1"
-        if embedded:
-            markup = _LINK.sub(r'\g<0> target="_blank" rel="noreferrer noopener"', markup)
         return Response(markup, headers=_page_headers(embedded=embedded))
 
     async def text(self, request: Request) -> Response:
@@ -158,12 +147,22 @@ def part_path(message_id: str, part_id: str) -> str:
     return f"/api/v1/message/{message_id}/part/{quote(part_id, safe='')}"
 
 
-def _part_link(row: MessageRow, parsed: ParsedMessage, found: re.Match[str]) -> str:
-    """Give the path of the part that a `cid:` link means, or the link if there is none."""
-    for part in (*parsed.inline, *parsed.attachments):
-        if part.content_id and part.content_id == found[1]:
-            return part_path(row.id, part.part_id)
-    return found[0]
+def _open_elsewhere(tag: re.Match[str]) -> str:
+    return f'{tag[0]} target="_blank" rel="noreferrer noopener"'
+
+
+def linked(message_id: str, raw: bytes, *, embedded: bool) -> str:
+    """Give the HTML form with the paths of parts in place of `cid:` links; empty if none."""
+    parsed = parse(raw)
+    paths = {
+        part.content_id: part_path(message_id, part.part_id)
+        for part in (*parsed.attachments, *parsed.inline)
+    }
+    pieces = []
+    for piece in pieces_of(parsed.html):
+        shown = _CID.sub(lambda found: paths.get(found[1], found[0]), piece) if paths else piece
+        pieces.append(_LINK.sub(_open_elsewhere, shown) if embedded else shown)
+    return "".join(pieces)
 
 
 def _page_headers(*, embedded: bool) -> Mapping[str, str]:

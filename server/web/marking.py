@@ -8,16 +8,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..store.store import MessageStore
+from .choosing import Choice, ids_of
 from .requests import decode_object, read_body, refuse
 from .responses import json_response
 
 
-class _Mark(msgspec.Struct, forbid_unknown_fields=True):
+class _Mark(Choice, forbid_unknown_fields=True, kw_only=True):
     """Body of PATCH /messages."""
 
     read: bool
-    ids: list[str] | None = None
-    all: bool = False
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -37,11 +36,13 @@ class Marking:
         return [Route("/api/bindpost/v1/messages", self.mark, methods=["PATCH"])]
 
     async def mark(self, request: Request) -> Response:
-        """Set or clear the read flag of the messages of these ids, or of all."""
+        """Set or clear the read flag of the messages that the body means."""
         try:
             body = decode_object(await read_body(request), _Mark)
         except ValueError as error:
             refuse(f"Nothing was marked: the body is not readable: {error}.")
-        if (body.ids is None) == (not body.all):
-            refuse('Nothing was marked: give either {"ids": ["..."]} or {"all": true}.')
-        return json_response(Marked(await self._store.mark(body.ids, read=body.read)))
+        try:
+            ids = await ids_of(self._store, body)
+        except ValueError as error:
+            refuse(f"Nothing was marked: {str(error).removesuffix('.')}.")
+        return json_response(Marked(await self._store.mark(ids, read=body.read)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..store.store import MessageStore, Query
 from . import native_objects as objects
+from .choosing import Choice, ids_of
 from .criteria import Criteria
 from .describing import describe, first_message
 from .display import Display
@@ -32,13 +32,6 @@ WAIT_DEFAULT: Final = 30.0
 WAIT_LIMIT: Final = 300.0
 """Seconds that one request may wait."""
 PAGE_LIMIT: Final = 1_000
-
-
-class _Delete(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of DELETE /messages."""
-
-    ids: list[str] | None = None
-    all: bool = False
 
 
 class Native:
@@ -115,19 +108,17 @@ class Native:
         return Response(raw, media_type="application/octet-stream", headers=disposition)
 
     async def delete(self, request: Request) -> Response:
-        """Delete the messages of these ids, or all if the body says so in words."""
+        """Delete the messages that the body means; all only if it says so in words."""
         try:
-            body = decode_object(await read_body(request), _Delete)
+            body = decode_object(await read_body(request), Choice)
         except ValueError as error:
             refuse(f"Nothing was deleted: the body is not readable: {error}.")
-        if (body.ids is None) == (not body.all):
-            refuse('Nothing was deleted: give either {"ids": ["..."]} or {"all": true}.')
-        if body.ids is None:
-            return json_response(
-                objects.Deleted(deleted=await self._store.delete(None), unknown=[])
-            )
-        ids = list(dict.fromkeys(body.ids))
-        unknown = [message_id for message_id in ids if await self._store.get(message_id) is None]
+        try:
+            ids = await ids_of(self._store, body)
+        except ValueError as error:
+            refuse(f"Nothing was deleted: {str(error).removesuffix('.')}.")
+        asked = [] if body.ids is None or ids is None else ids
+        unknown = [message_id for message_id in asked if await self._store.get(message_id) is None]
         deleted = await self._store.delete(ids)
         return json_response(objects.Deleted(deleted=deleted, unknown=unknown))
 

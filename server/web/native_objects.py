@@ -32,6 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     envelope: Envelope
     session: SessionFacts
     fields: Fields
+    mailboxes: tuple[str, ...]
 
 
 class TranscriptLine(msgspec.Struct, frozen=True):
@@ -87,6 +88,7 @@ def row(kept: MessageRow) -> Row:
             cc=kept.fields.cc,
             message_id=kept.fields.message_id,
         ),
+        mailboxes=kept.mailboxes,
     )
 
 

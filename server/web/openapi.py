@@ -13,12 +13,13 @@ from starlette.routing import Route
 
 from .operation import BYTES, JSON, Answer, Body, Operation, Parameter, sentence
 from .operations import OPERATIONS, PREFIX
+from .selecting import PARAMETER
 
 VERSION: Final = "3.1.0"
 SCHEMAS: Final = "#/components/schemas/{name}"
 COMMON: Final[Mapping[int, Answer]] = {
     401: sentence("No credentials, or none that are known; only where the server wants a login."),
-    403: sentence("Another host or another site's page asks."),
+    403: sentence("Another host or site asks, or the login is for another mailbox, or only one."),
     405: sentence("The path has no such method; an empty part of it makes it another path."),
     429: sentence("Too many failed logins from this address."),
     500: sentence("A fault of bindpost's; its log has the details."),
@@ -26,6 +27,18 @@ COMMON: Final[Mapping[int, Answer]] = {
 }
 """Answers that every route may give."""
 
+IN_MAILBOX: Final[Mapping[int, Answer]] = {
+    400: sentence("Several mailboxes are named."),
+    404: sentence("There is no such mailbox."),
+}
+"""Answers that every route may give that can be asked about one mailbox."""
+_MAILBOX: Final = {
+    "name": PARAMETER,
+    "in": "query",
+    "description": "The mailbox that is meant; without it, the whole inbox.",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+}
 _LOGINS: Final = {
     "basic": {"type": "http", "scheme": "basic"},
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -65,6 +78,7 @@ def document(version: str, operations: Mapping[str, Operation] = OPERATIONS) -> 
         "paths": paths,
         "components": {
             "schemas": components,
+            "parameters": {PARAMETER: _MAILBOX},
             "responses": {f"{n}": _answer(answer, schemas) for n, answer in COMMON.items()},
             "securitySchemes": _LOGINS,
         },
@@ -94,10 +108,16 @@ def _schemas(operations: Iterable[Operation]) -> tuple[_Schemas, _Object]:
 
 def _operation(operation: Operation, schemas: _Schemas) -> _Object:
     answers = {f"{status}": _answer(one, schemas) for status, one in operation.answers.items()}
-    common = {f"{status}": {"$ref": f"#/components/responses/{status}"} for status in COMMON}
+    common: _Object = {
+        f"{status}": {"$ref": f"#/components/responses/{status}"} for status in COMMON
+    }
+    parameters: list[_Object] = [_parameter(one, schemas) for one in operation.parameters]
+    if not operation.is_of_server:
+        common |= {f"{n}": _answer(answer, schemas) for n, answer in IN_MAILBOX.items()}
+        parameters.append({"$ref": f"#/components/parameters/{PARAMETER}"})
     described: _Object = {"summary": operation.summary, "responses": common | answers}
-    if operation.parameters:
-        described["parameters"] = [_parameter(one, schemas) for one in operation.parameters]
+    if parameters:
+        described["parameters"] = parameters
     if operation.body:
         described["requestBody"] = _body(operation.body, schemas)
     return described

@@ -45,13 +45,15 @@ class Operation:
     A route with its method.
 
     `answers` are by status, what goes well and what does not; those that any route may have, as the
-    guard and the login give them, are added by the document.
+    guard and the login give them, are added by the document. `is_of_server` tells that it is not
+    for the users of a mailbox; the others can be asked about one mailbox.
     """
 
     summary: str
     answers: Mapping[int, Answer]
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
+    is_of_server: bool = False
 
 
 def json_of(kind: Any, description: str) -> Answer:

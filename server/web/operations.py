@@ -19,10 +19,12 @@ from bindpost.events import SEVERITIES
 from ..message import derived
 from ..message.job import Job
 from . import (
+    check_objects,
     criteria,
     event_objects,
     event_query,
     listener_objects,
+    mailboxes,
     marking,
     native,
     native_objects,
@@ -37,6 +39,10 @@ from .responses import Moment
 PREFIX: Final = "/api/bindpost/v1"
 
 
+_Cursor = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
+_Search = Annotated[str, Meta(pattern=r"\w")]
+
+
 class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
     """Messages to delete, by their ids."""
 
@@ -49,6 +55,8 @@ class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
 
     all: Annotated[bool, Meta(extra_json_schema={"const": True})]
     ids: None = None
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
 
 
 class MarkThese(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +71,22 @@ class MarkAll(msgspec.Struct, forbid_unknown_fields=True):
 
     read: bool
     all: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
+
+
+class DeleteFound(msgspec.Struct, forbid_unknown_fields=True):
+    """What a search finds is to be deleted."""
+
+    search: _Search
+    before: _Cursor | None = None
+    besides: list[str] = msgspec.field(name="except", default_factory=list)
+
+
+class MarkFound(DeleteFound, forbid_unknown_fields=True, kw_only=True):
+    """What a search finds is to be marked."""
+
+    read: bool
 
 
 _Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -141,6 +165,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 400: _BAD_QUERY,
             },
         ),
+        f"GET {PREFIX}/mailboxes": Operation(
+            summary="The mailboxes, and how much is in each",
+            answers={200: json_of(mailboxes.MailboxList, "The mailboxes that may be seen.")},
+        ),
         f"GET {PREFIX}/messages": Operation(
             summary="Messages, newest first",
             parameters=(*_MESSAGES, _LIMIT),
@@ -148,7 +176,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"PATCH {PREFIX}/messages": Operation(
             summary="Set or clear read flags",
-            body=Body((MarkThese, MarkAll)),
+            body=Body((MarkThese, MarkAll, MarkFound)),
             answers={
                 200: json_of(marking.Marked, "How many have changed."),
                 400: sentence("The body is wrong; nothing was marked."),
@@ -168,7 +196,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"DELETE {PREFIX}/messages": Operation(
             summary="Delete messages",
-            body=Body((DeleteThese, DeleteAll)),
+            body=Body((DeleteThese, DeleteAll, DeleteFound)),
             answers={
                 200: json_of(native_objects.Deleted, "What was deleted."),
                 400: sentence("The body is wrong; nothing was deleted."),
@@ -189,8 +217,30 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             parameters=(_ID,),
             answers={200: _file("The bytes.", BYTES), 404: _NO_MESSAGE},
         ),
+        f"GET {PREFIX}/messages/{{id}}/html-check": Operation(
+            summary="Which features of a message's HTML mail programs don't support",
+            parameters=(_ID,),
+            answers={
+                200: json_of(check_objects.HtmlCheck, "The features, the least supported first."),
+                404: sentence("There is no such message, or it has no HTML."),
+            },
+        ),
+        f"POST {PREFIX}/messages/{{id}}/link-check": Operation(
+            summary="Ask whether the links of a message are there",
+            parameters=(
+                _ID,
+                Parameter("follow", "Whether redirects are followed.", _Flag),
+            ),
+            answers={
+                200: json_of(check_objects.LinkCheck, "What came of each link."),
+                400: _BAD_QUERY,
+                403: sentence("link_check.enabled is false."),
+                404: _NO_MESSAGE,
+            },
+        ),
         f"GET {PREFIX}/messages/{{id}}/release": Operation(
             summary="What became of a message's releases",
+            is_of_server=True,
             parameters=(_ID,),
             answers={
                 200: json_of(release_objects.Jobs, "The relay's jobs, newest first."),
@@ -200,6 +250,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/messages/{{id}}/release": Operation(
             summary="Give a message to the relay",
+            is_of_server=True,
             parameters=(_ID,),
             body=Body((release_objects.Release,), required=False),
             answers={
@@ -211,6 +262,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/import": Operation(
             summary="Keep a message as if it had been received",
+            is_of_server=True,
             parameters=(
                 Parameter("sender", "The reverse-path; else taken from the header.", _Address),
                 Parameter(
@@ -226,14 +278,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/webhooks": Operation(
             summary="Every webhook, and the newest of its deliveries",
+            is_of_server=True,
             answers={200: json_of(webhook_objects.Webhooks, "The webhooks.")},
         ),
         f"GET {PREFIX}/listeners": Operation(
             summary="Every listener as it is now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Listeners, "The listeners.")},
         ),
         f"POST {PREFIX}/listeners/{{number}}/rebind": Operation(
             summary="Try to bind a listener at once",
+            is_of_server=True,
             parameters=(Parameter("number", "Its place in the settings.", _Number, "path"),),
             answers={
                 200: json_of(listener_objects.Listener, "The listener after the attempt."),
@@ -292,10 +347,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/paths": Operation(
             summary="Every listener's bind path, walked now",
+            is_of_server=True,
             answers={200: json_of(listener_objects.Paths, "The paths, hop by hop.")},
         ),
         f"GET {PREFIX}/events": Operation(
             summary="Events, newest first",
+            is_of_server=True,
             parameters=(*_EVENTS, _LIMIT),
             answers={
                 200: json_of(event_objects.Events, "A page of them."),
@@ -305,6 +362,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/stream": Operation(
             summary="Events as they happen, as server-sent events",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
@@ -317,6 +375,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/export": Operation(
             summary="Events as a file, oldest first",
+            is_of_server=True,
             parameters=(
                 *_EVENTS,
                 Parameter(
@@ -333,6 +392,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/events/{{cursor}}": Operation(
             summary="An event, and what its kind means",
+            is_of_server=True,
             parameters=(Parameter("cursor", "The event's cursor.", _Number, "path"),),
             answers={
                 200: json_of(event_objects.Explained, "The event."),

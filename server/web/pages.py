@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
+from urllib.parse import parse_qs, urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -12,26 +15,34 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..message.links import Link, find_links
+from ..linkcheck.result import LinkResult
+from ..message.links import Link, find_addresses, find_links
 from ..message.parse import ParsedMessage, parse
 from ..message.parts import Branch, tree
 from ..message.text import decode_charset
-from ..store.store import MessageRow, MessageStore
+from ..store.store import Counts, MessageRow, MessageStore
+from .check_page import make_page
+from .checking import Checks
 from .display import Digest, Display
-from .frame import SANDBOX, Frames
+from .frame import SANDBOX, Signature
 from .listener_objects import Listener
 from .look import FOLDER, TEXT_SHOWN, Look
+from .mailboxes import Directory
 from .mailpit_search import search_of
-from .requests import LATEST, read_optional_number, refuse, refuse_unknown, row_of
+from .requests import LATEST, read_body, read_optional_number, refuse, refuse_unknown, row_of
 from .searching import Found, find
 
 SHOWN: Final = 50
 """Messages that come at once."""
+LISTED: Final = 500
+"""Mailboxes that can be chosen on the page; others by their name in its address."""
 DIGESTED: Final = 256 * 1024
 """Bytes of a message whose first words are put into the list; larger ones would hold it up."""
 _DRAWING: Final = ("bindpost.server.findings", "static")
 """Where the style of drawings is, which the lab's report has too."""
-VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "session")
+FORM_LIMIT: Final = 1024
+"""Bytes of a form of ours."""
+VIEWS: Final = ("html", "text", "headers", "source", "parts", "links", "check", "session")
 """The sides that a message can be seen from."""
 
 
@@ -41,32 +52,52 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     content: ParsedMessage
     parts: list[Branch]
     links: list[Link]
+    has_addresses: bool
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where somebody looks: a mailbox, None for the whole inbox.
+
+    `is_own` says that it is their own, and all that they may see.
+    """
+
+    mailbox: str | None = None
+    is_own: bool = False
+
+
 class Pages:
-    """The handlers; `listeners` tells where mail can be sent to."""
+    """The handlers; `listeners` tells where mail can be sent to, `directory` of the mailboxes."""
 
     def __init__(
         self,
         store: MessageStore,
         display: Display,
         look: Look,
-        frames: Frames,
+        signature: Signature,
+        checks: Checks,
         *,
         listeners: Callable[[], Sequence[Listener]],
+        place: Place,
+        directory: Directory,
     ) -> None:
         self._store = store
         self._display = display
         self._look = look
-        self._frames = frames
+        self._signature = signature
+        self._checks = checks
         self._listeners = listeners
+        self._place = place
+        self._directory = directory
 
     def routes(self) -> list[BaseRoute]:
         """Give the routes."""
         return [
             Route("/", self.inbox),
             Route("/view/{id}", self.view),
+            Route("/view/{id}/links", self.ask_for_links, methods=["POST"]),
             Mount("/static", StaticFiles(directory=FOLDER / "static", packages=[_DRAWING])),
         ]
 
@@ -81,17 +112,41 @@ class Pages:
         """Show a message, and mark it read; for its script only the message."""
         if request.path_params["id"] == LATEST:
             newest = await self._store.find(search_of(request), limit=1)
-            return RedirectResponse(f"/view/{newest[0].id}" if newest else "/", 302)
+            path = f"/view/{newest[0].id}" if newest else "/"
+            return RedirectResponse(
+                f"{path}?{urlencode(self._within)}" if self._within else path, 302
+            )
         row = await row_of(self._store, request)
         show = request.query_params.get("show", "")
         if show not in ("", *VIEWS):
             refuse(f"show={show[:40]!r} is none of {', '.join(VIEWS)}")
+        return await self._show(request, row, show)
+
+    async def ask_for_links(self, request: Request) -> Response:
+        """Ask for a message's links, and show them with what came of each."""
+        body = await read_body(request, limit=FORM_LIMIT)
+        form = parse_qs(body.decode("utf-8", "replace"))
+        row = await row_of(self._store, request)
+        parsed = await self._display.parsed(row.id) or refuse_unknown()
+        follow = "follow" in form
+        results = await self._checks.links(parsed, follow=follow)
+        return await self._show(request, row, "links", asked=results, follow=follow)
+
+    async def _show(
+        self,
+        request: Request,
+        row: MessageRow,
+        show: str,
+        *,
+        asked: Sequence[LinkResult] | None = None,
+        follow: bool = False,
+    ) -> Response:
         seen = await self._display.read(row.id, partial(see, show=show))
         transcript = await self._store.transcript(row.id)
         if seen is None or transcript is None:
             refuse_unknown()
         await self._store.mark([row.id], read=True)
-        key = self._frames.remote_key(row.id)
+        key = self._signature.of(row.id)
         message = {
             "row": row,
             "message": seen.content,
@@ -101,10 +156,22 @@ class Pages:
             "sandbox": SANDBOX,
             "remote_key": key,
             "remote": request.query_params.get("remote") == key,
+            "asks_for_links": self._checks.asks_for_links,
+            "results": None if asked is None else {each.url: each for each in asked},
+            "errors": sum(each.is_error for each in asked or ()),
+            "follow": follow,
+            "check": None,
+            "within": self._within,
+            "place": self._place,
         }
+        if show == "check" and seen.content.html:
+            checked, figures = await self._checks.html(seen.content)
+            family = request.query_params.get("family", "")
+            message["check"] = make_page(checked, figures, family)
         if request.query_params.get("part") == "message":
-            return self._look.page("message.html", **message)
-        return self._look.page("inbox.html", **message, **await self._listing(request))
+            return await self._display.call(self._look.page, "message.html", **message)
+        listing = await self._listing(request)
+        return await self._display.call(self._look.page, "inbox.html", **listing | message)
 
     async def _listing(self, request: Request) -> dict[str, object]:
         """Give what the list is made of: a page of it, and how much there is."""
@@ -119,6 +186,9 @@ class Pages:
         )
         return {
             "page": "inbox",
+            "place": self._place,
+            "mailboxes": await self._choice(),
+            "within": self._within,
             "found": found,
             "digests": await self._digests(found),
             "counts": await self._store.count(),
@@ -127,6 +197,18 @@ class Pages:
             "before": before,
             "addresses": [to for known in self._listeners() for to in known.addresses],
         }
+
+    async def _choice(self) -> dict[str, Counts]:
+        """Give the mailboxes that can be chosen."""
+        if self._place.is_own:
+            return {}
+        return dict(islice((await self._directory.mailboxes()).items(), LISTED))
+
+    @property
+    def _within(self) -> dict[str, str]:
+        """What links of a page must have in their query to stay in a mailbox that was chosen."""
+        is_chosen = self._place.mailbox is not None and not self._place.is_own
+        return {"mailbox": self._place.mailbox or ""} if is_chosen else {}
 
     async def _digests(self, found: Found) -> dict[str, Digest]:
         small: list[MessageRow] = [row for row in found.rows if row.size <= DIGESTED]
@@ -137,9 +219,11 @@ class Pages:
 def see(raw: bytes, show: str) -> Seen:
     """Look at a message as a view needs it; may take seconds, so run it in an executor."""
     content = parse(raw)
+    links = find_links(content.text, content.html) if show == "links" else []
     return Seen(
         content=content,
         parts=tree(raw) if show == "parts" else [],
-        links=find_links(content.text, content.html) if show == "links" else [],
+        links=links,
+        has_addresses=show == "links" and bool(find_addresses(links, content.html)),
         source=decode_charset(raw[: TEXT_SHOWN * 4], "") if show == "source" else "",
     )

@@ -11,12 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time in an answer; it is aware, and written as RFC 3339 has it."""
 NOT_FOUND: Final = "404 page not found"
 """Mailpit's words; its clients compare them."""
 
+_POLICY_VIOLATION: Final = 1008
 _READING: Final = frozenset({"GET", "HEAD"})
 """What a folder of files answers."""
 
@@ -35,6 +37,14 @@ async def error_response(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND and text == HTTPStatus.NOT_FOUND.phrase:
         text = NOT_FOUND
     return PlainTextResponse(text, error.status_code, headers=error.headers)
+
+
+async def turn_away(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request, or somebody who wants a WebSocket, with a refusal."""
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await answer(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def _methods(request: Request) -> str:

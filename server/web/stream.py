@@ -77,7 +77,10 @@ class Stream:
         try:
             async with aclosing(live(changes, self._stopping)) as news:
                 async for change in news:
-                    yield ": nothing happened\n\n" if change is None else await self._event(change)
+                    if change is None:
+                        yield ": nothing happened\n\n"
+                    elif change.ids:  # none where it happened in a mailbox only
+                        yield await self._event(change)
         except StoreError as error:  # too slow to follow, or the store is closed
             yield await self._reset(str(error))
 

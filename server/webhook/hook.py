@@ -13,10 +13,11 @@ from bindpost.config.model import Webhook
 from bindpost.errors import ConfigError
 
 from ..durable.patterns import Patterns
+from ..outgoing.places import read_networks
 from ..store.rules import fold
 from ..store.store import ChangeKind, MessageRow
 from .signature import key_of
-from .target import Target, read_networks
+from .target import Target
 
 RECEIVED: Final = "message.received"
 TYPES: Final[Mapping[ChangeKind, str]] = {

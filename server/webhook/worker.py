@@ -114,7 +114,8 @@ class Worker:
         """Queue what else happens to messages, from now on."""
         async for change in self._store.changes():
             kind = TYPES[change.kind]
-            if kind != RECEIVED and kind in self._hook.types:
+            # There are no ids where it happened in a mailbox only.
+            if kind != RECEIVED and kind in self._hook.types and change.ids:
                 told: dict[str, object] = {"ids": change.ids, "cause": change.cause}
                 if change.read is not None:
                     told["read"] = change.read

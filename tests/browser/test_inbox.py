@@ -297,3 +297,32 @@ def test_reading_needs_no_scripts(url: str, send: Send, open_page: OpenPage) -> 
     expect(page.locator("pre.text")).to_contain_text("Text 54.")
     page.locator("[data-show=session]").click()
     expect(page.locator(".transcript")).to_contain_text("mail FROM:")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_the_checks_of_a_message(scripts: bool, url: str, send: Send, open_page: OpenPage) -> None:
+    """What programs don't support, for one family too, and what its links do; the focus stays."""
+    html = "<p style='display: flex'>x</p><a href='http://127.0.0.1:9/'>Inside</a>"
+    send("x", subject="Checked", html=html)
+    page = open_page(scripts=scripts)
+    page.goto(f"{url}/view/latest")
+
+    page.locator("[data-show=check]").click()
+    expect(page.locator(".verdict")).to_contain_text("by the mail programs that were tested")
+    flex = page.locator(".features > li", has_text="display:flex")
+    flex.locator("summary").click()
+    expect(flex.locator(".places")).to_contain_text("<p> in line 1")
+    expect(flex.locator(".programs").first).to_contain_text("Outlook Windows")
+    page.locator(".families summary").click()
+    page.locator("#family-thunderbird").click()
+    expect(page.locator(".verdict")).to_contain_text("by Mozilla Thunderbird")
+    expect(page.locator(".features > li", has_text="display:flex")).to_have_count(0)
+    if scripts:
+        expect(page.locator("#family-thunderbird")).to_be_focused()
+    page.locator("[data-show=links]").click()
+    expect(page.locator(".links")).not_to_contain_text("private")
+    page.locator("#check-links").click()
+    expect(page.locator(".links .came")).to_contain_text("leads to 127.0.0.1, which is private")
+    expect(page.locator(".asking [role=status]")).to_contain_text("1 of 1 need a look.")
+    if scripts:
+        expect(page.locator("#check-links")).to_be_focused()

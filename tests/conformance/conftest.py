@@ -17,15 +17,17 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
+from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.store import MessageStore, Retention
+from bindpost.server.store.sqlite_inbox import LARGE, SEGMENT
+from bindpost.server.store.store import MessageStore, Retention, SharedStore
 
 OpenStore = Callable[..., Awaitable[MessageStore]]
 """Opens an empty store; it takes `retention` and `remembered`."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite segments", "memory mailbox", "sqlite mailbox"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
     """Give what opens a store; the test runs once with each implementation."""
     async with AsyncExitStack() as stack:
@@ -35,14 +37,21 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
             *,
             remembered: int = 1000,
         ) -> MessageStore:
-            store: MessageStore
-            if request.param == "memory":
+            store: SharedStore
+            kind, _, mailbox = request.param.partition(" ")
+            if kind == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()
-                store = await SqliteStore.open(folder, retention, remembered=remembered)
+                store = await SqliteStore.open(
+                    folder,
+                    retention,
+                    remembered=remembered,
+                    large=1 if request.param == "sqlite segments" else LARGE,
+                    segment=100 if request.param == "sqlite segments" else SEGMENT,
+                )
             stack.push_async_callback(store.close)
-            return store
+            return MailboxView(store, mailbox) if mailbox else store
 
         yield open_one
 

@@ -89,12 +89,13 @@ async def _serve(dialogue: Dialogue, store: MemoryStore) -> AsyncIterator[tuple[
 Play = Callable[[Path], Awaitable[list[bytes]]]
 
 
-@pytest.fixture
-def play() -> Play:
-    """Play a dialogue file against a server; gives the messages that were kept, oldest first."""
+@pytest.fixture(params=["fast", "stock"])
+def play(request: pytest.FixtureRequest) -> Play:
+    """Play a dialogue file against either engine; gives the messages kept, oldest first."""
 
     async def play_file(path: Path) -> list[bytes]:
         dialogue = Dialogue.read(path)
+        dialogue.settings = msgspec.structs.replace(dialogue.settings, engine=request.param)
         store = MemoryStore()
         async with _serve(dialogue, store) as address:
             reader, writer = await asyncio.open_connection(*address)

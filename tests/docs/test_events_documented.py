@@ -34,7 +34,6 @@ def example() -> dict[str, object]:
             "levelname": "ERROR",
             "created": 1795446008.740073,
             "process": 4321,
-            "thread": 4321,
         }
     )
     fields = {
@@ -48,7 +47,7 @@ def example() -> dict[str, object]:
     }
     meta = {"event": events.BIND_FAILED, "_record": record, "_from_structlog": True}
     made = RecordMaker("EXCH55")(None, "error", meta | fields)["record"]
-    return {"record": replace(made, record_id=1)}
+    return {"record": replace(made, record_id=1, thread_id=4321)}
 
 
 def _block(page: str, language: str) -> str:

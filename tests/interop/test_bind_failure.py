@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.proxy.local import free_port
 from bindpost.testing import Record, Serve, Serving
 
 SENTENCE = "The following error occurred while trying to bind the TCP/IP listener socket"
-
-
-def free_udp_port() -> int:
-    """Give a UDP port on which nothing listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def failed_start(serving: Serving) -> Record:
@@ -33,7 +26,9 @@ def failed_start(serving: Serving) -> Record:
 
 def test_proxy_path_unusable(serve: Serve) -> None:
     """Nothing listens on the proxy's control port: 4007 with 10050, 4020, Error 2140, exit 69."""
-    record = failed_start(serve("--via", f"winsock://127.0.0.1:{free_udp_port()}"))
+    record = failed_start(
+        serve("--via", f"winsock://127.0.0.1:{free_port(kinds=(socket.SOCK_DGRAM,))}")
+    )
 
     assert record["message"] == f"{SENTENCE} (10050)"
     assert record["Provider_Name"] == "MSExchangeIMC"

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
+from bindpost.proxy.local import free_port
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 from bindpost.testing import Serve, Serving
 
@@ -27,20 +27,11 @@ interval = 0.1
 WSPCFG = "[MSEXCIMC]\nServerBindTcpPorts={port}\nPersistent=1\nKillOldSession=1\n"
 
 
-def free_port() -> int:
-    """Give a TCP port that is free on the application's and on the proxy's address."""
-    with socket.socket() as here, socket.socket() as there:
-        here.bind((PROXY, 0))
-        port: int = here.getsockname()[1]
-        there.bind((OUTSIDE, port))
-        return port
-
-
 class Exchange:
     """The Exchange machine: its client files, and the service started on them."""
 
     def __init__(self, folder: Path, serve: Serve) -> None:
-        self.port = free_port()
+        self.port = free_port(PROXY, OUTSIDE)
         self._folder = folder
         self._serve = serve
         (folder / "bindpost.toml").write_text(TOML.format(port=self.port))

@@ -12,14 +12,13 @@ import pytest
 
 from bindpost.testing import Load, Serve, check_kept
 
-ROUNDS = 20
 
-
-def test_kill_9_under_load(serve: Serve) -> None:
-    """20 times killed under load: every acknowledged message is there, whole, and none twice."""
+@pytest.mark.parametrize("rounds", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_kill_9_under_load(serve: Serve, rounds: int) -> None:
+    """Killed again and again under load: each acknowledged message is there, whole, none twice."""
     chance = random.Random(203116)
     acknowledged: dict[str, bytes] = {}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         serving = serve().wait_ready()
         load = Load(serving.smtp, first=turn * 1_000_000)
         load.wait_for_acknowledged(chance.randint(1, 60))
@@ -30,6 +29,47 @@ def test_kill_9_under_load(serve: Serve) -> None:
 
     assert acknowledged
     check_kept(acknowledged, serve().wait_ready().client)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "seed"),
+    [(2, 0), *(pytest.param(10, seed, marks=pytest.mark.long) for seed in range(1, 6))],
+)
+def test_kill_9_under_load_of_large_messages(
+    serve: Serve, tmp_path: Path, rounds: int, seed: int
+) -> None:
+    """Killed again and again while segments are written: none lost, none twice, bytes equal."""
+    chance = random.Random(seed)
+    acknowledged: dict[str, bytes] = {}
+    for turn in range(rounds):
+        serving = serve().wait_ready()
+        load = Load(serving.smtp, first=turn * 1_000_000, senders=8, sizes=(0, 70_000, 300_000))
+        load.wait_for_acknowledged(chance.randint(1, 60))
+        serving.process.kill()
+        load.wait_end()
+        serving.process.wait(30)
+        acknowledged |= load.acknowledged
+
+    assert list((tmp_path / "data" / "segments").iterdir())
+    check_kept(acknowledged, serve().wait_ready().client)
+
+
+def test_data_folder_that_vanishes_under_load(serve: Serve, tmp_path: Path) -> None:
+    """While the data folder is away nothing is acknowledged; what was, is where it has gone."""
+    data, away = tmp_path / "data", tmp_path / "away"
+    serving = serve().wait_ready()
+    load = Load(serving.smtp, sizes=(0, 300_000))
+    load.wait_for_acknowledged(20)
+
+    data.rename(away)
+    load.wait_end()  # each sender has been refused
+
+    with smtplib.SMTP(*serving.smtp) as smtp, pytest.raises(smtplib.SMTPDataError, match="451"):
+        smtp.sendmail("a@b.test", ["c@d.test"], "Subject: refused\r\n\r\n")
+    away.rename(data)
+    with smtplib.SMTP(*serving.smtp) as smtp:
+        smtp.sendmail("a@b.test", ["c@d.test"], "Subject: back\r\n\r\n")
+    check_kept(load.acknowledged | {"back": b"Subject: back\r\n\r\n"}, serving.client)
 
 
 @pytest.fixture

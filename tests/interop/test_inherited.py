@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from bindpost.proxy.local import free_port
 from bindpost.testing import PATIENCE, Serve, Serving
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,13 +54,6 @@ def activate(serve: Serve, program: Callable[[str], Path]) -> Activate:
 def said(text: str) -> Callable[[dict[str, Any]], bool]:
     """Match what systemd-socket-activate itself says: lines that are no JSON."""
     return lambda record: text in record.get("not-json", "")
-
-
-def free_port() -> int:
-    """Give a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def send_mail(port: int) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from bindpost import events
 from bindpost.events import CATALOGUE
+from bindpost.proxy.local import free_port
 from bindpost.server.eventlog import EventRecord
 from bindpost.server.eventlog.plain import plain_fields
 from bindpost.server.eventlog.sinks.syslog import SyslogAddress, SyslogSink
@@ -56,7 +57,7 @@ class Receiver:
     def __init__(
         self, daemon: Path, folder: Path, stack: ExitStack, start_notifying: StartNotifying
     ) -> None:
-        self.udp, self.tcp = _free_port(socket.SOCK_DGRAM), _free_port(socket.SOCK_STREAM)
+        self.udp = self.tcp = free_port(kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM))
         pipe, settings = folder / "pipe", folder / "rsyslog.conf"
         os.mkfifo(pipe)
         settings.write_text(
@@ -71,13 +72,6 @@ class Receiver:
         read: dict[str, Any] = json.loads(self._lines.readline())
         written = PARAMETER.findall(read["data"])
         return read | {"data": {name: UNESCAPE.sub(r"\1", value) for name, value in written}}
-
-
-def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture

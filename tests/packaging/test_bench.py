@@ -47,7 +47,16 @@ STARTS = [
     "`bindpost serve --web off`",
     "`bindpost serve`",
 ]
-QUESTIONS = ["paths", "events", "ingest", "latency", "memory", "start", "soak"]
+STORES = [
+    ["1", "1 KiB", "full"],
+    ["10", "1 KiB", "full"],
+    ["100", "1 KiB", "full"],
+    ["100", "1 KiB", "normal"],
+    ["100", "64 KiB", "full"],
+    ["1", "1024 KiB", "full"],
+    ["100", "1024 KiB", "full"],
+]
+QUESTIONS = ["paths", "events", "store", "ingest", "latency", "memory", "start", "soak"]
 
 
 def bench(checkout: Path, *options: str, patience: float = 55) -> subprocess.CompletedProcess[str]:
@@ -130,6 +139,23 @@ def test_a_small_run_of_events(checkout: Path, page: str, tmp_path: Path) -> Non
     rows = table(between)
     assert [row[0] for row in rows] == FORMS
     assert all(float(row[1]) > 0 and float(row[2]) > 0 for row in rows)
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
+def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> None:
+    """Each case is measured; the page's other text stays, and no machine is named."""
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(checkout, "store", "--rounds", "1", "--messages", "1", "--page", str(copy))
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "store")
+    assert (before, after) == (parts(page, "store")[0], parts(page, "store")[2])
+    rows = table(between)
+    assert [row[:3] for row in rows] == STORES
+    assert all(int(row[3]) > 0 and int(row[4]) > 0 and float(row[5]) > 0 for row in rows)
     assert platform.node() not in between
     assert str(tmp_path) not in between
 
@@ -268,11 +294,20 @@ def test_a_soak_that_does_not_hold(checkout: Path) -> None:
 
 
 def test_the_page_has_results(page: str) -> None:
-    """What is under version control was measured: every question, path, form and start."""
+    """What is under version control was measured: every question, path, form, case and start."""
+    assert [row[:3] for row in table(parts(page, "store")[1])] == STORES
     assert [row[0] for row in table(parts(page)[1])] == ROWS
     assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
-    assert [row[0] for row in tables(parts(page, "start")[1])[0][1:]] == STARTS
+    assert [row[0] for row in tables(parts(page, "start")[1])[0][1:]][: len(STARTS)] == STARTS
     assert all(tables(parts(page, question)[1]) for question in QUESTIONS)
+
+
+def test_the_page_shows_each_picture(checkout: Path, page: str) -> None:
+    """Each question has one, and the page shows it."""
+    pictures = {path.name for path in (checkout / "docs" / "pictures").glob("bench-*.svg")}
+
+    assert set(re.findall(r"\(pictures/(bench-[\w-]+\.svg)\)", page)) == pictures
+    assert pictures == {f"bench-{question}.svg" for question in QUESTIONS}
 
 
 def test_an_unknown_question(checkout: Path) -> None:
@@ -296,6 +331,7 @@ def test_an_unknown_question(checkout: Path) -> None:
         ("ingest", ("--seconds", "0")),
         ("ingest", ("--only", "2 KiB")),
         ("ingest", ("--peer", "nameless")),
+        ("store", ("--messages", "0")),
         ("latency", ("--seconds", "0")),
         ("memory", ("--sessions", "0")),
         ("soak", ("--minutes", "0")),

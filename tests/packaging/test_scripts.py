@@ -13,6 +13,9 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -127,18 +130,50 @@ def small(checkout: Path, tmp_path: Path) -> SmallCheckout:
     return SmallCheckout(tmp_path / "small checkout", checkout / "scripts")
 
 
-def test_the_second_start_needs_nothing(small: SmallCheckout) -> None:
+CALL = ("--data", "a b", "")
+"""Options of a start."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A small checkout that was started twice at once, and what these starts gave."""
+
+    small: SmallCheckout
+    starts: list[tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def first_start(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Start a small checkout for the first time, twice; to make an environment takes seconds."""
+    small = SmallCheckout(tmp_path_factory.mktemp("made") / "small checkout", checkout / "scripts")
+    starts = [small.start(*CALL), small.start(*CALL)]
+    ends = [start.communicate() for start in starts]
+    return Made(small, [(start.returncode, *end) for start, end in zip(starts, ends, strict=True)])
+
+
+@pytest.fixture
+def made(first_start: Made, tmp_path: Path) -> Iterator[Made]:
+    """Give that checkout as it was after its first starts; what the test changes is put back."""
+    place, kept = first_start.small.folder.parent, tmp_path / "kept"
+    shutil.copytree(place, kept, symlinks=True)
+    yield first_start
+    shutil.rmtree(place)
+    shutil.move(kept, place)
+
+
+def test_the_second_start_needs_nothing(made: Made) -> None:
     """
     The first start says what it does and hands over options and folder, without uvloop if need be.
 
     The second does the same, silently, with no Python to be found and nothing to install from.
     """
-    first = small.serve("--data", "a b", "")
+    small = made.small
+    (first,) = [start for start in made.starts if "setting up" in start[2]]
     shutil.rmtree(small.folder.parent / "home", ignore_errors=True)
     (small.wheels / "dependency-1-py3-none-any.whl").unlink()
-    second = small.serve("--data", "a b", "", path=str(small.tools))
+    second = small.serve(*CALL, path=str(small.tools))
 
-    call = [str(small.wheels), [str(small.venv / "bin" / "bindpost"), "serve", "--data", "a b", ""]]
+    call = [str(small.wheels), [str(small.venv / "bin" / "bindpost"), "serve", *CALL]]
     assert (first[0], json.loads(first[1])) == (0, call)
     assert [line.split(":")[0] for line in first[2].splitlines()] == ["bindpost", "bindpost"]
     assert (second[0], json.loads(second[1]), second[2]) == (0, call, "")
@@ -159,9 +194,9 @@ def test_a_half_made_environment_does_not_count(small: SmallCheckout) -> None:
     assert not (small.venv / "left over").exists()
 
 
-def test_new_pins_are_installed_into_the_environment(small: SmallCheckout) -> None:
+def test_new_pins_are_installed_into_the_environment(made: Made) -> None:
     """When the pins have changed, the next start installs them and keeps the rest."""
-    small.serve()
+    small = made.small
     (small.venv / "kept").touch()
     small.pin("2")
 
@@ -174,10 +209,12 @@ def test_new_pins_are_installed_into_the_environment(small: SmallCheckout) -> No
     ]
 
 
-def test_a_moved_checkout_gets_a_new_environment(small: SmallCheckout) -> None:
+def test_a_moved_checkout_gets_a_new_environment(made: Made, tmp_path: Path) -> None:
     """An environment holds absolute paths, so that of a moved checkout is made anew."""
-    small.serve()
-    small.folder = small.folder.rename(small.folder.parent / "moved")
+    place = tmp_path / "moved"
+    shutil.copytree(made.small.folder.parent, place, symlinks=True)
+    small = copy(made.small)
+    small.folder, small.wheels = place / made.small.folder.name, place / made.small.wheels.name
 
     status, output, errors = small.serve()
 
@@ -185,13 +222,10 @@ def test_a_moved_checkout_gets_a_new_environment(small: SmallCheckout) -> None:
     assert json.loads(output)[1][0] == str(small.venv / "bin" / "bindpost")
 
 
-def test_two_first_starts_wait_for_each_other(small: SmallCheckout) -> None:
+def test_two_first_starts_wait_for_each_other(made: Made) -> None:
     """Of two first starts at once one sets up, and both start."""
-    starts = [small.start(), small.start()]
-    ends = [start.communicate() for start in starts]
-
-    assert [start.returncode for start in starts] == [0, 0], ends
-    assert sum(errors.count("setting up") for _, errors in ends) == 1
+    assert [status for status, _, _ in made.starts] == [0, 0], made.starts
+    assert sum(errors.count("setting up") for _, _, errors in made.starts) == 1
 
 
 def test_a_foreign_environment_is_left_alone(small: SmallCheckout) -> None:

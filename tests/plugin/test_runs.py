@@ -184,6 +184,34 @@ def test_nothing_is_here(bindpost_session):
     assert left.recipients == ("jane@example.test",), "what belongs to others is left alone"
 
 
+def test_a_mailbox_of_a_server_that_runs(run: Run, tmp_path: Path) -> None:
+    """With `bindpost_mailbox` tests see, wait for and clear what is in it, and nothing else."""
+    (tmp_path / "bindpost.toml").write_text('[[mailbox]]\nname = "ci-*"\nplus_tags = ["ci-*"]\n')
+    options = ["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data", ":memory:"]
+    serving = Serving(options, folder=tmp_path)
+    try:
+        url = serving.wait_ready().client.url
+        output = run(
+            """
+def test_mail(bindpost_session):
+    send(bindpost_session, to="jane+ci-other@example.test")
+    send(bindpost_session, to="jane+ci-main@example.test")
+    message = bindpost_session.wait_for(subject="Hello")
+    assert message.recipients == ("jane+ci-main@example.test",)
+    assert [found.id for found in bindpost_session.messages] == [message.id]
+    bindpost_session.clear()
+    assert bindpost_session.messages == []
+""",
+            ini=f"bindpost_server = {url}\nbindpost_mailbox = ci-{{worker}}",
+        )
+        left = serving.client.messages()
+    finally:
+        serving.cleanup()
+
+    assert "1 passed" in output
+    assert [message.mailboxes for message in left] == [("ci-other",)]
+
+
 async def test_connect(tmp_path: Path) -> None:
     """By hand too; what happened before is not seen, and what comes can be waited for."""
     options = ["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data", ":memory:"]

@@ -55,6 +55,16 @@ def test_top_is_the_beginning(raw: bytes, lines: int) -> None:
     assert part == raw or (header and part[header.end() :].count(b"\n") == lines)
 
 
+@given(st.integers(0, 70_000), st.sampled_from([b"\n", b"\r\n", b"a line\r\n"]))
+def test_top_of_a_long_message_counts_its_lines(lines: int, line: bytes) -> None:
+    """It is read by slices, and has exactly so many lines all the same."""
+    body = line * 60_000
+
+    assert top(b"Subject: s\r\n\r\n" + body, lines) == b"Subject: s\r\n\r\n" + line * min(
+        lines, 60_000
+    )
+
+
 @given(st.binary(max_size=40) | st.from_regex(rb"[a-zA-Z]{3,4} [ -~]{0,20}\r\n", fullmatch=True))
 def test_any_line_is_a_command_or_refused(line: bytes) -> None:
     """Nothing but `CommandError` comes out of the grammar, and no control characters do."""

@@ -2,142 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import itertools
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bindpost import events
-from bindpost.config.model import Limits, Listener, Settings
-from bindpost.server.smtp import personality
 from bindpost.server.smtp.reply import MAX_LINE
-from bindpost.server.smtp.service import Resources, session_factory
-from bindpost.server.smtp.sessions import Sessions
-from bindpost.server.store.memory import MemoryStore
-from bindpost.testing.logged import all_said
 
-PATIENCE = 10.0
-MESSAGE_LIMIT = 5000
+from .smtp_session import MESSAGE_LIMIT, cut, names, places, run, sessions
+
 REPLY = re.compile(rb"(?:\d{3}-[^\r\n\0]*\r\n)*\d{3} [^\r\n\0]*\r\n")
-
-
-class Wire(asyncio.Transport):
-    """A transport without a network."""
-
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__({"peername": ("127.0.0.1", 4007), "sockname": ("127.0.0.1", 25)})
-        self.output = b""
-        self.closed = asyncio.Event()
-        self._protocol = protocol
-        protocol.connection_made(self)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Note a write."""
-        self.output += data
-
-    def is_closing(self) -> bool:
-        """Tell whether it is closed."""
-        return self.closed.is_set()
-
-    def close(self) -> None:
-        """Close; the protocol hears of it in the next round of the loop."""
-        if not self.closed.is_set():
-            self.closed.set()
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
-
-    abort = close
-
-    def pause_reading(self) -> None:
-        """Take no notice."""
-
-    def resume_reading(self) -> None:
-        """Take no notice."""
-
-
-@dataclass
-class Outcome:
-    """What came of a session."""
-
-    output: bytes
-    kept: list[bytes]
-    left: int
-    logged: list[Any] = field(default_factory=list)
-    unhandled: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def replies(self) -> bytes:
-        """The replies without the ids of messages."""
-        return re.sub(rb"queued as \w+", b"queued as ID", self.output)
-
-
-async def _play(name: str, pieces: list[bytes]) -> Outcome:
-    unhandled: list[dict[str, Any]] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
-    listener = Listener(endpoint="127.0.0.1:0")
-    settings = Settings(
-        hostname="mx.test", personality=name, limits=Limits(message_size=MESSAGE_LIMIT)
-    )
-    resources = Resources.load(settings, hostname="mx.test", folder=Path())
-    sessions, store = Sessions(1), MemoryStore()
-    factory = session_factory(resources, listener, via="direct:", store=store, sessions=sessions)
-    protocol = factory()
-    wire = Wire(protocol)
-    for piece in pieces:
-        if not wire.is_closing():
-            protocol.data_received(piece)
-        await asyncio.sleep(0)
-    if not wire.is_closing():
-        protocol.eof_received()
-    async with asyncio.timeout(PATIENCE):
-        await wire.closed.wait()
-    await sessions.drain(PATIENCE)
-    rows = await store.find(limit=0)
-    kept = [await store.raw(row.id) or b"" for row in reversed(rows)]
-    await store.close()
-    return Outcome(wire.output, kept, len(sessions), unhandled=unhandled)
-
-
-def _run(name: str, pieces: list[bytes]) -> Outcome:
-    with all_said() as logged:
-        outcome = asyncio.run(_play(name, pieces))
-    outcome.logged = logged
-    return outcome
-
-
-LINES = [
-    b"EHLO c", b"HELO c", b"MAIL FROM:<a@b>", b"MAIL FROM:<>", b"RCPT TO:<c@d>", b"DATA", b".",
-    b"RSET", b"QUIT", b"NOOP", b"HELP", b"VRFY x", b"EXPN x", b"TURN", b"ETRN x", b"STARTTLS",
-    b"TLS", b"AUTH LOGIN", b"AUTH PLAIN", b"AUTH LOGIN dXNlcg==", b"AUTH PLAIN AHUAcA==",
-    b"dXNlcg==", b"*", b"XAUTH LOGIN", b"XEXCH50 3 2", b"XEXCH50 99999999 2",
-    b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
-]  # fmt: skip
-ends = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"])
-noise = st.binary(max_size=40) | st.binary(max_size=3).map(lambda piece: piece * 900)
-lines = st.tuples(st.sampled_from(LINES), ends).map(b"".join)
-sessions = st.lists(lines | noise, max_size=25).map(b"".join)
-names = st.sampled_from(personality.names())
-
-
-def _cut(data: bytes, places: list[int]) -> list[bytes]:
-    """Cut bytes into pieces at these places."""
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(edges)]
-
-
-places = st.lists(st.integers(0, 100_000), max_size=8)
 
 
 @given(names, sessions, places)
 def test_any_bytes_are_answered_in_good_form(name: str, session: bytes, places: list[int]) -> None:
     """Each reply has its codes, CRLFs and bounds; the session ends; nothing is unhandled."""
-    outcome = _run(name, _cut(session, places))
+    outcome = run(name, cut(session, places))
     gc.collect(0)
 
     assert re.fullmatch(rb"(?:%b)+" % REPLY.pattern, outcome.output)
@@ -152,8 +34,8 @@ def test_any_bytes_are_the_same_session_in_any_pieces(
     name: str, session: bytes, places: list[int]
 ) -> None:
     """How the bytes were cut makes no difference to the replies, nor to what is kept."""
-    whole = _run(name, [session])
-    pieces = _run(name, _cut(session, places))
+    whole = run(name, [session])
+    pieces = run(name, cut(session, places))
 
     assert pieces.replies == whole.replies
     assert pieces.kept == whole.kept
@@ -176,7 +58,7 @@ def test_any_body_comes_back_equal(name: str, body: bytes, places: list[int]) ->
     stuffed = b"".join((b"." if line[:1] == b"." else b"") + line + b"\r\n" for line in whole_lines)
     before = b"HELO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 
-    outcome = _run(name, _cut(before + stuffed + b".\r\nQUIT\r\n", places))
+    outcome = run(name, cut(before + stuffed + b".\r\nQUIT\r\n", places))
 
     if len(body) <= MESSAGE_LIMIT:
         assert outcome.kept == [body]

@@ -88,8 +88,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        """Open the store, and follow its changes."""
-        self.store = self.run(SqliteStore.open(Path(self.folder.name)))
+        """
+        Open the store, and follow its changes.
+
+        Its segments are so small that there are many, and it compacts them after each step.
+        """
+        folder = Path(self.folder.name)
+        self.store = self.run(SqliteStore.open(folder, large=5, segment=100, quiet=0.0))
         self.changes = self.store.changes()
 
     def teardown(self) -> None:

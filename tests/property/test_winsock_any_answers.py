@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig, parse_wspcfg
 from bindpost.proxy.winsock.codec import Packet
@@ -110,8 +110,7 @@ async def bind_through(script: Sequence[list[Answer]], login: bool) -> None:
     loop = asyncio.get_running_loop()
     broken: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: broken.append(context))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     transport, _ = await loop.create_datagram_endpoint(
         lambda: Babbler(script, port), local_addr=("127.0.0.1", 0)
     )

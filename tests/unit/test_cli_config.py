@@ -227,13 +227,14 @@ def test_init_uncommented_is_the_defaults(run: Run, tmp_path: Path) -> None:
     text = re.sub(r"^#(?! )", "", run("config", "init").stdout, flags=re.MULTILINE)
     head, paths, tail = text.partition("# A bind path through")
     tail = tail[tail.index("# The Internet Mail Service's own knobs") :]
-    tail, webhooks, _ = tail.partition("# A URL that is told of messages")
+    tail, mailboxes, webhooks = tail.partition("# A part of the inbox")  # none by default
     (tmp_path / "new.toml").write_text(head + tail)
 
     loaded = load(file=tmp_path / "new.toml", environ={})
 
     assert paths
-    assert webhooks
+    assert mailboxes
+    assert "# A URL that is told of messages" in webhooks
     assert loaded.settings == Settings()
     assert "listener[0].endpoint" in loaded.origins
 

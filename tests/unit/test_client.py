@@ -169,7 +169,7 @@ async def test_all_are_deleted_when_asked_for(
     assert (await store.count()).total == 0
 
 
-@pytest.mark.parametrize("message_id", [new_id(), "a/../b", "?x", "ü\r\n"])
+@pytest.mark.parametrize("message_id", [pytest.param(new_id(), id="new"), "a/../b", "?x", "ü\r\n"])
 async def test_an_unknown_message_is_named(client: Client, message_id: str) -> None:
     """An id that names no message raises an error that says so."""
     with pytest.raises(MessageNotFoundError, match="has no message"):

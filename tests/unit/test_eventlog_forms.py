@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +46,6 @@ def make(event: object, **fields: object) -> dict[str, Any]:
             else "INFO",
             "created": 1795446008.740073,
             "process": 4321,
-            "thread": 4322,
         }
     )
     meta = {"event": event, "_record": record, "_from_structlog": True}
@@ -66,7 +67,7 @@ def as_console(event: object, **fields: object) -> str:
 
 def test_4007_in_json() -> None:
     """The record of 4007 has exactly these fields: the contract of alerting rules."""
-    process = {"pid": 4321, "thread": {"id": 4322}}
+    process = {"pid": 4321, "thread": {"id": threading.get_native_id()}}
     sentence = (
         "The following error occurred while trying to bind the TCP/IP listener socket (10050)"
     )
@@ -116,6 +117,16 @@ def test_4007_in_json() -> None:
         "Data": ["10050"],
         "bindpost": {"wsa_error": 10050, "listener": "0.0.0.0:25"},
     }
+
+
+def test_the_thread_is_not_told_by_another() -> None:
+    """A record that another thread handles has no number of its thread; its own is no answer."""
+    record = logging.makeLogRecord({"name": "bindpost", "levelname": "INFO"})
+    event_dict = {"event": "text", "_record": record}
+    with ThreadPoolExecutor(1) as other:
+        made = other.submit(RecordMaker("EXCH55"), None, "", event_dict).result()
+
+    assert made["record"].thread_id == 0
 
 
 def test_4007_on_the_console() -> None:
@@ -191,7 +202,7 @@ def test_plain_text_is_no_windows_event() -> None:
         "log": {"level": "info", "logger": "bindpost.smtp"},
         "ecs": {"version": "8.17.0"},
         "host": {"hostname": "EXCH55"},
-        "process": {"pid": 4321, "thread": {"id": 4322}},
+        "process": {"pid": 4321, "thread": {"id": threading.get_native_id()}},
         "service": {"name": "bindpost"},
         "bindpost": {"n": 1},
     }

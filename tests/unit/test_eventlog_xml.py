@@ -109,7 +109,7 @@ def test_any_strings_are_kept(record: Make, check_event: Check, strings: tuple[s
 def test_a_thread_without_a_windows_number_has_0(
     bind_failed: EventRecord, check_event: Check
 ) -> None:
-    """A POSIX thread is numbered by an address, which the schema has no room for."""
+    """A number of more than 32 bits, as macOS gives, is one that the schema has no room for."""
     xml = event_xml(replace(bind_failed, thread_id=0x7F0012345678))
 
     check_event(xml)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindpost.server.message.links import LINK_LIMIT, Link, cut_at_urls, find_links
+from bindpost.server.message.links import (
+    LINK_LIMIT,
+    Link,
+    cut_at_urls,
+    find_addresses,
+    find_links,
+)
 from bindpost.server.message.parts import tree
 
 
@@ -28,6 +34,25 @@ def test_links_of_html_and_text_are_found_once() -> None:
     ]
 
 
+def test_what_a_message_needs_of_the_web_is_found_once() -> None:
+    """Links first, then pictures and style sheets; other forms of links and addresses are none."""
+    markup = (
+        "<a href='https://a.example/'>x</a><a href=mailto:b@x>b</a><a href=/relative>r</a>"
+        "<link rel=stylesheet href=https://c.example/x.css><link rel=icon href=https://no.example>"
+        "<img alt='' src='https://d.example/?a=1&amp;b=2'><img src=cid:x><img src=data:,x>"
+        "<IMG SRC=https://a.example/><img data-src=https://no.example/>"
+    )
+
+    assert find_addresses(find_links("http://e.example.", markup), markup) == [
+        "https://a.example/",
+        "http://e.example",
+        "https://c.example/x.css",
+        "https://d.example/?a=1&b=2",
+    ]
+    many = "".join(f"<img src=http://a.example/{number}>" for number in range(LINK_LIMIT + 1))
+    assert len(find_addresses([], many)) == LINK_LIMIT
+
+
 @given(st.text(alphabet="ahtps:/. ,)x\n<>\"'", max_size=60))
 def test_a_text_that_is_cut_is_whole(text: str) -> None:
     """The pieces of a text are the text."""
@@ -35,7 +60,11 @@ def test_a_text_that_is_cut_is_whole(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<a href=", "<a href='", "<a ", "<a href = x ", "https://", "<a href=x>", "http://a."]
+    "piece",
+    [
+        *("<a href=", "<a href='", "<a ", "<a href = x ", "https://", "<a href=x>", "http://a."),
+        *("<img src=", "<img src=x>", "<link rel=stylesheet ", "<link rel=rel=rel= href=x>"),
+    ],
 )
 def test_hostile_markup_takes_no_time(piece: str) -> None:
     """A megabyte of anything is looked through at once, and gives so many links at most."""
@@ -43,9 +72,11 @@ def test_hostile_markup_takes_no_time(piece: str) -> None:
     started = time.process_time()
 
     found = find_links(text, text)
+    addresses = find_addresses(found, text)
 
     assert time.process_time() - started < 5
     assert len(found) <= LINK_LIMIT
+    assert len(addresses) <= LINK_LIMIT
 
 
 def test_the_tree_tells_how_parts_hang_together() -> None:

@@ -183,7 +183,7 @@ async def test_a_body_that_is_none(
 
 
 @BOTH
-@pytest.mark.parametrize("message_id", [new_id(), "x", "%0d%0a"])
+@pytest.mark.parametrize("message_id", [pytest.param(new_id(), id="new"), "x", "%0d%0a"])
 async def test_an_unknown_message(http: httpx.AsyncClient, path: str, message_id: str) -> None:
     """An id that names no message is not found, whatever the body."""
     response = await http.post(path.format(message_id), content=b"{")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.sqlite import SqliteStore
+from bindpost.server.store.sqlite_backlog import BACKLOG_BYTES, BACKLOG_JOBS
 from bindpost.server.store.sqlite_connection import open_writer
+from bindpost.server.store.sqlite_inbox import LARGE
 from bindpost.server.store.store import Counts
 
 SAID: Transcript = (TranscriptLine(0, "S", "220 ready"),)
@@ -46,7 +49,7 @@ async def add_for_ever(store, session):
         print(name, flush=True)
 
 async def main():
-    store = await SqliteStore.open(Path(sys.argv[1]))
+    store = await SqliteStore.open(Path(sys.argv[1]), large=int(sys.argv[2]), segment=50_000)
     await asyncio.gather(*(add_for_ever(store, str(number)) for number in range(8)))
 
 asyncio.run(main())
@@ -171,6 +174,23 @@ async def test_commit_means_fsync(tmp_path: Path) -> None:
     assert facts == {"journal_mode": "wal", "synchronous": 2, "page_size": 8192}
 
 
+async def test_normal_durability_syncs_no_commit(tmp_path: Path) -> None:
+    """With the durability `normal` commits are not synced; what was added outlives a restart."""
+    store = await SqliteStore.open(tmp_path, durability="normal", large=10)
+    rows = [await store.add(make_message(bytes(1000)), SAID) for _ in range(2)]
+    await store.delete([rows[1].id])
+    await store.close()
+
+    store = await SqliteStore.open(tmp_path, durability="normal")
+    try:
+        assert await store.find() == rows[:1]
+        assert await store.raw(rows[0].id) == bytes(1000)
+    finally:
+        await store.close()
+    with closing(open_writer(tmp_path / "mail.db", "normal")) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
 async def test_200_adds_at_once_share_transactions(tmp_path: Path) -> None:
     """Messages that come together are committed together."""
     store = await SqliteStore.open(tmp_path)
@@ -210,6 +230,98 @@ async def test_reading_does_not_wait_for_writing(tmp_path: Path) -> None:
         await store.close()
 
 
+async def test_a_bad_message_costs_few_transactions(tmp_path: Path) -> None:
+    """Of 400 messages that come together a bad one is found in halves, not one by one."""
+    store = await SqliteStore.open(tmp_path)
+    try:
+        messages = [make_message(session="\ud800" if n == 77 else "s") for n in range(400)]
+        results = await asyncio.gather(
+            *(store.add(message, SAID) for message in messages), return_exceptions=True
+        )
+        assert [n for n, result in enumerate(results) if isinstance(result, StoreError)] == [77]
+        assert store.commits <= 20
+    finally:
+        await store.close()
+
+
+async def test_no_more_waits_than_there_is_room_for(tmp_path: Path) -> None:
+    """What is added beyond the backlog is not queued before there is room: it can be cancelled."""
+    store = await SqliteStore.open(tmp_path)
+    try:
+        with closing(sqlite3.connect(tmp_path / "mail.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # holds the writer
+            tasks = [
+                asyncio.ensure_future(store.add(make_message(b""), ()))
+                for _ in range(BACKLOG_JOBS + 10)
+            ]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            other.execute("ROLLBACK")
+        await asyncio.wait(tasks)
+        await store.add(make_message(b""), ())
+        assert (await store.count()).total == BACKLOG_JOBS + 1
+    finally:
+        await store.close()
+
+
+async def test_what_waited_for_room_is_kept(tmp_path: Path) -> None:
+    """More bytes than the backlog takes wait while the writer is held, and are all kept."""
+    raw = bytes(4 * 1024 * 1024)
+    store = await SqliteStore.open(tmp_path)
+    try:
+        with closing(sqlite3.connect(tmp_path / "mail.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            count = BACKLOG_BYTES // len(raw) + 4
+            tasks = [asyncio.ensure_future(store.add(make_message(raw), ())) for _ in range(count)]
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+        rows = await asyncio.gather(*tasks)
+        assert [row.cursor for row in rows] == list(range(1, count + 1))
+    finally:
+        await store.close()
+
+
+async def test_many_large_messages_are_not_copied(tmp_path: Path) -> None:
+    """Keeping 100 messages of 1 MiB at once takes less than 4 MiB beside the messages."""
+    raw = bytes(1024 * 1024)
+    messages = [make_message(raw) for _ in range(100)]
+    store = await SqliteStore.open(tmp_path)
+    tracemalloc.start()
+    try:
+        await asyncio.gather(*(store.add(message, SAID) for message in messages))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await store.close()
+
+    assert peak < 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_data_folder_that_vanishes(tmp_path: Path, replaced: bool) -> None:
+    """While the folder is away, or another in its place, adding fails; back again, it goes on."""
+    folder, away = tmp_path / "data", tmp_path / "away"
+    store = await SqliteStore.open(folder)
+    try:
+        row = await store.add(make_message(b"before"), SAID)
+        folder.rename(away)
+        if replaced:
+            await (await SqliteStore.open(folder)).close()
+
+        with pytest.raises(StoreError, match=r"mail\.db has been moved or removed .* put the data"):
+            await store.add(make_message(), SAID)
+
+        if replaced:
+            folder.rename(tmp_path / "other")
+        away.rename(folder)
+        await store.add(make_message(b"after"), SAID)
+        assert await store.raw(row.id) == b"before"
+        assert (await store.count()).total == 2
+    finally:
+        await store.close()
+
+
 async def test_message_that_cannot_be_written_fails_alone(tmp_path: Path) -> None:
     """What SQLite refuses is a StoreError for its sender; others in the batch are kept."""
     store = await SqliteStore.open(tmp_path)
@@ -236,10 +348,11 @@ async def test_closing_leaves_no_thread(tmp_path: Path) -> None:
     assert [one.name for one in threading.enumerate() if "bindpost-store" in one.name] == []
 
 
-def test_acknowledged_messages_survive_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [LARGE, 1000])
+def test_acknowledged_messages_survive_a_kill(tmp_path: Path, large: int) -> None:
     """Every id that a killed process printed after `add` is there, bytes and all."""
     process = subprocess.Popen(
-        [sys.executable, "-c", ADDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ADDER, str(tmp_path), str(large)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     with process.stdout as printed:

@@ -105,7 +105,44 @@ async def test_deleting_makes_room_on_a_full_disk(small_disk: Path, size: int) -
         await store.close()
 
 
-async def test_disk_filled_by_others_is_an_error_until_it_is_not(small_disk: Path) -> None:
+async def test_deleting_here_and_there_makes_room_on_a_full_disk(small_disk: Path) -> None:
+    """When every other large message is deleted, what stays is moved together to make room."""
+    raw = os.urandom(300_000)
+    store = await SqliteStore.open(small_disk / "mail")
+    try:
+        ids = await fill(store, raw)
+        gone, kept = ids[::2], ids[1::2]
+        assert await store.delete(gone) == len(gone)
+
+        assert len(await fill(store, raw)) >= len(gone) // 2
+        assert [await store.raw(known) == raw for known in kept] == [True] * len(kept)
+    finally:
+        await store.close()
+
+
+async def test_disk_filled_by_others_takes_nothing_half(small_disk: Path) -> None:
+    """Large messages that meet a disk filled by others are refused as full, and leave nothing."""
+    store = await SqliteStore.open(small_disk / "mail", keep_free=-MIB * 1024)
+    try:
+        row = await store.add(make_message(bytes(MIB)), ())
+        others = small_disk / "others"
+        take_all(others)
+        (segment,) = (small_disk / "mail" / "segments").iterdir()
+
+        results = await asyncio.gather(
+            *(store.add(make_message(bytes(MIB)), ()) for _ in range(3)), return_exceptions=True
+        )
+
+        assert [type(result) for result in results] == [StoreFullError] * 3
+        assert segment.stat().st_size == MIB
+        assert await store.raw(row.id) == bytes(MIB)
+        others.unlink()
+        assert (await store.add(make_message(bytes(MIB)), ())).size == MIB
+    finally:
+        await store.close()
+
+
+async def test_disk_filled_by_others_is_is_an_error_until_it_is_not(small_disk: Path) -> None:
     """When others take the last byte, writing says that the disk is full, and recovers."""
     store = await SqliteStore.open(small_disk / "mail")
     try:

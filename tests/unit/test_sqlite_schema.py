@@ -8,13 +8,25 @@ from importlib.resources import files
 from pathlib import Path
 
 from bindpost.server.message.headers import HeaderFields
-from bindpost.server.message.model import Envelope, Recipient, SessionFacts, utc_now
+from bindpost.server.message.model import (
+    Envelope,
+    Recipient,
+    SessionFacts,
+    TranscriptLine,
+    utc_now,
+)
 from bindpost.server.store.codec import encode
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import Query
 from bindpost.server.store.terms import Term
 
 RAW = b"From: Jane <jane@x.example>\r\nTo: bob@x.example\r\nReply-To: r@x.example\r\n\r\nwords\r\n"
+LARGE_RAW = bytes(range(256)) * 4096
+SAID = (
+    TranscriptLine(0, "S", "220"),
+    TranscriptLine(1, "C", "HELO"),
+    TranscriptLine(3, "C", "MAIL"),
+)
 
 
 def make_first_version(path: Path) -> None:
@@ -62,6 +74,47 @@ async def test_messages_of_the_first_version_are_found(tmp_path: Path) -> None:
 
     assert found == [1] * 6
     assert (changed, tags) == (1, {"old": 1})
+
+
+def make_second_version(path: Path) -> None:
+    """Make a database of schema version 2: a session of two messages, one of them large."""
+    make_first_version(path)
+    schema = (files("bindpost.server.store") / "schema" / "0002_search.sql").read_text("utf-8")
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(schema)
+        database.execute(
+            "INSERT INTO message SELECT 2, ?, 2, ?, 0, sender, subject, session, envelope, facts,"
+            " fields FROM message",
+            ("1" * 22, len(LARGE_RAW)),
+        )
+        database.execute("INSERT INTO body VALUES (2, ?)", (LARGE_RAW,))
+        database.executemany(
+            "INSERT INTO transcript VALUES ('s', ?, ?)",
+            [(0, encode(SAID[:2])), (2, encode(SAID[2:]))],
+        )
+        database.execute("UPDATE inbox SET sequence = 2, total = 2, unread = 2, size = 2")
+        database.execute("PRAGMA user_version = 2")
+        database.commit()
+
+
+async def test_messages_of_the_second_version_are_read(tmp_path: Path) -> None:
+    """Bodies and transcripts from before there were segments are read, grow, and are deleted."""
+    make_second_version(tmp_path / "mail.db")
+
+    store = await SqliteStore.open(tmp_path)
+    try:
+        assert await store.raw("0" * 22) == RAW
+        assert await store.raw("1" * 22) == LARGE_RAW
+        assert await store.transcript("1" * 22) == SAID
+        await store.end_session("s", (*SAID, TranscriptLine(4, "C", "QUIT")))
+        transcript = await store.transcript("0" * 22)
+        assert transcript is not None
+        assert [line.text for line in transcript] == ["220", "HELO", "MAIL", "QUIT"]
+        assert await store.delete(["1" * 22]) == 1
+        assert await store.raw("1" * 22) is None
+        assert await store.raw("0" * 22) == RAW
+    finally:
+        await store.close()
 
 
 async def test_a_new_folder_has_the_newest_schema(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bindpost.server.smtp.reply import Reply
 from bindpost.server.smtp.transcript import MAX_LINES, MAX_SIZE, MAX_TEXT, Recorder
 
 
@@ -17,6 +18,23 @@ def test_lines_keep_their_order_and_speaker() -> None:
         ("C", "NOOP"),
         ("-", "5 octets of data"),
     ]
+
+
+def test_a_reply_is_as_many_lines_as_it_has() -> None:
+    """Its lines stand among the others, each with its code."""
+    recorder = Recorder()
+    recorder.add("C", "EHLO c")
+    recorder.add_reply(Reply(250, ("mx", "SIZE 0", "HELP")))
+    before = recorder.lines
+    recorder.add("C", "NOOP")
+    recorder.add_reply(Reply(250, ("OK",)))
+
+    said = ["EHLO c", "250-mx", "250-SIZE 0", "250 HELP", "NOOP", "250 OK"]
+    assert [line.text for line in recorder.lines] == said
+    assert [line.text for line in before] == said[:4]
+    assert [line.text for line in recorder.lines[2:5]] == said[2:5]
+    assert recorder.lines[-1].text == "250 OK"
+    assert (len(before), len(recorder.lines)) == (4, 6)
 
 
 def test_time_never_runs_backwards() -> None:

@@ -13,9 +13,10 @@ from bindpost.config.model import Webhook
 from bindpost.errors import ConfigError
 from bindpost.server.message.headers import HeaderFields
 from bindpost.server.message.model import Envelope, Recipient, SessionFacts, new_id, utc_now
+from bindpost.server.outgoing.places import read_networks
 from bindpost.server.store.store import MessageRow
 from bindpost.server.webhook.hook import Hook
-from bindpost.server.webhook.target import Target, read_networks
+from bindpost.server.webhook.target import Target
 
 
 def load(folder: Path = Path(), **keys: Any) -> Hook:
@@ -167,6 +168,7 @@ def test_the_path_is_not_shown() -> None:
         ('[[webhook]]\nname = "ci"\nurl = "mailto:x"\n', "webhook[0].url"),
         ('[pop3]\nendpoint = "127.0.0.1:0"\nusers = "none"\n', "pop3.users"),
         ('[relay]\nserver = "none"\n', "relay.server"),
+        ('[link_check]\nnetworks = ["none"]\n', "link_check.networks"),
     ],
 )
 def test_check_finds_what_serve_would_refuse(tmp_path: Path, table: str, key: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bindpost.config.endpoint import Endpoint
-from bindpost.config.model import Lab, Listener, Relay, Settings
+from bindpost.config.model import Lab, Listener, Mailbox, Relay, Settings
 from bindpost.server.app import Bindpost
 from bindpost.server.web import native
 from bindpost.server.web.openapi import document
@@ -23,12 +23,13 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait|import)$"
+include-path-regex = "/(release|wait|import|link-check)$"
 checks.positive_data_acceptance.enabled = false
 """
 """
 Which addresses a release takes the relay says, what is a pattern RE2 does, and that the bytes of an
-import are not none; no schema can.
+import are not none; no schema can. An empty id, which is none, makes another path of a POST behind
+it.
 """
 
 
@@ -39,7 +40,7 @@ PATIENCE = 100.0
 
 @pytest.fixture
 async def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """Give the URL of a server with some mail, a relay that leads nowhere, and short waits."""
+    """Give the URL of a server with mail, any mailbox, a relay that leads nowhere, short waits."""
     monkeypatch.setattr(native, "WAIT_DEFAULT", 0.01)
     monkeypatch.setattr(native, "WAIT_LIMIT", LONGEST_WAIT)
     settings = Settings(
@@ -48,6 +49,7 @@ async def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         data=":memory:",
         relay=Relay(server="127.0.0.1:1"),
         lab=Lab(from_web="off"),  # nothing may be started by guessing
+        mailbox=(Mailbox(name="*", plus_tags=("*",)),),
     )
     async with Bindpost(settings, folder=tmp_path) as app:
         await asyncio.to_thread(send_mail, app.smtp[0])
@@ -71,7 +73,7 @@ async def test_every_answer_is_one_of_the_document(url: str, tmp_path: Path) -> 
     for stream in ("events/stream", "scenarios/stream", "stream"):  # which never end
         del paths[f"/api/bindpost/v1/{stream}"]
     for parameter in paths["/api/bindpost/v1/wait"]["get"]["parameters"]:
-        if parameter["name"] == "timeout":
+        if parameter.get("name") == "timeout":
             parameter["schema"] |= {"maximum": LONGEST_WAIT, "default": 0.01}
     (tmp_path / "openapi.json").write_text(json.dumps(described), "utf-8")
     (tmp_path / "schemathesis.toml").write_text(CONFIG, "utf-8")

@@ -229,7 +229,15 @@ async def test_latest_of_an_empty_inbox_is_not_found(http: httpx.AsyncClient) ->
 
 @pytest.mark.parametrize(
     "message_id",
-    [new_id(), "x", "..%2f..%2fetc%2fpasswd", "%00", "a" * 23, "é" * 22, "' or 1=1 --aaaaaaaaa"],
+    [
+        pytest.param(new_id(), id="new"),
+        "x",
+        "..%2f..%2fetc%2fpasswd",
+        "%00",
+        "a" * 23,
+        "é" * 22,
+        "' or 1=1 --aaaaaaaaa",
+    ],
 )
 @pytest.mark.parametrize("rest", ["", "/raw", "/headers"])
 async def test_an_unknown_id_is_not_found(

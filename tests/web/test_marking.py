@@ -47,3 +47,49 @@ async def test_nothing_is_marked_by_mistake(
     assert answer.status_code == 400
     assert answer.text.startswith("Nothing was marked: ")
     assert (await store.count()).unread == 1
+
+
+async def test_what_a_search_finds_is_marked_and_deleted(
+    http: httpx.AsyncClient, deliver: Deliver, store: MemoryStore
+) -> None:
+    """A search means what it finds, but for what came later and what is excepted."""
+    rows = [await deliver(b"Subject: tea %d\r\n\r\nx" % number) for number in range(4)]
+    await deliver(b"Subject: coffee\r\n\r\nx")
+    chosen = {"search": "subject:tea", "before": rows[3].cursor, "except": [rows[0].id]}
+
+    marked = await http.patch(PATH, json={**chosen, "read": True})
+    deleted = await http.request("DELETE", PATH, json=chosen)
+    rest = await http.request("DELETE", PATH, json={"all": True, "except": [rows[0].id]})
+
+    assert marked.json() == {"changed": 2}
+    assert deleted.json() == {"deleted": 2, "unknown": []}
+    assert rest.json() == {"deleted": 2, "unknown": []}
+    assert [row.id for row in await store.find(limit=0)] == [rows[0].id]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"search": ""},
+        {"search": "before:yesterdayish"},
+        {"search": "x", "all": True},
+        {"search": "x", "ids": []},
+        {"ids": [], "before": 1},
+        {"all": True, "before": -1},
+        {"search": "x" * 100_000},
+    ],
+)
+async def test_a_choice_that_is_unclear_does_nothing(
+    http: httpx.AsyncClient, deliver: Deliver, store: MemoryStore, body: dict[str, object]
+) -> None:
+    """What contradicts itself, says nothing or can't be read is refused with a sentence."""
+    await deliver()
+
+    marked = await http.patch(PATH, json={**body, "read": True})
+    deleted = await http.request("DELETE", PATH, json=body)
+
+    assert (marked.status_code, deleted.status_code) == (400, 400)
+    assert marked.text.startswith("Nothing was marked: ")
+    assert deleted.text.startswith("Nothing was deleted: ")
+    counts = await store.count()
+    assert (counts.total, counts.unread) == (1, 1)

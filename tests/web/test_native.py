@@ -61,7 +61,14 @@ async def test_raw_is_bytes_to_keep(http: httpx.AsyncClient, deliver: Deliver) -
     assert response.headers["content-disposition"] == f'attachment; filename="{row.id}.eml"'
 
 
-@pytest.mark.parametrize("path", [f"{API}/{new_id()}", f"{API}/{new_id()}/raw", f"{API}/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(f"{API}/{new_id()}", id="new"),
+        pytest.param(f"{API}/{new_id()}/raw", id="new-raw"),
+        f"{API}/x",
+    ],
+)
 async def test_an_unknown_message_is_not_found(http: httpx.AsyncClient, path: str) -> None:
     """An unknown id gives 404."""
     assert (await http.get(path)).status_code == 404

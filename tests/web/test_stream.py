@@ -13,8 +13,11 @@ import pytest
 from starlette.applications import Starlette
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.server.message.model import Envelope, Message, SessionFacts, new_id, utc_now
+from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
+from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
 Deliver = Callable[..., Awaitable[MessageRow]]
@@ -125,3 +128,33 @@ async def test_it_ends_when_the_server_goes_down(server: WebServer) -> None:
 async def test_a_bad_cursor_is_refused(http: httpx.AsyncClient) -> None:
     """What is no number is told."""
     assert (await http.get(PATH, params={"after": "x"})).status_code == 400
+
+
+async def test_what_happens_in_a_mailbox_only_is_not_told() -> None:
+    """A message that was taken out of one of its mailboxes is still here: no event says else."""
+    store = MemoryStore(sort=lambda *_: ("a", "b"))
+    app = create_app(store, ready=lambda: True, version="1")
+    server = WebServer(app, Endpoint("127.0.0.1", 0))
+    await server.start()
+    message = Message(
+        id=new_id(),
+        received=utc_now(),
+        envelope=Envelope("", ()),
+        session=SessionFacts("one", utc_now(), "127.0.0.1:25", "direct:", "plain"),
+        raw=b"",
+    )
+    try:
+        async with following(server) as events:
+            await events.next()
+            await store.add(message, ())
+            await MailboxView(store, "a").delete(None)
+            await MailboxView(store, "b").delete(None)
+
+            seen = [await events.next() for _ in range(2)]
+    finally:
+        await server.stop()
+
+    assert [(kind, data["ids"]) for kind, _, data in seen] == [
+        ("added", [message.id]),
+        ("deleted", [message.id]),
+    ]

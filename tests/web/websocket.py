@@ -30,14 +30,21 @@ class WebSocketClient:
     """
 
     def __init__(
-        self, port: int, path: str, *, host: str = "localhost", origin: str | None = None
+        self,
+        port: int,
+        path: str,
+        *,
+        host: str = "localhost",
+        origin: str | None = None,
+        authorization: str | None = None,
     ) -> None:
         self.refused: int | None = None
         self._port = port
+        given = {b"origin": origin, b"authorization": authorization}
         self._request = Request(
             host=host,
             target=path,
-            extra_headers=[] if origin is None else [(b"origin", origin.encode())],
+            extra_headers=[(name, value.encode()) for name, value in given.items() if value],
         )
         self._conn = WSConnection(ConnectionType.CLIENT)
         self._events: list[Event] = []

@@ -32,7 +32,9 @@ from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import LiveSession, Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
-from bindpost.testing.logged import Line, heard_by
+from bindpost.testing.logged import heard_by
+
+from .heard import Heard
 
 PATIENCE: Final = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -41,29 +43,8 @@ SMALL_BUFFER: Final = 1 << 14
 """Bytes that the system holds of what is not read: few, so that its end is seen soon."""
 
 
-class Events:
-    """
-    The events that were logged, oldest first.
-
-    Each must have the fields that its sentence needs, and no others than the catalogue tells.
-    """
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[EventType | str, dict[str, Any]]] = []
-        self.faults: list[str] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, fields: Line) -> None:
-        """Take an event; nothing is printed."""
-        event = fields.pop("event")
-        del fields["log_level"]
-        if isinstance(event, EventType):
-            missing = set(event.parameters) - fields.keys()
-            unknown = fields.keys() - {*event.parameters, *event.details}
-            if missing or unknown:
-                self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, fields))
-        self._news.set()
+class Events(Heard):
+    """The events that were logged, to be waited for by their kind."""
 
     def of(self, event: EventType) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind."""
@@ -75,18 +56,15 @@ class Events:
 
     async def wait_for_all(self, event: EventType, number: int) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind, when there are so many."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.of(event)) < number:
-                self._news.clear()
-                await self._news.wait()
+        await self.until(lambda: len(self.of(event)) >= number)
         return self.of(event)
 
 
 class WatchedSessions(Sessions):
     """The registry of sessions, which also tells when somebody has come or gone."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, in_flight: int) -> None:
+        super().__init__(limit, in_flight)
         self._change = asyncio.Event()
 
     def enter(self, session: LiveSession) -> bool:
@@ -172,6 +150,9 @@ class Peer:
         self.writer.transport.abort()
 
 
+_REPLY: Final = re.compile(rb"(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n")
+
+
 class Wire(asyncio.Transport):
     """A transport without a network: notes each write, and hands over what a test sends."""
 
@@ -223,6 +204,11 @@ class Wire(asyncio.Transport):
         """All that was written."""
         return b"".join(self.writes)
 
+    @property
+    def replies(self) -> list[bytes]:
+        """The replies that were written, whether in one write each or together."""
+        return _REPLY.findall(self.output)
+
     async def feed(self, data: bytes) -> None:
         """Hand over a piece of input, and let the server have a look at it."""
         if not self._closing:
@@ -244,10 +230,10 @@ class Wire(asyncio.Transport):
                 self._news.clear()
                 await self._news.wait()
 
-    async def wait_for_writes(self, number: int) -> None:
-        """Return when there have been so many writes."""
+    async def wait_for_replies(self, number: int) -> None:
+        """Return when there have been so many replies."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.writes) < number:
+            while len(self.replies) < number:
                 self._news.clear()
                 await self._news.wait()
 
@@ -413,7 +399,8 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             listener = Listener(endpoint="127.0.0.1:0", tls=listener_tls)
             all_settings = Settings(hostname=HOSTNAME, listener=(listener,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
-            sessions = WatchedSessions(all_settings.limits.sessions)
+            limits = all_settings.limits
+            sessions = WatchedSessions(limits.sessions, limits.in_flight)
             kept = store or MemoryStore()
             log = all_settings.protocol_log
             protocol_log = ProtocolLog(folder / log.directory, log.level) if log.directory else None
@@ -456,11 +443,13 @@ class FailingStore(MemoryStore):  # type: ignore[misc]  # final for users; this 
 
     failure: Exception | None = None
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message, or fail."""
         if self.failure is not None:
             raise self.failure
-        return await super().add(message, transcript)
+        return await super().add(message, transcript, mailbox=mailbox)
 
 
 @pytest.fixture
@@ -477,11 +466,13 @@ class SlowStore(MemoryStore):  # type: ignore[misc]  # final for users; this is 
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def add(self, message: Message, transcript: Transcript) -> MessageRow:
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
         """Keep a message when the test says so."""
         self.asked.set()
         await self.go_on.wait()
-        return await super().add(message, transcript)
+        return await super().add(message, transcript, mailbox=mailbox)
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ async def test_who_has_just_connected_is_told(serve: Serve) -> None:
     await bench.sessions.drain(LONG)
 
     assert len(bench.sessions) == 0
-    assert wire.writes[-1].startswith(b"421 ")
+    assert wire.replies[-1].startswith(b"421 ")
 
 
 async def test_draining_twice_is_harmless(serve: Serve) -> None:

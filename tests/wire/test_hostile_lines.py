@@ -93,19 +93,19 @@ async def test_binary_arguments_do_no_harm(serve: Serve, personality: str, verb:
     for argument in ARGUMENTS:
         bench = await serve(personality=personality)
         wire = bench.wire()
-        await wire.wait_for_writes(1)
+        await wire.wait_for_replies(1)
 
         await wire.feed(verb.encode() + b" " + argument + b"\r\n")
-        await wire.wait_for_writes(2)
-        if wire.writes[-1].startswith(b"334"):
+        await wire.wait_for_replies(2)
+        if wire.replies[-1].startswith(b"334"):
             await wire.feed(b"*\r\n")
-            await wire.wait_for_writes(3)
-        expected = len(wire.writes) + 1
+            await wire.wait_for_replies(3)
+        expected = len(wire.replies) + 1
         await wire.feed(b"RSET\r\n")
-        await wire.wait_for_writes(expected)
+        await wire.wait_for_replies(expected)
 
-        assert wire.writes[-1].startswith(b"250"), argument
-        assert len(wire.writes) == expected, argument
+        assert wire.replies[-1].startswith(b"250"), argument
+        assert len(wire.replies) == expected, argument
         assert b"\0" not in wire.output
         assert b"\x1b" not in wire.output
         wire.close()
@@ -177,7 +177,7 @@ async def test_nonsense_is_cut_off_after_five(serve: Serve, verb: str) -> None:
     await wire.wait_for_close()
     await bench.sessions.wait_for(0)
 
-    assert [reply[:3] for reply in wire.writes] == [b"220", *[b"500"] * 4, b"421"]
+    assert [reply[:3] for reply in wire.replies] == [b"220", *[b"500"] * 4, b"421"]
 
 
 @pytest.mark.parametrize("personality", PERSONALITIES)
@@ -192,7 +192,7 @@ async def test_what_follows_quit_is_not_heard(serve: Serve, personality: str) ->
     await wire.wait_for_close()
     await bench.sessions.wait_for(0)
 
-    assert [reply[:3] for reply in wire.writes] == [b"220", b"250", b"221"]
+    assert [reply[:3] for reply in wire.replies] == [b"220", b"250", b"221"]
     assert await bench.kept() == []
 
 

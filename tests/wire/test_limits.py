@@ -78,7 +78,7 @@ async def test_a_rejected_host_gets_no_banner(serve: Serve, personality: str, co
     await wire.wait_for_close()
     await bench.sessions.wait_for(0)
 
-    assert [reply[:3] for reply in wire.writes] == [code]
+    assert [reply[:3] for reply in wire.replies] == [code]
     (event,) = bench.events.of(events.SESSION_REFUSED)
     assert (event["reason"], event["peer"]) == ("reject list", "127.0.0.1")
 
@@ -115,4 +115,4 @@ async def test_the_address_that_was_dialled_can_free_relaying(serve: Serve) -> N
     await other.wait_for_close()
 
     assert (await peer.say("RCPT TO:<x@far.test>")).startswith(b"250")
-    assert other.writes[2].startswith(b"550")
+    assert other.replies[2].startswith(b"550")

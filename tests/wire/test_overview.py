@@ -16,6 +16,7 @@ import pytest
 from bindpost import events as catalogue
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Listener, Settings, WinsockPath
+from bindpost.proxy.local import free_port
 from bindpost.proxy.socks.standin import SocksServer
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 from bindpost.server.app import Bindpost
@@ -96,14 +97,6 @@ def taken() -> Iterator[socket.socket]:
     """Give a socket that listens, so that its port is taken."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
-
-
-def free_port() -> int:
-    """Give a TCP port that is free on the application's and on the proxy's address."""
-    with socket.socket() as here, socket.socket() as there:
-        here.bind(("127.0.0.1", 0))
-        there.bind(("127.0.0.2", port_of(here)))
-        return port_of(here)
 
 
 def port_of(sock: socket.socket) -> int:
@@ -268,7 +261,7 @@ async def test_a_winsock_path_tells_its_rule(tmp_path: Path, events: Events) -> 
     async with WinsockProxyServer("127.0.0.1", "127.0.0.2") as proxy:
         (tmp_path / "wspcfg.ini").write_text("[msexcimc]\nServerBindTcpPorts=1-65535\n")
         lab = WinsockPath(server=":".join(map(str, proxy.address)), wspcfg="wspcfg.ini")
-        port = free_port()
+        port = free_port("127.0.0.1", "127.0.0.2")
         listener = Listener(endpoint=f"127.0.0.1:{port}", via="lab", proxy_protocol=True)
         async with running(listener, folder=tmp_path, path={"lab": lab}) as api:
             path = await api.path()

@@ -19,6 +19,7 @@ import pytest
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import load
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import BindProvider
 from bindpost.proxy.registry import provider_of
 from bindpost.proxy.socks.standin import SocksServer
@@ -140,23 +141,6 @@ class Banner(asyncio.Protocol):
         assert isinstance(transport, asyncio.WriteTransport)
         transport.write(BANNER)
         transport.close()
-
-
-def free_port(*hosts: str, kinds: tuple[socket.SocketKind, ...] = (socket.SOCK_STREAM,)) -> int:
-    """Give a port that is free on all of these addresses, for TCP, UDP or both."""
-    for _ in range(100):
-        with socket.socket() as first:
-            first.bind((hosts[0], 0))
-            port: int = first.getsockname()[1]
-        try:
-            for host in hosts:
-                for kind in kinds:
-                    with socket.socket(socket.AF_INET, kind) as probe:
-                        probe.bind((host, port))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no port is free")
 
 
 @asynccontextmanager

@@ -51,15 +51,15 @@ async def _play(bench: Bench, pieces: list[bytes]) -> bytes:
 async def _by_turns(bench: Bench, session: bytes) -> bytes:
     """Play a session as the RFC has it: the next line only when the reply is there."""
     wire = bench.wire()
-    await wire.wait_for_writes(1)
+    await wire.wait_for_replies(1)
     lines = session.splitlines(keepends=True)
     while lines:
-        before = len(wire.writes)
+        before = len(wire.replies)
         line = lines.pop(0)
         await wire.feed(line)
-        if len(wire.writes) == before and lines and wire.writes[-1].startswith(b"354"):
+        if len(wire.replies) == before and lines and wire.replies[-1].startswith(b"354"):
             continue
-        await wire.wait_for_writes(before + 1)
+        await wire.wait_for_replies(before + 1)
     await wire.wait_for_close()
     return wire.output
 
@@ -145,11 +145,11 @@ async def test_each_reply_is_one_write(serve: Serve, personality: str) -> None:
     ]  # fmt: skip
     if personality == "imc-4.0":
         commands.remove(b"*")  # it knows no AUTH
-    await wire.wait_for_writes(1)
+    await wire.wait_for_replies(1)
 
     for number, command in enumerate(commands, start=2):
         await wire.feed(command + b"\r\n")
-        await wire.wait_for_writes(number)
+        await wire.wait_for_replies(number)
 
     await wire.wait_for_close()
     assert len(wire.writes) == 1 + len(commands)

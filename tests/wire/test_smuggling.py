@@ -68,7 +68,7 @@ async def test_a_false_end_is_content(serve: Serve, before: str, personality: st
         )
         await wire.wait_for_close()
 
-        codes = [reply[:3] for reply in wire.writes]
+        codes = [reply[:3] for reply in wire.replies]
         assert codes == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"], after
         assert await bench.kept() == [_unstuffed(data)], after
         assert [row.envelope.reverse_path for row in await bench.rows()] == ["a@b"]
@@ -120,4 +120,4 @@ async def test_a_command_may_not_hide_in_another(serve: Serve, end: bytes) -> No
     )
     await wire.wait_for_close()
 
-    assert [reply[:3] for reply in wire.writes] == [b"220", b"250", b"501", b"503", b"221"]
+    assert [reply[:3] for reply in wire.replies] == [b"220", b"250", b"501", b"503", b"221"]

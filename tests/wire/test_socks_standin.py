@@ -12,6 +12,7 @@ import pytest
 from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.events import EventType
+from bindpost.proxy.local import free_port
 from bindpost.proxy.socks import wire
 from bindpost.proxy.socks.standin import Fault, SocksServer
 
@@ -114,8 +115,7 @@ async def test_connect_by_socks4(told: Told) -> None:
 )
 async def test_connect_that_fails_says_why(told: Told, host: str, code: int) -> None:
     """The reply is RFC 1928's, the log has the reason without the name that was asked for."""
-    with socket.create_server((HERE, 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port(HERE)
     async with SocksServer(HERE, watch=told) as proxy:
         said = await talk(proxy, NO_LOGIN, connect5(host, port))
 
@@ -125,8 +125,7 @@ async def test_connect_that_fails_says_why(told: Told, host: str, code: int) -> 
 
 async def test_connect4_that_fails_is_refused() -> None:
     """Version 4 has one code for all of it."""
-    with socket.create_server((HERE, 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port(HERE)
     async with SocksServer(HERE) as proxy:
         request = b"\x04\x01" + port.to_bytes(2, "big") + socket.inet_aton(HERE) + b"\0"
 

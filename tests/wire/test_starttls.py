@@ -324,15 +324,15 @@ async def test_it_can_be_hidden_from_loopback(serve: Serve) -> None:
     near, far = bench.wire(), bench.wire(peername=("192.0.2.1", 4007))
 
     for wire in (near, far):
-        await wire.wait_for_writes(1)
+        await wire.wait_for_replies(1)
         await wire.feed(b"EHLO c\r\nSTARTTLS now\r\n")
-        await wire.wait_for_writes(3)
+        await wire.wait_for_replies(3)
         wire.close()
 
-    assert b"STARTTLS" not in near.writes[1]
-    assert near.writes[2].startswith(b"554")
-    assert b"STARTTLS" in far.writes[1]
-    assert far.writes[2].startswith(b"501")
+    assert b"STARTTLS" not in near.replies[1]
+    assert near.replies[2].startswith(b"554")
+    assert b"STARTTLS" in far.replies[1]
+    assert far.replies[2].startswith(b"501")
 
 
 async def test_big_messages_pass_inside_tls(serve: Serve, client_tls: ssl.SSLContext) -> None:

@@ -95,7 +95,7 @@ async def test_a_goodbye_that_is_not_taken_can_be_cut(
 ) -> None:
     """Sessions that are closing, with replies that wait for their clients, end when all are cut."""
     bench, _ = await _inside(serve, client_tls, mode)
-    for replies in range(500, 10_000, 500):
+    for replies in range(500, 10_000, 1500):
         _, peer = await _inside(serve, client_tls, mode, bench=bench)
         peer.stop_reading()
         peer.send(b"HELP\r\n" * replies + b"QUIT\r\nNOOP\r\n")

@@ -17,9 +17,9 @@ from bindpost.client import Client
 from bindpost.config.model import Listener, Settings, WebAccess
 from bindpost.errors import ConfigError, ServerUnreachableError
 from bindpost.server.app import Bindpost
+from bindpost.server.passwords import Scrypt
 from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.web.access import Access
-from bindpost.server.web.passwords import Scrypt
 from bindpost.testing.logged import all_said
 
 PASSWORD = "p@ss:w/rd"

@@ -1,13 +1,15 @@
 // The inbox's script: what happens on clicks, keys, typing, and when the stream tells of a change.
 
 import * as list from "./list.js";
+import * as mailboxes from "./mailboxes.js";
 import * as message from "./message.js";
 import { follow } from "./live.js";
-import { byId, confirmed, note, send, startPage } from "./page.js";
+import { byId, confirmed, mailbox, note, send, startPage, within } from "./page.js";
 
-const API = "/api/bindpost/v1/messages";
-const STREAM = "/api/bindpost/v1/stream";
+const API = within("/api/bindpost/v1/messages");
+const STREAM = within("/api/bindpost/v1/stream");
 const KINDS = ["ready", "reset", "added", "marked", "tagged", "deleted"];
+const STEP = 250; // milliseconds between two steps in which changes are shown
 const TYPING = 150; // milliseconds without a key after which the search begins
 
 let total = Number(byId("count").dataset.total);
@@ -16,18 +18,19 @@ const plural = (count) => `${count} message${count === 1 ? "" : "s"}`;
 
 /** The messages that a command means: the selected ones, or the one that is looked at. */
 function meant() {
-  const selected = list.selected().map((row) => row.dataset.id);
   const one = list.listing.current()?.dataset.id ?? message.openId();
-  return selected.length ? selected : one ? [one] : [];
+  return list.selection() ?? (one ? { ids: [one] } : null);
 }
 
-async function setRead(ids, read) {
-  if (!ids.length || !(await send("PATCH", API, { ids, read }))) return;
+async function setRead(choice, read) {
+  if (!choice || !(await send("PATCH", API, { ...choice, read }))) return;
   list.selectAll(false);
 }
 
-async function discard(ids) {
-  if (!ids.length) return;
+async function discard(choice) {
+  if (!choice) return;
+  if (!choice.ids) return discardFound(choice);
+  const { ids } = choice;
   const next = ids.includes(message.openId()) ? neighbour(ids) : null;
   const done = await send("DELETE", API, { ids });
   if (!done) return;
@@ -38,6 +41,16 @@ async function discard(ids) {
   else message.close();
 }
 
+/** Deletes more than what is loaded, so it asks first. */
+async function discardFound(choice) {
+  const what = `${list.howMany()} messages`;
+  if (!(await confirmed(`Delete ${what}? They can't be brought back.`))) return;
+  const done = await send("DELETE", API, choice);
+  if (!done) return;
+  list.selectAll(false);
+  note(`${plural(done.deleted)} deleted`);
+}
+
 /** Gives the row that is read next when these are gone. */
 function neighbour(ids) {
   let row = document.querySelector(".row.open")?.nextElementSibling;
@@ -46,7 +59,8 @@ function neighbour(ids) {
 }
 
 async function discardAll() {
-  if (!(await confirmed("Delete all messages? They can't be brought back."))) return;
+  const which = mailbox ? `all messages of the mailbox ${mailbox}` : "all messages";
+  if (!(await confirmed(`Delete ${which}? They can't be brought back.`))) return;
   const done = await send("DELETE", API, { all: true });
   if (done) note(`${plural(done.deleted)} deleted`);
 }
@@ -68,7 +82,7 @@ function goWithArrow(step) {
 }
 
 function leave() {
-  if (list.selected().length) list.selectAll(false);
+  if (list.selection()) list.selectAll(false);
   else if (message.openId()) message.close();
 }
 
@@ -80,8 +94,8 @@ const COMMANDS = {
   "read": () => setRead(meant(), true),
   "unread": () => setRead(meant(), false),
   "delete": () => discard(meant()),
-  "unread-this": () => setRead([message.openId()], false),
-  "delete-this": () => discard([message.openId()]),
+  "unread-this": () => setRead({ ids: [message.openId()] }, false),
+  "delete-this": () => discard({ ids: [message.openId()] }),
 };
 
 function showUnread() {
@@ -92,17 +106,35 @@ function showUnread() {
   document.title = `${unread ? `(${unread}) ` : ""}${title} - bindpost`;
 }
 
+let heard = []; // changes that are not shown yet
+let shown = 0; // when the last ones were
+
+/** Takes note of a change; a thousand within a second are shown in a few steps. */
 function hear(change) {
-  unread = change.unread;
-  list.showCount(change.total);
+  heard.push(change);
+  if (heard.length === 1) setTimeout(showHeard, Math.max(0, shown + STEP - performance.now()));
+}
+
+function showHeard() {
+  const changes = heard;
+  heard = [];
+  shown = performance.now();
+  const idsOf = (kind) => changes.filter((one) => one.kind === kind).flatMap(({ ids }) => ids);
+  const last = changes.at(-1);
+  unread = last.unread;
+  list.showCount(last.total);
   showUnread();
-  if (!message.openId() && total !== change.total) message.showNothing();
-  total = change.total;
-  if (change.kind === "added") list.listing.expectNews(change.sequence);
-  else if (change.kind === "marked") list.mark(change.ids, change.read);
-  else if (change.kind === "tagged") list.renew(change.ids);
-  else if (change.kind === "deleted") forget(change.ids);
-  else if (change.kind === "reset") list.listing.reload();
+  if (!message.openId() && total !== last.total) message.showNothing();
+  total = last.total;
+  if (changes.some(({ kind }) => kind !== "ready")) mailboxes.renew();
+  for (const { kind, ids, read } of changes) if (kind === "marked") list.mark(ids, read);
+  const tagged = idsOf("tagged");
+  if (tagged.length) list.renew([...new Set(tagged)]);
+  const deleted = idsOf("deleted");
+  if (deleted.length) forget(deleted);
+  if (changes.some(({ kind }) => kind === "reset")) list.listing.reload();
+  const added = changes.findLast(({ kind }) => kind === "added");
+  if (added) list.listing.expectNews(added.sequence);
 }
 
 function forget(ids) {
@@ -124,6 +156,7 @@ byId("q").addEventListener("input", () => {
     if (byId("q").value) url.searchParams.set("q", byId("q").value);
     else url.searchParams.delete("q");
     history.replaceState(null, "", url);
+    list.selectAll(false);
     list.listing.reload();
   }, TYPING);
 });
@@ -147,7 +180,7 @@ startPage([
   ["ArrowUp", "previous message, within the list", () => goWithArrow(-1)],
   ["Enter o", "open", ({ key }) => {
     if (key === "Enter" && document.activeElement !== document.body) return false;
-    return void openRow(list.listing.current() ?? list.listing.all()[0]);
+    return void openRow(list.listing.current() ?? list.listing.firstInView());
   }],
   ["/", "search", () => byId("q").select()],
   ["r", "mark read", () => void setRead(meant(), true)],
@@ -155,7 +188,7 @@ startPage([
   ["x", "select, or let go", () => list.listing.current() && list.toggle(list.listing.current())],
   ["Delete #", "delete", () => void discard(meant())],
   ["Escape", "let go of the selection, close the message", leave],
-  ["1 2 3 4 5 6 7", "show a view of the message", ({ key }) => message.showView(Number(key))],
+  ["1 2 3 4 5 6 7 8", "show a view of the message", ({ key }) => message.showView(Number(key))],
 ]);
 showUnread();
 follow(STREAM, KINDS, Number(byId("rows").dataset.sequence), hear);

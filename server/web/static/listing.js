@@ -6,6 +6,9 @@ import { writeTimes } from "./times.js";
 const AHEAD = 800; // pixels before the end of the list at which more is loaded
 const NEAR_TOP = 200; // pixels within which the list counts as looked at from its top
 const GATHERING = 150; // milliseconds for which news are gathered
+const KEPT = 400; // rows in the document; of more, those far from the view become gaps
+const FOLDED = 50; // rows that become one gap
+const FAR = 2000; // pixels beside the view within which no row becomes one
 
 export class Listing {
   /**
@@ -22,10 +25,11 @@ export class Listing {
     this.loading = new AbortController();
     this.isLoading = false;
     this.isGathering = false;
+    this.gaps = new Map(); // what stands for rows that were there: {before, after, ids, isFilling}
     for (const place of [scroller, window]) {
-      place.addEventListener("scroll", () => requestAnimationFrame(() => this.loadWhenNear()), { passive: true });
+      place.addEventListener("scroll", () => requestAnimationFrame(() => this.loadAround()), { passive: true });
     }
-    addEventListener("resize", () => this.loadWhenNear());
+    addEventListener("resize", () => this.loadAround());
     byId("news").addEventListener("click", () => this.reload());
   }
 
@@ -59,6 +63,7 @@ export class Listing {
     const found = await this.fetch({});
     if (!found) return;
     this.newest = upto;
+    this.gaps.clear();
     const open = this.rows.querySelector(".row.open")?.id;
     this.rows.replaceChildren(found);
     this.scroller.scrollTop = 0;
@@ -71,7 +76,13 @@ export class Listing {
   /** Brings everything in order after the list has changed. */
   async settle() {
     this.settled();
+    await this.loadAround();
+  }
+
+  async loadAround() {
+    await this.fillWhenNear();
     await this.loadWhenNear();
+    this.fold();
   }
 
   async loadWhenNear() {
@@ -86,6 +97,79 @@ export class Listing {
     await this.settle();
   }
 
+  /** Puts gaps of the same height in place of rows that are far from the view. */
+  fold() {
+    const rows = this.all();
+    let excess = rows.length - KEPT;
+    if (excess <= 0) return;
+    const far = chunksOf(rows)
+      .map((chunk) => ({ chunk, distance: distance(chunk[0], chunk.at(-1)) }))
+      .filter(({ chunk, distance }) => distance > FAR && !chunk.some(isInUse))
+      .sort((one, other) => other.distance - one.distance);
+    for (const { chunk } of far) {
+      if (excess <= 0) return;
+      this.replaceByGap(chunk);
+      excess -= chunk.length;
+    }
+  }
+
+  replaceByGap(chunk) {
+    const [first, last] = [chunk[0], chunk.at(-1)];
+    const gap = document.createElement(first.localName);
+    gap.className = "gap";
+    gap.style.height = `${last.getBoundingClientRect().bottom - first.getBoundingClientRect().top}px`;
+    this.gaps.set(gap, {
+      before: Number(first.dataset.cursor) + 1,
+      after: Number(last.dataset.cursor) - 1,
+      ids: chunk.map((row) => row.dataset.id),
+      isFilling: false,
+    });
+    first.before(gap);
+    for (const row of chunk) row.remove();
+  }
+
+  async fillWhenNear() {
+    for (const gap of this.gaps.keys()) {
+      if (gap.isConnected && distance(gap, gap) < AHEAD) await this.fill(gap);
+    }
+  }
+
+  /** Brings back the rows that a gap stands for. */
+  async fill(gap) {
+    const known = this.gaps.get(gap);
+    if (known.isFilling) return;
+    known.isFilling = true;
+    const { before, after } = known;
+    const found = await this.fetch({ before, after });
+    known.isFilling = false;
+    // A search that ran out of time has not seen all of them; it is asked again.
+    if (!found || found.querySelector(".more") || !gap.isConnected) return;
+    gap.replaceWith(found);
+    this.gaps.delete(gap);
+    this.settled();
+  }
+
+  /** The ids of all messages that are loaded, in order, also of those in gaps. */
+  ids() {
+    return [...this.rows.children].flatMap(
+      (child) => this.gaps.get(child)?.ids ?? (child.matches(".row") ? [child.dataset.id] : []),
+    );
+  }
+
+  /** Lets gaps forget messages that have gone. */
+  forget(ids) {
+    const gone = new Set(ids);
+    for (const [gap, known] of this.gaps) {
+      const left = known.ids.filter((id) => !gone.has(id));
+      if (left.length === known.ids.length) continue;
+      gap.style.height = `${(parseFloat(gap.style.height) * left.length) / known.ids.length}px`;
+      known.ids = left;
+      if (left.length) continue;
+      gap.remove();
+      this.gaps.delete(gap);
+    }
+  }
+
   /** Takes note of news; they come in together with those right after. */
   expectNews(sequence) {
     if (sequence < this.newest) {
@@ -94,11 +178,13 @@ export class Listing {
       return;
     }
     this.latest = Math.max(this.latest, sequence);
-    if (this.isGathering) return;
+    if (this.isGathering || !byId("news").hidden) return;
     this.isGathering = true;
-    setTimeout(() => {
+    setTimeout(async () => {
+      const upto = this.latest;
+      await this.loadNews();
       this.isGathering = false;
-      this.loadNews();
+      if (this.latest > upto) this.expectNews(this.latest);
     }, GATHERING);
   }
 
@@ -140,18 +226,46 @@ export class Listing {
   /** Moves the focus by one row, loading more at the end; gives the row. */
   async move(step) {
     const from = this.current();
-    let to = from ? this.beside(from, step) : this.all()[0];
-    if (!to && step > 0) {
-      await this.loadWhenNear();
-      to = from && this.beside(from, step);
+    let to = from ? this.beside(from, step) : this.firstInView();
+    if (from && !to) {
+      const other = step > 0 ? from.nextElementSibling : from.previousElementSibling;
+      if (this.gaps.has(other)) await this.fill(other);
+      else if (step > 0) await this.loadWhenNear();
+      to = this.beside(from, step);
     }
     to?.querySelector("a").focus({ preventScroll: true });
     to?.scrollIntoView({ block: "nearest" });
     return to;
   }
 
+  /** The first row that is seen, at least in part. */
+  firstInView() {
+    const { top } = this.scroller.getBoundingClientRect();
+    return this.all().find((row) => row.getBoundingClientRect().bottom > Math.max(top, 0));
+  }
+
   beside(row, step) {
     const other = step > 0 ? row.nextElementSibling : row.previousElementSibling;
     return other?.matches(".row") ? other : undefined;
   }
+}
+
+const isInUse = (row) => row.matches(".open") || row.contains(document.activeElement);
+
+/** Cuts rows into pieces that may become gaps: neighbours, and no more than a gap stands for. */
+function chunksOf(rows) {
+  const chunks = [];
+  for (const row of rows) {
+    const chunk = chunks.at(-1);
+    const isNext = chunk?.at(-1).nextElementSibling === row;
+    if (isNext && chunk.length < FOLDED) chunk.push(row);
+    else chunks.push([row]);
+  }
+  return chunks;
+}
+
+/** Gives how many pixels what lies between two elements is away from the view; 0 inside it. */
+function distance(first, last) {
+  const { bottom } = last.getBoundingClientRect();
+  return Math.max(-bottom, first.getBoundingClientRect().top - innerHeight, 0);
 }

@@ -16,7 +16,7 @@ export function follow(url, kinds, after, tell) {
   others.onmessage = ({ data }) => data.sequence > last && take(data);
 
   const listen = () => new Promise(() => {
-    const source = new EventSource(`${url}?after=${last}`);
+    const source = new EventSource(`${url}${url.includes("?") ? "&" : "?"}after=${last}`);
     for (const kind of kinds) {
       source.addEventListener(kind, ({ data, lastEventId }) => {
         const change = { ...JSON.parse(data), kind, sequence: Number(lastEventId) };

@@ -7,6 +7,15 @@ const THEMES = ["auto", "light", "dark"];
 const NOTE_SHOWN = 4000; // milliseconds
 const NOTE_LIMIT = 3;
 
+/** The mailbox that this page shows, empty for all mail or the only one that there is. */
+export const mailbox = new URLSearchParams(location.search).get("mailbox") ?? "";
+
+/** Gives a path with values in its query, and the mailbox among them. */
+export function within(path, values = {}) {
+  const query = new URLSearchParams(mailbox ? { mailbox, ...values } : values);
+  return `${query}` ? `${path}?${query}` : path;
+}
+
 /** Gives the element of an id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -78,7 +87,8 @@ function switchTheme() {
 /** Puts the parts of a page together that all have; `bindings` are the page's own keys. */
 export function startPage(bindings = []) {
   const openSheet = () => byId("sheet").showModal();
-  const go = (path) => () => location.assign(path);
+  // By the bar's link: it keeps the mailbox, and is not there for who may not go.
+  const go = (path) => () => document.querySelector(`.bar nav a[href^="${path}"]`)?.click();
   byId("theme").addEventListener("click", switchTheme);
   byId("help").addEventListener("click", openSheet);
   listenForKeys(

@@ -80,8 +80,23 @@ async function reading(sent) {
     /<a target="_blank" rel="noreferrer noopener" href=/,
   );
   assert.equal(await mailpit.renderMessageText(), rich.Text);
-  await assert.rejects(mailpit.htmlCheck(sent.ID), /501/);
-  await assert.rejects(mailpit.linkCheck(sent.ID), /501/);
+  const html = await mailpit.htmlCheck(sent.ID);
+  assert.deepEqual(Object.keys(html), ["Warnings", "Platforms", "Total"]);
+  assert.equal(html.Total.Nodes, 4);
+  const [fewest] = html.Warnings;
+  assert.ok(fewest.Score.Found > 0 && fewest.Results.length > 0);
+  assert.ok(html.Platforms.windows.includes("Outlook"));
+  await assert.rejects(mailpit.htmlCheck("0".repeat(22)), /404/);
+  const link = "http://127.0.0.1:9/";
+  const { ID: inside } = await mailpit.sendMessage({ From: rich.From, To: rich.To, Text: link });
+  for (const follow of ["false", "true"]) {
+    const { Errors, Links } = await mailpit.linkCheck(inside, follow);
+    assert.equal(Errors, 1); // a private address is not asked
+    assert.deepEqual(Links, [
+      { URL: link, StatusCode: 451, Status: "Blocked private/reserved address" },
+    ]);
+  }
+  await mailpit.deleteMessages({ IDs: [inside] });
   await assert.rejects(mailpit.spamAssassinCheck(sent.ID), /404/);
 }
 

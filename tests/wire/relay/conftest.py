@@ -43,7 +43,9 @@ from bindpost.server.relay.delivery import Shipment
 from bindpost.server.relay.sender import Result, Sender
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
-from bindpost.testing.logged import Line, heard_by
+from bindpost.testing.logged import heard_by
+
+from ..heard import Heard
 
 PATIENCE: Final = 20.0
 """Seconds after which something that must happen has not happened."""
@@ -431,25 +433,8 @@ def deliver(store: MemoryStore) -> Deliver:
     return deliver
 
 
-class Log:
-    """The events that were logged."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[EventType | str, dict[str, Any]]] = []
-        self.faults: list[str] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, fields: Line) -> None:
-        """Take an event, which must have the fields that the catalogue tells."""
-        event = fields.pop("event")
-        del fields["log_level"]
-        if isinstance(event, EventType):
-            missing = set(event.parameters) - fields.keys()
-            unknown = fields.keys() - {*event.parameters, *event.details}
-            if missing or unknown:
-                self.faults.append(f"{event.symbol}: missing {missing}, unknown {unknown}")
-        self.seen.append((event, fields))
-        self._news.set()
+class Log(Heard):
+    """The events that were logged, to be waited for by kind and message."""
 
     def of(self, event: EventType, row: MessageRow | None = None) -> list[dict[str, Any]]:
         """Give the fields of all events of a kind, of one message or of any."""
@@ -463,10 +448,7 @@ class Log:
         self, event: EventType, row: MessageRow | None = None, *, count: int = 1
     ) -> dict[str, Any]:
         """Give the fields of the event when there are so many of the kind."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.of(event, row)) < count:
-                self._news.clear()
-                await self._news.wait()
+        await self.until(lambda: len(self.of(event, row)) >= count)
         return self.of(event, row)[count - 1]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bindpost import events
 from bindpost.config.model import Tls
+from bindpost.proxy.local import free_port
 from bindpost.server.message.model import Recipient
 from bindpost.server.relay.delivery import Answer
 from bindpost.server.relay.sender import Result
@@ -259,10 +260,7 @@ async def test_a_drip_ends_at_the_deadline(send: Send) -> None:
 
 async def test_nobody_there_is_told(send: Send, log: Log) -> None:
     """A server that isn't there is named with what to do, and event 3011 says it as IMS did."""
-    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    port = free_port()
     result = await send(server=f"127.0.0.1:{port}")
 
     assert str(result.trouble) == f"connecting to server 127.0.0.1:{port}: Connection refused"

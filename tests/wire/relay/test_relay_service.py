@@ -526,12 +526,12 @@ class FailingStore(MemoryStore):  # type: ignore[misc]  # final for users; this 
 
     failures = 0
 
-    async def raw(self, message_id: str) -> bytes | None:
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
         """Give the bytes, or fail."""
         if self.failures:
             self.failures -= 1
             raise StoreError("the disk is gone")
-        return await super().raw(message_id)
+        return await super().raw(message_id, mailbox=mailbox)
 
 
 async def test_a_store_that_fails_is_tried_again(

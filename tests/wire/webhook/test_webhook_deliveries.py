@@ -12,6 +12,7 @@ from bindpost import events as catalogue
 from bindpost.config.model import Webhook
 from bindpost.proxy.local import free_port
 from bindpost.server.smtp.tls import self_signed_pem
+from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.web.app import create_app
@@ -197,6 +198,21 @@ async def test_marks_and_deletions_are_told_if_asked_for(run: Run, store: Memory
         {"ids": [row.id], "cause": "ids", "read": True},
         {"ids": [row.id], "cause": "all"},
     ]
+
+
+async def test_what_happens_in_a_mailbox_only_is_not_told(run: Run) -> None:
+    """A message that was taken out of one of its mailboxes is not deleted, so nobody is told."""
+    store = MemoryStore(sort=lambda *_: ("a", "b"))
+    async with (
+        Receiver().running() as receiver,
+        run(store, {"url": receiver.url, "events": ("message.deleted",)}),
+    ):
+        row = await add(store)
+        await MailboxView(store, "a").delete([row.id])
+        await MailboxView(store, "b").delete([row.id])
+        requests = await receiver.wait_for(1)
+
+    assert [request.data for request in requests] == [{"ids": [row.id], "cause": "ids"}]
 
 
 async def test_a_full_queue_waits_and_loses_nothing(run: Run, store: MemoryStore) -> None:

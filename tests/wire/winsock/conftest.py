@@ -8,15 +8,15 @@ and 127.0.0.3, peers are 127.0.0.9 and up.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar, cast
 
 import pytest
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
+from bindpost.proxy.local import free_port
 from bindpost.proxy.provider import Listener, ListenerState
 from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.client_config import ClientConfig, parse_wspcfg
@@ -244,17 +244,7 @@ class World:
 
     def free_port(self) -> int:
         """Give a TCP port that is free on the application's and on the proxy's addresses."""
-        while True:
-            with ExitStack() as stack:
-                port = 0
-                try:
-                    for host in (INTERNAL, EXTERNAL, ALSO_EXTERNAL):
-                        sock = stack.enter_context(socket.socket())
-                        sock.bind((host, port))
-                        port = sock.getsockname()[1]
-                except OSError:
-                    continue
-                return port
+        return free_port(INTERNAL, EXTERNAL, ALSO_EXTERNAL)
 
     async def raw(self, proxy: WinsockProxyServer, source: str = INTERNAL) -> Raw:
         """Make a client of the control channel by hand."""

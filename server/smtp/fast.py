@@ -1,0 +1,312 @@
+"""
+bindpost's session on the fast engine: the plain session's behaviour over `FastSmtp`.
+
+`SmtpProtocol` is the plain engine and the reference. Here is only what differs: the lane in which
+plain commands are answered before they get to aiosmtpd's loop, messages in whole chunks, and what
+an idle session can do without. aiosmtpd's loop begins when a client first says something that the
+lane leaves to it; most sessions never do.
+
+The lane takes whole lines of printable ASCII with one of a few verbs, and nothing while a command
+is under way. Of the loop's checks it leaves out only those that bindpost never switches on: limits
+of calls, STARTTLS that is required, a handler's veto on TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from aiosmtpd.smtp import SMTP
+
+from .body import Body
+from .conversation import Conversation
+from .driver import Driver, Need, inside_a_task, parked
+from .engine import FastSmtp, ReceivingBuffer
+from .inbox import DrivenCommandReader
+from .prepared import prepare
+from .protocol import SmtpProtocol
+from .reader import LINE_LIMIT
+from .reply import Reply
+from .sweeper import Sweeper
+from .wire import Surroundings
+
+Answer = Callable[["FastProtocol", str], None]
+"""Answers a command, given its argument."""
+
+
+class EveryCommand(dict[str, int]):
+    """The limit of a command line, the same for all; unlike a defaultdict it never grows."""
+
+    def __missing__(self, _command: str) -> int:
+        return LINE_LIMIT
+
+
+class FastProtocol(FastSmtp, SmtpProtocol):
+    """One SMTP session of bindpost on the fast engine."""
+
+    command_size_limits: Any = EveryCommand()
+    _command: Driver | None = None
+    _body: Body | None = None
+    _is_over_budget = False
+    _is_starting = False
+
+    # Life of the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the session, or go on inside TLS; what aiosmtpd needs is made when it is used."""
+        if self._original_transport is not None:
+            super().connection_made(transport)
+            return
+        self._set_up(transport)
+        self._begin(transport)
+        with self._writer:
+            self._welcome()
+
+    def _welcome(self) -> None:
+        if refusal := self._refusal():
+            self._write(refusal)
+            self._close()
+        elif self._looks_up:
+            self._run(self._greet_by_name())
+        else:
+            self._greet()
+
+    def _greet(self) -> None:
+        greeting = self.conversation.greeting()
+        self._write(greeting)
+        self._replied(greeting)
+
+    async def _greet_by_name(self) -> None:
+        await inside_a_task()
+        await self._look_up()
+        self._greet()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the session; what was said since its last message is kept with it."""
+        self.sweeper.forget(self)
+        for driver in (self._command, self._driver):
+            if driver is not None:
+                driver.cancel()
+        if self._original_transport is not None:
+            self._original_transport.close()
+        self._timeout_handle.cancel()
+        self.transport = None
+        self._body = None
+        self._ended()
+
+    def eof_received(self) -> bool | None:
+        """Let a client that has closed its sending side still get its replies, but not by TLS."""
+        self._at_end = True
+        if self.conversation.tls:
+            for driver in (self._command, self._driver):
+                if driver is not None:
+                    driver.cancel()
+            return False
+        if self._driver is not None:
+            self._reader.feed_eof()
+        self._go_on()
+        return True
+
+    # aiosmtpd's loop, when it is needed
+
+    def _start_loop(self) -> Driver:
+        """Begin aiosmtpd's loop, which comes to its first command."""
+        self.session = self._create_session()
+        self.session.peer = self.transport.get_extra_info("peername") if self.transport else None
+        reader = DrivenCommandReader(self._heard, loop=self.loop)
+        reader.use(self._inbox)
+        self._reader: Any = reader
+        driver = Driver(SMTP._handle_client(self), self.loop, self._go_on)
+        self._driver = self._handler_coroutine = reader.driver = driver
+        if self._at_end:
+            reader.feed_eof()
+        self._is_starting = True
+        driver.step()
+        self._is_starting = False
+        return driver
+
+    async def push(self, status: str | bytes | None) -> None:
+        """Say what aiosmtpd itself has to say; its greeting comes too late."""
+        if not self._is_starting:
+            await super().push(status)
+            self._writer.flush()
+
+    async def _send(self, reply: Reply) -> None:
+        self._write(reply)
+        self._replied(reply)
+
+    # The session goes on
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take bytes, a message's at once, and go on with the session."""
+        if self._body is not None and not self._body.is_whole:
+            self._feed(bytes(data))
+        else:
+            self._inbox += data
+        self._has_news = True
+        if self._driver is not None:
+            self._reader.woken()
+        self._go_on()
+
+    def _take_all(self) -> None:
+        try:
+            while not self._paused and not self._writer.is_closing() and self._take_one():
+                pass
+        except Exception as error:
+            self._run(self.handle_exception(error))
+
+    def _take_one(self) -> bool:
+        """
+        Go on by one step; False when there is nothing to go on with.
+
+        First comes a command that is under way, then the lane, then aiosmtpd's loop.
+        """
+        driver = self._command
+        if driver is not None and driver.has_ended:
+            driver = self._command = None
+        if driver is None:
+            driver = self._driver
+        if driver is None or driver.need is Need.COMMAND:
+            if not (self._inbox or self._at_end):
+                return False
+            if self._take_plain():
+                return True
+            if not self._is_met(Need.COMMAND):
+                return False
+            if self._at_end and b"\n" not in self._inbox:
+                self._close()
+                return False
+            driver = self._driver or self._start_loop()
+        elif not self._is_met(driver.need):
+            return False
+        self._has_news = False
+        driver.step()
+        return True
+
+    def _is_met(self, need: Need | None) -> bool:
+        if need is Need.BODY:
+            return self._at_end or (self._body is not None and self._body.is_whole)
+        return super()._is_met(need)
+
+    def _take_plain(self) -> bool:
+        """Answer the next command in the lane, if it is a plain one."""
+        inbox = self._inbox
+        end = inbox.find(b"\n")
+        if not 0 <= end < LINE_LIMIT:
+            return False
+        line = bytes(inbox[:end]).rstrip(b"\r")
+        text = line.decode("latin-1")
+        verb, _, argument = text.partition(" ")
+        answer = LANE.get(verb.upper())
+        if answer is None or not (text.isascii() and text.isprintable()):
+            return False
+        del inbox[: end + 1]
+        self._note(line)
+        self._reset_timeout()
+        answer(self, argument.strip(" "))
+        return True
+
+    def _answer_at_once(self, verb: Callable[[Conversation, str], Reply], argument: str) -> None:
+        reply = verb(self.conversation, argument)
+        self._write(reply)
+        self._replied(reply)
+
+    def _run(self, coroutine: Any) -> None:
+        """Run a coroutine that the session goes on after."""
+        self._command = Driver(self._guarded(coroutine), self.loop, self._go_on)
+        self._command.step()
+
+    async def _guarded(self, coroutine: Any) -> None:
+        """Do with errors what aiosmtpd's loop does."""
+        try:
+            await coroutine
+        except Exception as error:
+            await self.handle_exception(error)
+
+    # Messages
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """Take a message and keep it, within the budget of bytes in flight."""
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._around.sessions.in_flight.release(self)
+
+    async def _read_body(self, limit: int) -> bytes | None:
+        body = self._body = Body(limit)
+        behind = bytes(self._inbox)
+        self._inbox.clear()
+        self._around.sessions.in_flight.take(self, 0)
+        self._feed(behind)
+        await parked(Need.BODY)
+        self._body = None
+        if not body.is_whole:
+            raise asyncio.IncompleteReadError(b"", None)
+        return body.message
+
+    def _feed(self, data: bytes) -> None:
+        """Give bytes to the message that is coming; what is behind it goes into the inbox."""
+        body = self._body
+        assert body is not None
+        self._inbox += body.feed(data)
+        self._around.sessions.in_flight.take(self, body.held)
+        if body.made_progress():
+            self._made_progress()
+
+    def hold(self) -> None:
+        """Receive nothing while too much is on its way into the store."""
+        self._is_over_budget = True
+        self._hold_or_let_go()
+
+    def let_go(self) -> None:
+        """Receive again."""
+        if self._is_over_budget:
+            self._is_over_budget = False
+            # It was not the client that was silent.
+            self._reset_timeout(self._around.rules.limits.data_timeout if self._in_data else None)
+            self._hold_or_let_go()
+
+    def _must_hold(self) -> bool:
+        return self._is_over_budget or super()._must_hold()
+
+    def expire(self) -> None:
+        """End a session that has been silent for too long, unless it was told to be."""
+        if self._is_over_budget:
+            self._made_progress()
+        else:
+            super().expire()
+
+
+def fast_sessions(
+    surroundings: Surroundings, loop: asyncio.AbstractEventLoop
+) -> Callable[[], FastProtocol]:
+    """Give the factory of a listener's sessions."""
+    limits = surroundings.rules.limits
+    return prepare(
+        FastProtocol,
+        SmtpProtocol(surroundings, loop=loop),
+        command_size_limits=EveryCommand(),
+        receiving=ReceivingBuffer(),
+        sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
+    )
+
+
+def _at_once(verb: Callable[[Conversation, str], Reply]) -> Answer:
+    return lambda session, argument: session._answer_at_once(verb, argument)
+
+
+LANE: Final[Mapping[str, Answer]] = MappingProxyType(
+    {
+        "HELO": _at_once(Conversation.helo),
+        "EHLO": _at_once(Conversation.ehlo),
+        "MAIL": _at_once(Conversation.mail),
+        "RCPT": _at_once(Conversation.rcpt),
+        "RSET": _at_once(Conversation.rset),
+        "NOOP": _at_once(Conversation.noop),
+        "DATA": lambda session, argument: session._run(session.smtp_DATA(argument)),
+        "QUIT": lambda session, argument: session._run(session.smtp_QUIT(argument)),
+    }
+)
+"""How the commands are answered that nearly all sessions are made of."""
