@@ -1,13 +1,11 @@
 """
 Measures what an event costs in each form and place, as a ratio to plain stdlib logging in one run.
 
-`scripts/bench events [--rounds N] [--events N] [--page FILE]` prints a table, or puts it between
-the markers of a page.
+`scripts/bench events` prints a table, or puts it between the markers of a page.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import socket
@@ -17,12 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TextIO
 
-from bench_report import machine, publish
+from bench_picture import Groups
+from bench_report import made, options_of, publish, table
+from bench_rounds import orders
 
 from bindpost import events
 from bindpost.log import get_logger
@@ -176,15 +175,13 @@ def measure(rounds: int, count: int) -> dict[str, list[Pair]]:
     with open(os.devnull, "w", encoding="utf-8") as nowhere, ExitStack() as stack:
         base, arranged = things(stack, nowhere)
         pairs: dict[str, list[Pair]] = {name: [] for name in arranged}
-        names = list(arranged)
-        for turn in range(rounds):
-            start = turn % len(names)
-            for name in names[start:] + names[:start]:
+        for turn, order in enumerate(orders(arranged, rounds)):
+            for name in order:
                 once = arranged[name]()
                 time_of(once, RECORDS, 0)  # warm
                 first = RECORDS + turn * count
-                order = (once, base) if turn % 2 else (base, once)
-                times = [time_of(each, count, first) for each in order]
+                pair = (once, base) if turn % 2 else (base, once)
+                times = [time_of(each, count, first) for each in pair]
                 pairs[name].append(Pair(*(reversed(times) if turn % 2 else times)))
     return pairs
 
@@ -192,41 +189,45 @@ def measure(rounds: int, count: int) -> dict[str, list[Pair]]:
 def report(pairs: Mapping[str, Sequence[Pair]], count: int) -> str:
     """Give the results as Markdown."""
     rounds = len(pairs[AGAIN])
-    return "\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {rounds}; events in each, of each: {count}. "
-            f"{machine()}.",
-            "",
-            "| what | µs an event, median | ratio, median | ratio, min to max |",
-            "|---|---:|---:|---:|",
-            *_rows(pairs),
-        ]
-    )
+    figures = ["µs an event, median", "ratio, median", "ratio, min to max"]
+    head = made(f"Rounds: {rounds}; events in each, of each: {count}.")
+    return f"{head}\n\n{table(['what'], figures, _rows(pairs))}"
 
 
-def _rows(pairs: Mapping[str, Sequence[Pair]]) -> Iterator[str]:
+def _rows(pairs: Mapping[str, Sequence[Pair]]) -> Iterator[list[str]]:
     base = statistics.median(pair.base for measured in pairs.values() for pair in measured)
-    yield f"| {BASE} | {base * 1e6:.1f} | 1.00 | |"
+    yield [BASE, f"{base * 1e6:.1f}", "1.00", ""]
     for name, measured in pairs.items():
         ratios = [pair.ratio for pair in measured]
-        median = statistics.median(pair.thing for pair in measured)
-        yield (
-            f"| {name} | {median * 1e6:.1f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} to {max(ratios):.2f} |"
-        )
+        yield [
+            name,
+            f"{statistics.median(pair.thing for pair in measured) * 1e6:.1f}",
+            f"{statistics.median(ratios):.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+        ]
+
+
+def picture(pairs: Mapping[str, Sequence[Pair]]) -> Groups:
+    """Give what is drawn: each thing's ratio."""
+    return {
+        "time as a multiple of plain `logging`'s": {
+            name: statistics.median(pair.ratio for pair in measured)
+            for name, measured in pairs.items()
+        }
+    }
 
 
 def main() -> None:
     """Measure, and print the report or put it into a page."""
-    parser = argparse.ArgumentParser(prog="scripts/bench events", description=__doc__)
+    parser = options_of("events", __doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--events", type=int, default=2000, help="in each round, in hundreds")
-    parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
     if options.rounds < 1 or options.events < RECORDS or options.events % RECORDS:
         parser.error(f"a run has at least one round of {RECORDS} events, or a multiple of that")
-    text = report(measure(options.rounds, options.events), options.events)
-    publish(text, "events", options.page)
+    pairs = measure(options.rounds, options.events)
+    title = "The cost of an event (less is better)"
+    publish("events", report(pairs, options.events), picture(pairs), title, options)
 
 
 if __name__ == "__main__":

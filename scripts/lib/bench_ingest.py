@@ -1,130 +1,104 @@
 """
-Measures how fast mail is taken, as a ratio to Postfix's smtp-sink and to aiosmtpd in one run.
+Measures how fast mail is taken, as ratios to other servers in one run.
 
-`scripts/bench ingest [--rounds N] [--seconds S] [--only TEXT] [--page FILE] [--pictures DIR]`
-prints tables, or puts them between the markers of a page. The load is Postfix's smtp-source.
+`scripts/bench ingest` prints tables, or puts them between the markers of a page. The load is
+Postfix's smtp-source, all servers are up at once, and one at a time is loaded.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Final
 
-from bench_contestants import AIOSMTPD, SINK, Contestant, contestants, source
-from bench_ingest_report import Cell, Results, Taken, report
-from bench_picture import bars
-from bench_servers import program
+from bench_contestants import (
+    AIOSMTPD,
+    SINK,
+    SINK_AGAIN,
+    Start,
+    add_servers,
+    all_up,
+    bare,
+    chosen,
+    ours,
+    sink,
+    source,
+)
+from bench_ingest_report import SIZES, Cell, Results, Taken, picture, report
+from bench_process import Server, cpu_seconds
+from bench_report import options_of, publish, say
+from bench_rounds import orders
 
-from bindpost.pages import Part
-
-LOOPS: Final = ("uvloop", "asyncio")
-SIZES: Final = {"1 KiB": 1024, "10 KiB": 10 * 1024, "1 MiB": 1024 * 1024}
-SESSIONS: Final = (1, 10, 100)
-FIRST: Final = 1
-"""Messages of a session in the first run, which tells how many take the time that is wanted."""
+SESSIONS = (1, 10, 100)
+FIRST = 4
+"""Messages in the first run, or one a session; it tells how many take the time that is wanted."""
 
 
 def cells() -> Iterator[Cell]:
-    """Give what is measured: each size, number of sessions, and one or many messages of each."""
+    """Give what is measured: each size, number of sessions, and many or one message in each."""
     for size in SIZES:
         for sessions in SESSIONS:
             for many in (True, False):
                 yield Cell(size, sessions, many)
 
 
-def load(cell: Cell, contestant: Contestant, messages: int) -> Taken:
+def load(cell: Cell, server: Server, messages: int) -> Taken:
     """Bring so many messages; gives how many were taken a second, and what each cost."""
-    spent, began = contestant.cpu, time.perf_counter()
-    source(
-        [
-            *("-s", str(cell.sessions), "-m", str(messages), "-l", str(SIZES[cell.size])),
-            *("-f", "a@bench.test", "-t", "b@bench.test"),
-            *(["-d"] if cell.many else []),
-        ],
-        contestant.port,
-    )
+    count = ("-s", str(cell.sessions), "-m", str(messages), "-l", str(SIZES[cell.size]))
+    spent, began = cpu_seconds(server.pid), time.perf_counter()
+    source([*count, *(["-d"] if cell.many else [])], server.port)
     rate = messages / (time.perf_counter() - began)
-    return Taken(rate, (contestant.cpu - spent) / messages)
+    return Taken(rate, (cpu_seconds(server.pid) - spent) / messages)
 
 
 def measure_cell(
-    cell: Cell, racing: Mapping[str, Contestant], rounds: int, seconds: float, results: Results
-) -> None:
+    cell: Cell, racing: Mapping[str, Server], rounds: int, seconds: float
+) -> list[Mapping[str, Taken]]:
     """
-    Measure all servers once in each round, beginning with another one each time.
+    Measure all servers once in each round; gives what was found by round.
 
     The first run of each warms it up and tells how many messages take the time that is wanted.
     """
+    least = cell.sessions * (2 if cell.many else 1)
     wanted = {}
-    for name, contestant in racing.items():
-        first = load(cell, contestant, FIRST * cell.sessions)
-        wanted[name] = max(cell.sessions, int(first.rate * seconds))
-    names = list(racing)
-    for turn in range(rounds):
-        start = turn % len(names)
-        taken = {
-            name: load(cell, racing[name], wanted[name]) for name in names[start:] + names[:start]
-        }
-        results.add(cell, taken)
-    sys.stderr.write(f"{cell} is done\n")
+    for name, server in racing.items():
+        first = load(cell, server, max(FIRST, cell.sessions))
+        wanted[name] = max(least, int(first.rate * seconds))
+    return [
+        {name: load(cell, racing[name], wanted[name]) for name in order}
+        for order in orders(racing, rounds)
+    ]
 
 
-async def measure(options: argparse.Namespace) -> Results:
-    """Have all servers up at once, and measure each cell."""
-    results = Results(options.rounds, options.seconds, options.loop)
-    async with AsyncExitStack() as stack:
-        racing = {
-            name: await stack.enter_async_context(start(name))
-            for name, start in contestants(options.loop).items()
-            if name in (SINK, AIOSMTPD) or options.servers in name
-        }
+def measure(starts: Mapping[str, Start], options: argparse.Namespace) -> Results:
+    """Have all servers up at once, and measure each cell that is wanted."""
+    results = Results(options.rounds, options.seconds, list(starts))
+    with all_up(starts) as racing:
         for cell in cells():
-            if options.only in str(cell):
-                await asyncio.to_thread(
-                    measure_cell, cell, racing, options.rounds, options.seconds, results
-                )
+            if any(text in str(cell) for text in options.only or [""]):
+                results.cells[cell] = measure_cell(cell, racing, options.rounds, options.seconds)
+                say(f"{cell} is done")
     return results
 
 
 def main() -> None:
     """Measure, and print the report or put it into a page."""
-    parser = argparse.ArgumentParser(prog="scripts/bench ingest", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of each measurement, about")
-    parser.add_argument("--loop", choices=LOOPS, default=LOOPS[0], help="default: as serve does")
-    parser.add_argument("--only", default="", help="only cells whose name has this in it")
-    parser.add_argument("--servers", default="", help="only servers whose name has this in it")
-    parser.add_argument("--page", help="put the results between the markers of this page")
-    parser.add_argument("--pictures", help="draw the results into this folder")
+    parser = options_of("ingest", __doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each measurement, about")
+    parser.add_argument(
+        "--only", action="append", help="only cells whose name has this in it; may be repeated"
+    )
+    add_servers(parser)
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("a run has at least one round, of some time")
-    if not (program("smtp-source") and program("smtp-sink")):
-        sys.exit(
-            "smtp-source and smtp-sink are not installed: they are in Debian's package postfix"
-        )
-    results = asyncio.run(measure(options))
-    if not results.rounds_of:
-        parser.error(f"no cell has {options.only!r} in its name")
-    if options.pictures:
-        for name, title, rows in results.pictures():
-            Path(options.pictures, name).write_text(bars(title, rows), encoding="utf-8")
-    text = report(results)
-    if options.page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin="<!-- ingest: made by `scripts/bench ingest --page docs/performance.md` -->",
-        end="<!-- end of ingest -->",
-        make=lambda: text,
-    ).main([options.page])
+    if not any(text in str(cell) for cell in cells() for text in options.only or [""]):
+        parser.error(f"no cell has one of {options.only} in its name")
+    bases = {SINK: sink, SINK_AGAIN: sink, AIOSMTPD: bare("aiosmtpd")}
+    results = measure(chosen(bases, ours(), options), options)
+    title = "Messages a second, smtp-sink = 1; 100 sessions, many messages each (more is better)"
+    publish("ingest", report(results), picture(results), title, options)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from bench_contestants import AIOSMTPD, SINK, SINK_AGAIN
-from bench_report import machine
+from bench_contestants import OURS, SINK, SINK_AGAIN
+from bench_picture import Groups
+from bench_report import made, table
+from bench_rounds import median_ratio, noise
+
+SIZES: Final = {"1 KiB": 1024, "10 KiB": 10 * 1024, "1 MiB": 1024 * 1024}
 
 
 class Cell(NamedTuple):
-    """A kind of load: size of a message, sessions at once, one or many messages a connection."""
+    """A kind of load: size of a message, sessions at once, many or one message a connection."""
 
     size: str
     sessions: int
@@ -37,95 +40,109 @@ class Results:
 
     rounds: int
     seconds: float
-    loop: str
-    rounds_of: dict[Cell, list[Mapping[str, Taken]]] = field(default_factory=dict)
-
-    def add(self, cell: Cell, taken: Mapping[str, Taken]) -> None:
-        """Take a round of a cell."""
-        self.rounds_of.setdefault(cell, []).append(taken)
-
-    @property
-    def names(self) -> list[str]:
-        """The servers, in the order of the table."""
-        return list(next(iter(self.rounds_of.values()))[0])
+    names: list[str]
+    cells: dict[Cell, list[Mapping[str, Taken]]] = field(default_factory=dict)
 
     def rate(self, cell: Cell, name: str) -> float:
         """Give a server's median rate."""
-        return statistics.median(taken[name].rate for taken in self.rounds_of[cell])
+        return statistics.median(taken[name].rate for taken in self.cells[cell])
 
     def cpu(self, cell: Cell, name: str) -> float:
         """Give the median of a server's processor time for a message, in seconds."""
-        return statistics.median(taken[name].cpu for taken in self.rounds_of[cell])
+        return statistics.median(taken[name].cpu for taken in self.cells[cell])
 
-    def ratios(self, cell: Cell, name: str, base: str) -> list[float]:
-        """Give a server's rate as a part of the base's, in each round."""
-        return [taken[name].rate / taken[base].rate for taken in self.rounds_of[cell]]
+    def rates(self, cell: Cell) -> list[Mapping[str, float]]:
+        """Give the rates of each round."""
+        return [{name: each.rate for name, each in taken.items()} for taken in self.cells[cell]]
 
-    def pictures(self) -> Iterator[tuple[str, str, Mapping[str, float]]]:
-        """Give what is drawn: a file's name, its title, and the median ratio of each server."""
-        for cell in self.rounds_of:
-            if cell.sessions == 100 and cell.many:
-                size = cell.size.lower().replace(" ", "-")
-                yield (
-                    f"ingest-{size}.svg",
-                    f"{cell.size}, 100 sessions, many messages each: messages/s, smtp-sink = 1",
-                    {name: statistics.median(self.ratios(cell, name, SINK)) for name in self.names},
-                )
+    def ratio(self, cell: Cell, name: str, base: str) -> float:
+        """Give the median of a server's rate as a part of another's in the same round."""
+        return median_ratio(self.rates(cell), name, base)
+
+    @property
+    def own(self) -> list[str]:
+        """Our own servers."""
+        return [name for name in self.names if name.startswith(OURS)]
+
+    @property
+    def others(self) -> list[str]:
+        """Those that ours are compared with."""
+        return [name for name in self.names if name not in self.own and name != SINK_AGAIN]
+
+
+def picture(results: Results) -> Groups:
+    """Give what is drawn: each size at 100 sessions with many messages, else every cell."""
+    drawn = [cell for cell in results.cells if cell.sessions == 100 and cell.many]
+    return {
+        str(cell): {name: results.ratio(cell, name, SINK) for name in results.names}
+        for cell in drawn or results.cells
+    }
 
 
 def report(results: Results) -> str:
     """Give the results as Markdown, with the machine described so that nobody knows which."""
     return "\n".join(
         [
-            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {results.rounds}, of about {results.seconds:g} "
-            f"s for each server. {machine()}; our event loop {results.loop}.",
+            made(f"Rounds: {results.rounds}, of about {results.seconds:g} s for each server."),
             "",
-            "Medians of the ratio to `smtp-sink` in the same round:",
+            "How many times as fast as each other server, over all loads: least, median and most, "
+            "and how many loads ours was behind in.",
             "",
-            *_ratios(results, SINK),
+            table(["ours"], [f"/ {name}" for name in results.others], _summary(results)),
             "",
-            "Medians of the ratio to aiosmtpd in the same round:",
-            "",
-            *_ratios(results, AIOSMTPD),
-            "",
+            *_ratios(results),
             "Messages a second, medians:",
             "",
-            *_table(results, lambda cell, name: f"{results.rate(cell, name):.0f}"),
+            table(["load"], results.names, _rows(results, results.rate)),
             "",
-            "Processor time of the server for a message, in microseconds, medians:",
+            "Processor time of the server for a message in µs, medians; a busy machine disturbs it "
+            "less than the rate:",
             "",
-            *_table(results, lambda cell, name: f"{results.cpu(cell, name) * 1e6:.0f}"),
+            table(
+                ["load"],
+                results.names,
+                _rows(results, lambda cell, name: 1e6 * results.cpu(cell, name)),
+            ),
             "",
-            *_noise(results),
+            noise(_rounds(results), SINK_AGAIN, SINK),
         ]
     )
 
 
-def _ratios(results: Results, base: str) -> Iterator[str]:
-    def median(cell: Cell, name: str) -> str:
-        return f"{statistics.median(results.ratios(cell, name, base)):.2f}"
-
-    return _table(results, median)
+def _rounds(results: Results) -> Iterator[Mapping[str, float]]:
+    for cell in results.cells:
+        yield from results.rates(cell)
 
 
-def _table(results: Results, value: Callable[[Cell, str], str]) -> Iterator[str]:
-    yield f"| load | {' | '.join(results.names)} |"
-    yield f"|---|{'---:|' * len(results.names)}"
-    for cell in results.rounds_of:
-        yield f"| {cell} | {' | '.join(value(cell, name) for name in results.names)} |"
+def _summary(results: Results) -> Iterator[list[str]]:
+    for name in results.own:
+        yield [name, *(_in_all_cells(results, name, other) for other in results.others)]
 
 
-def _noise(results: Results) -> Iterator[str]:
-    """Say how far two processes of the same server are apart."""
-    if SINK_AGAIN not in results.names:
-        return
-    noise = [
-        statistics.median(results.ratios(cell, SINK_AGAIN, SINK)) for cell in results.rounds_of
-    ]
-    single = [
-        ratio for cell in results.rounds_of for ratio in results.ratios(cell, SINK_AGAIN, SINK)
-    ]
-    yield (
-        f"{SINK_AGAIN} is the noise of this run: its medians are {min(noise):.2f} to "
-        f"{max(noise):.2f}, its single rounds {min(single):.2f} to {max(single):.2f}."
-    )
+def _in_all_cells(results: Results, name: str, other: str) -> str:
+    ratios = [results.ratio(cell, name, other) for cell in results.cells]
+    behind = sum(ratio < 1 for ratio in ratios)
+    figures = " … ".join(f"{f(ratios):.2f}" for f in (min, statistics.median, max))
+    return f"{figures}; behind in {behind} of {len(ratios)}"
+
+
+def _ratios(results: Results) -> Iterator[str]:
+    """Give a table for each of ours; where it is behind the other, that is said in the cell."""
+    for name in results.own:
+        yield f"**{name}**, its rate as a ratio to that of each other in the same round, medians:"
+        yield ""
+        rows = (
+            [str(cell), *(_told(results.ratio(cell, name, other)) for other in results.others)]
+            for cell in results.cells
+        )
+        yield table(["load"], [f"/ {other}" for other in results.others], rows)
+        yield ""
+
+
+def _told(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 1 else f"{ratio:.2f} behind"
+
+
+def _rows(results: Results, figure: Callable[[Cell, str], float]) -> Iterator[list[str]]:
+    for cell in results.cells:
+        yield [str(cell), *(f"{figure(cell, name):.0f}" for name in results.names)]

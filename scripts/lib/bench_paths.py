@@ -1,21 +1,21 @@
 """
 Measures each bind path's session rate as a ratio to plain loop.create_server, in one run.
 
-`scripts/bench paths [--rounds N] [--sessions N] [--loop uvloop|asyncio] [--page FILE]` prints a
-table, or puts it between the markers of a page.
+`scripts/bench paths` prints a table, or puts it between the markers of a page.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bench_paths_report import Measured, Pair, Run, picture, report
 from bench_places import Factory, Place, places, plain
-from bench_report import Measured, Pair, Run, publish, report
+from bench_report import options_of, publish, say
+from bench_rounds import orders
 
 from bindpost.config.model import Listener as ListenerSettings
 from bindpost.config.model import Settings
@@ -61,10 +61,7 @@ async def measure(rounds: int, sessions: int) -> Run:
         sessions=Sessions(1000),
     )
     run = Run(sessions, {name: place.other_end for name, place in found.items()})
-    names = list(found)
-    for turn in range(rounds):
-        start = turn % len(names)
-        order = names[start:] + names[:start]
+    for turn, order in enumerate(orders(found, rounds)):
         measured = {}
         for name in order:
             pair = [Place("", plain), found[name]]
@@ -74,7 +71,7 @@ async def measure(rounds: int, sessions: int) -> Run:
             ]
             measured[name] = Pair(*(reversed(results) if turn % 2 else results))
         run.rounds.append(measured)
-        sys.stderr.write(f"round {turn + 1} of {rounds} is done\n")
+        say(f"round {turn + 1} of {rounds} is done")
     await store.close()
     return run
 
@@ -90,19 +87,18 @@ def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
 
 def main() -> None:
     """Measure, and print the report or put it into a page."""
-    parser = argparse.ArgumentParser(prog="scripts/bench paths", description=__doc__)
+    parser = options_of("paths", __doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--sessions", type=int, default=300, help="in each round, on each path")
     parser.add_argument("--loop", choices=LOOPS, default=LOOPS[0], help="default: as serve does")
-    parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
     if options.rounds < 1 or options.sessions < 1:
         parser.error("a run has at least one round of one session")
     configure(form="console", level="error", stream=sys.stderr, host="bench")
     with asyncio.Runner(loop_factory=loop_factory(options.loop)) as runner:
         run = runner.run(measure(options.rounds, options.sessions))
-    text = report(run, options.loop)
-    publish(text, "paths", options.page)
+    title = "Sessions on each bind path (more is better)"
+    publish("paths", report(run, options.loop), picture(run), title, options)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from bench_report import AGAIN, DIRECT
+from bench_paths_report import AGAIN, DIRECT
 from bench_servers import dante, program, version
 
 from bindpost.config.endpoint import Endpoint

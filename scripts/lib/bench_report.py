@@ -1,104 +1,71 @@
-"""What scripts/bench found, as Markdown: the machine, the figures, how sure they are."""
+"""What all questions of scripts/bench share: options, tables, the machine, page and picture."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
-import statistics
+import signal
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from bench_picture import Groups, draw
 
 from bindpost.pages import Part
 
-BASE: Final = "`loop.create_server`"
-AGAIN: Final = f"{BASE} again"
-"""The base in the place of a path: what its ratios show is noise."""
-DIRECT: Final = "`direct:`"
+PAGE: Final = "docs/performance.md"
 
 
-class Measured(NamedTuple):
-    """What one client found: sessions a second, and connections that were turned away."""
+def options_of(question: str, description: str | None) -> argparse.ArgumentParser:
+    """
+    Give a parser with the options that every question has.
 
-    rate: float
-    turned_away: int
-
-
-class Pair(NamedTuple):
-    """The base and a path, measured one right after the other."""
-
-    base: Measured
-    path: Measured
-
-
-@dataclass(slots=True)
-class Run:
-    """Rounds of measurements, each of all paths; `other_ends` says what each path met."""
-
-    sessions: int
-    other_ends: Mapping[str, str]
-    rounds: list[Mapping[str, Pair]] = field(default_factory=list)
-
-    @property
-    def base_rates(self) -> list[float]:
-        """The base's rates, in sessions a second."""
-        return [pair.base.rate for measured in self.rounds for pair in measured.values()]
-
-    def rates(self, name: str) -> list[float]:
-        """Give a path's rates, in sessions a second."""
-        return [measured[name].path.rate for measured in self.rounds]
-
-    def ratios(self, name: str) -> list[float]:
-        """Give a path's rates as parts of the base's that was measured beside it."""
-        pairs = [measured[name] for measured in self.rounds]
-        return [pair.path.rate / pair.base.rate for pair in pairs]
-
-    def turned_away(self, name: str) -> float:
-        """Give how often a session was turned away before it was taken, on the average."""
-        times = sum(measured[name].path.turned_away for measured in self.rounds)
-        return times / (self.sessions * len(self.rounds))
+    From here on SIGTERM ends this program as Ctrl-C does: with the servers that it has started.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {question}", description=description)
+    parser.add_argument("--page", help="put the results between the markers of this page")
+    parser.add_argument("--pictures", metavar="DIR", help="draw the results into this folder")
+    return parser
 
 
-def report(run: Run, loop: str) -> str:
-    """Give the results as Markdown, with the machine described so that nobody knows which."""
-    return "\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {len(run.rounds)}; sessions in each, on each "
-            f"path: {run.sessions}. {machine()}, event loop {loop}.",
-            "",
-            "| path | other end | sessions/s, median | ratio, median | ratio, min to max "
-            "| turned away |",
-            "|---|---|---:|---:|---:|---:|",
-            *_rows(run),
-            "",
-            _verdict(run),
-        ]
-    )
+def publish(
+    question: str, text: str, groups: Groups, title: str, options: argparse.Namespace
+) -> None:
+    """Print a question's report or put it into a page, and draw its picture if that is wanted."""
+    if options.pictures:
+        picture = Path(options.pictures, f"bench-{question}.svg")
+        picture.write_text(draw(title, groups), encoding="utf-8")
+    if options.page is None:
+        sys.stdout.write(f"{text}\n")
+        return
+    Part(
+        page=PAGE,
+        begin=f"<!-- {question}: made by `scripts/bench {question} --page {PAGE}` -->",
+        end=f"<!-- end of {question} -->",
+        make=lambda: text,
+    ).main([options.page])
 
 
-def _rows(run: Run) -> Iterator[str]:
-    yield f"| {BASE} |  | {statistics.median(run.base_rates):.0f} | 1.00 | | |"
-    for name, other_end in run.other_ends.items():
-        ratios = run.ratios(name)
-        yield (
-            f"| {name} | {other_end} | {statistics.median(run.rates(name)):.0f} "
-            f"| {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} "
-            f"| {run.turned_away(name):.2f} |"
-        )
+def say(text: str) -> None:
+    """Tell whoever waits how far it is."""
+    sys.stderr.write(f"{text}\n")
 
 
-def _verdict(run: Run) -> str:
-    """Say whether `direct:` differs from the base by more than the base does from itself."""
-    noise, direct = run.ratios(AGAIN), statistics.median(run.ratios(DIRECT))
-    inside = min(noise) <= direct <= max(noise)
-    return (
-        f"{AGAIN} is the noise of this run: {min(noise):.2f} to {max(noise):.2f}. "
-        f"The median of {DIRECT}, {direct:.2f}, is {'within' if inside else 'outside of'} it."
-    )
+def table(names: Sequence[str], figures: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Give a table in Markdown: columns of names, to the left, then of figures, to the right."""
+    lines = [[*names, *figures], *rows]
+    head, *body = (f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return "\n".join([head, f"|{'---|' * len(names)}{'---:|' * len(figures)}", *body])
+
+
+def made(text: str) -> str:
+    """Give the line above a table: when and how it was made, and on what machine."""
+    return f"{datetime.now(UTC):%Y-%m-%d}. {text} {machine()}."
 
 
 def machine() -> str:
@@ -122,16 +89,3 @@ def _processor() -> str:
     if len(facts) < 2:
         return platform.machine()
     return f"{platform.machine()}, {facts['vendor_id']} family {facts['cpu family']}"
-
-
-def publish(text: str, kind: str, page: str | None) -> None:
-    """Print a report, or put it into a page, between the markers of its kind."""
-    if page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin=f"<!-- {kind}: made by `scripts/bench {kind} --page docs/performance.md` -->",
-        end=f"<!-- end of {kind} -->",
-        make=lambda: text,
-    ).main([page])

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from bindpost.proxy.ssh.openssh import free_port
+from bindpost.proxy.local import free_port
 
 _FOLDERS: Final = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"]

@@ -1,28 +1,25 @@
 """
 Measures the SQLite store's rate as a ratio to a commit for each message, in one run.
 
-`scripts/bench store [--rounds N] [--messages N] [--folder DIR] [--page FILE]` prints a table, or
-puts it between the markers of a page.
+`scripts/bench store` prints a table, or puts it between the markers of a page.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench_report import machine
+from bench_picture import Groups
+from bench_report import made, options_of, publish, say, table
+from bench_rounds import orders
 
-from bindpost.pages import Part
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -114,8 +111,8 @@ async def measure_case(folder: Path, case: Case, count: int) -> float:
 def measure(rounds: int, messages: int, folder: str | None) -> Mapping[Case, Sequence[Pair]]:
     """Measure every case once in each round, right beside the base: now this first, now that."""
     pairs: dict[Case, list[Pair]] = {case: [] for case in CASES}
-    for turn in range(rounds):
-        for case in CASES[turn % len(CASES) :] + CASES[: turn % len(CASES)]:
+    for turn, order in enumerate(orders(CASES, rounds)):
+        for case in order:
             count = max(1, min(messages, MOST // case.size) // case.sessions) * case.sessions
             found = {}
             for is_base in (turn % 2 == 0, turn % 2 != 0):
@@ -126,57 +123,58 @@ def measure(rounds: int, messages: int, folder: str | None) -> Mapping[Case, Seq
                     else:
                         found["case"] = asyncio.run(measure_case(Path(place), case, count))
             pairs[case].append(Pair(**found))
-        sys.stderr.write(f"round {turn + 1} of {rounds} is done\n")
+        say(f"round {turn + 1} of {rounds} is done")
     return pairs
 
 
 def report(pairs: Mapping[Case, Sequence[Pair]], messages: int) -> str:
     """Give the results as Markdown."""
     rounds = len(pairs[CASES[0]])
-    return "\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}. Rounds: {rounds}; messages in each, of each: "
-            f"{messages}, or 64 MiB of them. {machine()}.",
-            "",
-            "| sessions | message | durability | base, messages/s | store, messages/s "
-            "| ratio, median | ratio, min to max |",
-            "|---:|---:|---|---:|---:|---:|---:|",
-            *_rows(pairs),
-        ]
-    )
+    head = made(f"Rounds: {rounds}; messages in each, of each: {messages}, or 64 MiB of them.")
+    figures = ["base, messages/s", "store, messages/s", "ratio, median", "ratio, min to max"]
+    return f"{head}\n\n{table(['sessions', 'message', 'durability'], figures, _rows(pairs))}"
 
 
-def _rows(pairs: Mapping[Case, Sequence[Pair]]) -> Iterator[str]:
+def _rows(pairs: Mapping[Case, Sequence[Pair]]) -> Iterator[list[str]]:
     for case, measured in pairs.items():
-        ratios = [pair.case / pair.base for pair in measured]
-        yield (
-            f"| {case.sessions} | {case.size // KIB} KiB | {case.durability} "
-            f"| {statistics.median(pair.base for pair in measured):.0f} "
-            f"| {statistics.median(pair.case for pair in measured):.0f} "
-            f"| {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |"
-        )
+        ratios = _ratios(measured)
+        yield [
+            str(case.sessions),
+            f"{case.size // KIB} KiB",
+            case.durability,
+            f"{statistics.median(pair.base for pair in measured):.0f}",
+            f"{statistics.median(pair.case for pair in measured):.0f}",
+            f"{statistics.median(ratios):.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+        ]
+
+
+def _ratios(measured: Sequence[Pair]) -> list[float]:
+    return [pair.case / pair.base for pair in measured]
+
+
+def picture(pairs: Mapping[Case, Sequence[Pair]]) -> Groups:
+    """Give what is drawn: each case's ratio."""
+    ratios = {
+        f"{case.sessions} at once, {case.size // KIB} KiB, {case.durability}": _ratios(measured)
+        for case, measured in pairs.items()
+    }
+    medians = {name: statistics.median(each) for name, each in ratios.items()}
+    return {"messages/s as a multiple of those with a commit for each": medians}
 
 
 def main() -> None:
     """Measure, and print the report or put it into a page."""
-    parser = argparse.ArgumentParser(prog="scripts/bench store", description=__doc__)
+    parser = options_of("store", __doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--messages", type=int, default=5000, help="in each round, in each case")
     parser.add_argument("--folder", help="on the disk to measure; default: that of temporary files")
-    parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
     if options.rounds < 1 or options.messages < 1:
         parser.error("a run has at least one round of one message")
-    text = report(measure(options.rounds, options.messages, options.folder), options.messages)
-    if options.page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin="<!-- store: made by `scripts/bench store --page docs/performance.md` -->",
-        end="<!-- end of store -->",
-        make=lambda: text,
-    ).main([options.page])
+    pairs = measure(options.rounds, options.messages, options.folder)
+    title = "Messages that the store keeps (more is better)"
+    publish("store", report(pairs, options.messages), picture(pairs), title, options)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def test_the_pictures_are_there_and_modest() -> None:
     files = {
         path.name: path.stat().st_size
         for path in (CHECKOUT / "docs" / "pictures").iterdir()
-        if not path.name.startswith(("lab-", "ingest-"))
+        if not path.name.startswith(("lab-", "bench-"))
     }
 
     assert {name for name in shown if not name.startswith("lab-")} == set(files)

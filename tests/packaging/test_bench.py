@@ -1,7 +1,8 @@
-"""`scripts/bench` measures every bind path, event form and question, and fills the page in."""
+"""`scripts/bench` answers each of its questions, and fills docs/performance.md in."""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -37,16 +38,15 @@ FORMS = [
     "`.evtx`, a file of 100",
 ]
 
-SERVERS = [
-    "Postfix `smtp-sink`",
-    "Postfix `smtp-sink` again",
-    "aiosmtpd, null",
-    "stock engine, null",
-    "fast engine, null",
-    "fast engine, memory",
-    "`bindpost serve`, durable",
+OTHERS = ["Postfix `smtp-sink`", "Postfix `smtp-sink` again", "aiosmtpd `Sink`"]
+OURS = ["bindpost, null", "bindpost, memory", "bindpost, durable"]
+STARTS = [
+    "`python -c pass`",
+    "`python -c pass` again",
+    "`aiosmtpd -n`",
+    "`bindpost serve --web off`",
+    "`bindpost serve`",
 ]
-
 STORES = [
     ["1", "1 KiB", "full"],
     ["10", "1 KiB", "full"],
@@ -56,8 +56,9 @@ STORES = [
     ["1", "1024 KiB", "full"],
     ["100", "1024 KiB", "full"],
 ]
+QUESTIONS = ["paths", "events", "store", "ingest", "latency", "memory", "start", "soak", "inbox"]
 
-QUESTIONS = [
+ASKED = [
     *(("newest 50", by) for by in ("own API", "Mailpit's API", "page")),
     *(
         (question, by)
@@ -76,10 +77,10 @@ QUESTIONS = [
 ]
 
 
-def bench(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def bench(checkout: Path, *options: str, patience: float = 55) -> subprocess.CompletedProcess[str]:
     """Run it."""
     command = [str(checkout / "scripts" / "bench"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)
 
 
 def parts(page: str, name: str = "paths") -> tuple[str, str, str]:
@@ -90,10 +91,28 @@ def parts(page: str, name: str = "paths") -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
+def tables(text: str) -> list[list[list[str]]]:
+    """Give the cells of each table, its head first."""
+    found = re.findall(r"^\|.*\n\|---[-:|]+\n(?:\|.*(?:\n|\Z))*", text, re.MULTILINE)
+    return [
+        [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in lines.splitlines()
+            if not line.startswith("|---")
+        ]
+        for lines in found
+    ]
+
+
 def table(text: str) -> list[list[str]]:
-    """Give the cells of a table, without its head."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    """Give the cells of the only table, without its head."""
+    ((_, *rows),) = tables(text)
+    return rows
+
+
+def bars(folder: Path, question: str) -> int:
+    """Count the bars in the picture of a question."""
+    return (folder / f"bench-{question}.svg").read_text(encoding="utf-8").count("<rect")
 
 
 @pytest.fixture
@@ -142,33 +161,6 @@ def test_a_small_run_of_events(checkout: Path, page: str, tmp_path: Path) -> Non
     assert str(tmp_path) not in between
 
 
-@pytest.mark.long
-def test_a_small_run_of_ingest(
-    checkout: Path, page: str, tmp_path: Path, program: Callable[[str], Path]
-) -> None:
-    """Each server takes its mail, and a picture is drawn; the page's other text stays."""
-    program("smtp-source")
-    copy = tmp_path / "performance.md"
-    copy.write_text(page, encoding="utf-8")
-
-    done = bench(
-        checkout,
-        *("ingest", "--rounds", "1", "--seconds", "0.02", "--only", "1 KiB, 100 sessions, many"),
-        *("--page", str(copy), "--pictures", str(tmp_path)),
-    )
-
-    assert done.returncode == 0, done.stderr
-    before, between, after = parts(copy.read_text(encoding="utf-8"), "ingest")
-    assert (before, after) == (parts(page, "ingest")[0], parts(page, "ingest")[2])
-    head = next(line for line in between.splitlines() if line.startswith("| load"))
-    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == SERVERS
-    assert (tmp_path / "ingest-1-kib.svg").read_text(encoding="utf-8").count("<rect") == len(
-        SERVERS
-    )
-    assert platform.node() not in between
-    assert str(tmp_path) not in between
-
-
 def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> None:
     """Each case is measured; the page's other text stays, and no machine is named."""
     copy = tmp_path / "performance.md"
@@ -187,6 +179,42 @@ def test_a_small_run_of_the_store(checkout: Path, page: str, tmp_path: Path) -> 
 
 
 @pytest.mark.long
+def test_a_small_run_of_ingest(
+    checkout: Path, page: str, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """Each server takes its mail, a peer too, and a picture is drawn; the other text stays."""
+    sink = program("smtp-sink")
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+    user = "-u nobody " if os.geteuid() == 0 else ""
+
+    done = bench(
+        checkout,
+        *("ingest", "--rounds", "1", "--seconds", "0.02", "--only", "1 KiB, 100 sessions, many"),
+        *("--page", str(copy), "--pictures", str(tmp_path)),
+        *("--peer", f"a|peer={sink} {user}127.0.0.1:{{smtp}} 100"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "ingest")
+    assert (before, after) == (parts(page, "ingest")[0], parts(page, "ingest")[2])
+    summary, *ratios, rates, costs = tables(between)
+    names = rates[0][1:]
+    own = [name for name in names if name.startswith("bindpost, ")]
+    assert names == [*OTHERS, *own, "a/peer"]
+    assert set(OURS) <= set(own)
+    assert [row[0] for row in summary[1:]] == own
+    assert all(float(cell) > 0 for cell in [*rates[1][1:], *costs[1][1:]])
+    assert [len(rows) for rows in ratios] == [2] * len(own)
+    for cell in ratios[0][1][1:]:
+        ratio, _, behind = cell.partition(" ")
+        assert (float(ratio) < 1) == (behind == "behind")
+    assert bars(tmp_path, "ingest") == len(names)
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
+@pytest.mark.long
 def test_a_small_run_of_an_inbox(checkout: Path, page: str, tmp_path: Path) -> None:
     """Each question is answered; the page's other text stays, and no machine is named."""
     copy = tmp_path / "performance.md"
@@ -198,31 +226,134 @@ def test_a_small_run_of_an_inbox(checkout: Path, page: str, tmp_path: Path) -> N
     before, between, after = parts(copy.read_text(encoding="utf-8"), "inbox")
     assert (before, after) == (parts(page, "inbox")[0], parts(page, "inbox")[2])
     rows = table(between)
-    assert [(row[0], row[1]) for row in rows] == QUESTIONS
+    assert [(row[0], row[1]) for row in rows] == ASKED
     assert all(float(figure) > 0 for row in rows for figure in row[2:])
     assert platform.node() not in between
     assert str(tmp_path) not in between
 
 
+@pytest.mark.long
+def test_a_small_run_of_latency(
+    checkout: Path, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """Every server answers mail of both sizes, and the generator says what it can do itself."""
+    program("smtp-sink")
+
+    done = bench(
+        checkout,
+        *("latency", "--rounds", "1", "--seconds", "0.2", "--only", "1 MiB"),
+        *("--pictures", str(tmp_path)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    ((_, *rows),) = tables(done.stdout)
+    assert [row[0] for row in rows if not row[0].startswith("bindpost")] == OTHERS
+    assert "bindpost, durable" in [row[0] for row in rows]
+    for row in rows:
+        half, most, all_of_them = map(float, row[1:4])
+        assert 0 < half <= most <= all_of_them
+    brings = re.search(r"it brings (\d+) messages a second", done.stdout)
+    assert brings is not None
+    assert int(brings[1]) > 0
+    assert bars(tmp_path, "latency") == len(rows)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it reads Linux's /proc")
+def test_a_small_run_of_memory(
+    checkout: Path, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """Memory is told of each server, and a message goes through beside idle sessions."""
+    program("smtp-source")
+
+    done = bench(
+        checkout,
+        *("memory", "--sessions", "100", "--messages", "3", "--pictures", str(tmp_path)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = table(done.stdout)
+    assert {"aiosmtpd `Sink`", "aiosmtpd `Sink` again", "bindpost, durable"} <= {
+        row[0] for row in rows
+    }
+    assert all(float(row[1]) > 0 and float(row[4]) > 0 and float(row[5]) > 0 for row in rows)
+    assert bars(tmp_path, "memory") == 3 * len(rows)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="it reads Linux's /proc")
+def test_a_small_run_of_start(checkout: Path, tmp_path: Path) -> None:
+    """Each program starts, in an environment without what tests need; imports are told."""
+    done = bench(
+        checkout,
+        *("start", "--rounds", "1", "--profiles", "1", "--pictures", str(tmp_path)),
+        patience=290,
+    )
+
+    assert done.returncode == 0, done.stderr
+    (_, *rows), (_, *imports) = tables(done.stdout)
+    assert [row[0] for row in rows] == STARTS
+    assert all(float(row[1]) > 0 and float(row[3]) > 0 for row in rows)
+    assert all(float(row[2]) > 0 for row in rows[-2:])
+    assert len(imports) == 15
+    assert bars(tmp_path, "start") == len(STARTS)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it reads Linux's /proc")
+def test_a_small_soak(checkout: Path, tmp_path: Path) -> None:
+    """A load that is small enough is borne: every message is there once."""
+    done = bench(
+        checkout,
+        *("soak", "--minutes", "0.02", "--rate", "50", "--margin", "9"),
+        *("--pictures", str(tmp_path)),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "It held: each of 60 messages is there exactly once" in done.stdout
+    (row,) = table(done.stdout)
+    assert row[:2] == ["1", "60"]
+    assert all(float(cell) > 0 for cell in row[2:])
+    assert bars(tmp_path, "soak") == 2
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it reads Linux's /proc")
+def test_a_soak_that_does_not_hold(checkout: Path) -> None:
+    """A load that nothing can bear ends with status 1, and is called so."""
+    done = bench(checkout, "soak", "--minutes", "0.01", "--rate", "100000", "--margin", "99")
+
+    assert done.returncode == 1
+    assert "**It did not hold**" in done.stdout
+    assert "were never answered" in done.stdout
+
+
 def test_the_page_has_results(page: str) -> None:
-    """What is under version control was measured: every path, every form, every case."""
+    """What is under version control was measured: every question, path, form, case and start."""
     assert [row[:3] for row in table(parts(page, "store")[1])] == STORES
     assert [row[0] for row in table(parts(page)[1])] == ROWS
     assert [row[0] for row in table(parts(page, "events")[1])] == FORMS
     asked = [tuple(row[:2]) for row in table(parts(page, "inbox")[1])]
-    assert asked[: len(QUESTIONS)] == QUESTIONS
+    assert asked[: len(ASKED)] == ASKED
+    assert [row[0] for row in tables(parts(page, "start")[1])[0][1:]][: len(STARTS)] == STARTS
+    assert all(tables(parts(page, question)[1]) for question in QUESTIONS)
 
 
-def test_the_page_has_results_of_ingest(checkout: Path, page: str) -> None:
-    """Every server was measured, and each picture that is there is shown."""
-    between = parts(page, "ingest")[1]
-    heads = [line for line in between.splitlines() if line.startswith("| load")]
-    pictures = {path.name for path in (checkout / "docs" / "pictures").glob("ingest-*")}
+def test_the_page_shows_each_picture(checkout: Path, page: str) -> None:
+    """Each question has one, and the page shows it."""
+    pictures = {path.name for path in (checkout / "docs" / "pictures").glob("bench-*.svg")}
 
-    assert heads
-    for head in heads:
-        assert [cell.strip() for cell in head.strip("|").split("|")][1:] == SERVERS
-    assert set(re.findall(r"\(pictures/(ingest-[\w-]+\.svg)\)", page)) == pictures
+    assert set(re.findall(r"\(pictures/(bench-[\w-]+\.svg)\)", page)) == pictures
+    assert pictures == {f"bench-{question}.svg" for question in QUESTIONS}
+
+
+def test_an_unknown_question(checkout: Path) -> None:
+    """It is told what can be asked."""
+    done = bench(checkout, "colour")
+
+    assert done.returncode == 1
+    assert all(question in done.stderr for question in [*QUESTIONS, "all"])
 
 
 @pytest.mark.parametrize(
@@ -236,10 +367,15 @@ def test_the_page_has_results_of_ingest(checkout: Path, page: str) -> None:
         ("events", ("--events", "150")),
         ("ingest", ("--rounds", "0")),
         ("ingest", ("--seconds", "0")),
-        ("ingest", ("--loop", "none")),
+        ("ingest", ("--only", "2 KiB")),
+        ("ingest", ("--peer", "nameless")),
         ("store", ("--messages", "0")),
         ("inbox", ("--messages", "5")),
         ("inbox", ("--questions", "1")),
+        ("latency", ("--seconds", "0")),
+        ("memory", ("--sessions", "0")),
+        ("soak", ("--minutes", "0")),
+        ("all", ("--peer", "no-port=true")),
     ],
 )
 def test_a_run_of_nothing_is_refused(
