@@ -40,7 +40,7 @@ def main() -> None:
         command = [str(BENCH), question]
         if chosen.page:
             command += ["--page", chosen.page]
-        if chosen.pictures and question != "inbox":  # which draws none
+        if chosen.pictures:
             command += ["--pictures", chosen.pictures]
         if has_peers:
             command += [f"--peer={name}={peer}" for name, peer in chosen.peer]

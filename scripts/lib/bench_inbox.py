@@ -1,13 +1,13 @@
 """
 Measures how fast a large inbox is read and searched, over HTTP on loopback.
 
-`scripts/bench inbox [--messages N...] [--questions N] [--folder DIR] [--page FILE]` fills an inbox,
-starts a server, waits for its index, and prints a table, or puts it between the markers of a page.
+`scripts/bench inbox [--messages N...] [--questions N] [--folder DIR] [--page FILE] [--pictures DIR]`
+fills an inbox, starts a server, waits for its index, and prints a table, or puts it between the
+markers of a page.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -25,9 +25,7 @@ from urllib.parse import quote
 
 from bench_fill import fill, kept
 from bench_mail import COMMON, TAGS, order_number
-from bench_report import machine
-
-from bindpost.pages import Part
+from bench_report import machine, options_of, publish
 
 CLIENT: Final = Path(__file__).with_name("bench_asking.py")
 CLIENTS: Final = 8
@@ -230,29 +228,28 @@ async def measure_all(sizes: Sequence[int], count: int, folder: Path) -> list[Me
     return [await measure(folder / str(size) / "data", size, count) for size in sizes]
 
 
+def medians(runs: Sequence[Measured]) -> dict[str, dict[str, float]]:
+    """Give what is drawn: of each inbox, the median of each question by one client."""
+    return {
+        f"{run.messages:,} messages": {name: found.median for name, found in run.alone.items()}
+        for run in runs
+    }
+
+
 def main() -> None:
-    """Measure, and print the report or put it into a page."""
-    parser = argparse.ArgumentParser(prog="scripts/bench inbox", description=__doc__)
+    """Measure, and publish the report."""
+    parser = options_of("inbox", __doc__)
     parser.add_argument("--messages", type=int, nargs="+", default=[100_000])
     parser.add_argument("--questions", type=int, default=200, help="of each kind, of each client")
     parser.add_argument("--folder", help="keep the inboxes here, and measure those that are there")
-    parser.add_argument("--page", help="put the results between the markers of this page")
     options = parser.parse_args()
     if min(options.messages) < 100 or options.questions < 2:
         parser.error("a run has at least 100 messages and 2 questions")
     with tempfile.TemporaryDirectory(prefix="bindpost-bench-") as temporary:
         folder = Path(options.folder or temporary)
         runs = asyncio.run(measure_all(options.messages, options.questions, folder))
-    text = report(runs, options.questions)
-    if options.page is None:
-        sys.stdout.write(f"{text}\n")
-        return
-    Part(
-        page="docs/performance.md",
-        begin="<!-- inbox: made by `scripts/bench inbox --page docs/performance.md` -->",
-        end="<!-- end of inbox -->",
-        make=lambda: text,
-    ).main([options.page])
+    title = "A large inbox, ms to an answer, medians"
+    publish("inbox", report(runs, options.questions), medians(runs), title, options)
 
 
 if __name__ == "__main__":
