@@ -1,9 +1,9 @@
 """
 Measures how fast a large inbox is read and searched, over HTTP on loopback.
 
-`scripts/bench inbox [--messages N...] [--questions N] [--folder DIR] [--page FILE] [--pictures DIR]`
-fills an inbox, starts a server, waits for its index, and prints a table, or puts it between the
-markers of a page.
+`scripts/bench inbox [--messages N...] [--questions N] [--folder DIR] [--page FILE]` fills an inbox,
+starts a server, waits for its index, and prints a table, or puts it between the markers of a page;
+`--pictures DIR` draws it.
 """
 
 from __future__ import annotations
