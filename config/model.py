@@ -8,32 +8,30 @@ import msgspec
 from msgspec import Meta
 
 from .fault import Fault
-
-Personality = Annotated[
-    str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
-]
-TlsMode = Literal["auto", "off", "starttls", "implicit"]
-
-FileName = Annotated[str, Meta(extra={"kind": "file"})]
-"""A file or folder; loading makes it absolute (docs/settings.md says relative to what)."""
-FileNames = Annotated[tuple[str, ...], Meta(extra={"kind": "file"})]
-"""Several of them."""
-EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
-"""An endpoint as users write it; loading checks it."""
-ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
-"""The same, or with the name of a service in the port's place, looked up when it is bound."""
-ListenerNames = Annotated[
-    tuple[str, ...],
-    Meta(extra={"kind": "endpoint", "services": True, "words": ("http", "import")}),
-]
-"""Endpoints of listeners, or where else messages come from."""
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of settings; an unknown key in it is an error."""
+from .kinds import (
+    EndpointText,
+    FileName,
+    ListeningText,
+    Personality,
+    Table,
+    TlsMode,
+)
+from .mail_tables import Lab as Lab
+from .mail_tables import LinkCheck as LinkCheck
+from .mail_tables import Mailbox as Mailbox
+from .mail_tables import Mailpit as Mailpit
+from .mail_tables import Pop3 as Pop3
+from .mail_tables import Relay as Relay
+from .mail_tables import WebAccess as WebAccess
+from .mail_tables import Webhook as Webhook
+from .path_tables import DirectPath as DirectPath
+from .path_tables import PathTable as PathTable
+from .path_tables import SocksPath as SocksPath
+from .path_tables import SshPath as SshPath
+from .path_tables import WinsockPath as WinsockPath
 
 
-class Listener(_Table, frozen=True):
+class Listener(Table, frozen=True):
     """One SMTP listener, `[[listener]]`."""
 
     endpoint: Annotated[
@@ -63,99 +61,7 @@ class Listener(_Table, frozen=True):
     ] = 5.0
 
 
-class WinsockPath(_Table, tag_field="type", tag="winsock", frozen=True):
-    """A bind path through Microsoft Proxy Server's Winsock Proxy, `type = "winsock"`."""
-
-    server: Annotated[
-        str, Meta(description="HOST or HOST:PORT of the proxy; overrides mspclnt's server.")
-    ] = ""
-    mspclnt: Annotated[FileName, Meta(description="MSPCLNT.INI of the Proxy Client.")] = ""
-    wspcfg: Annotated[FileName, Meta(description="WSPCFG.INI of the application.")] = ""
-    lat: Annotated[
-        FileNames, Meta(description="Local Address Tables: MSPLAT.TXT, LOCALLAT.TXT.")
-    ] = ()
-    application: Annotated[
-        str, Meta(description="Name of the program's section, without .exe.")
-    ] = "msexcimc"
-    enabled: Annotated[
-        bool, Meta(description="Whether the Proxy Client is enabled (its control panel's box).")
-    ] = True
-    tries: Annotated[
-        int, Meta(ge=1, le=20, description="Datagrams sent before the proxy counts as silent.")
-    ] = 3
-    interval: Annotated[float, Meta(gt=0, le=60, description="Seconds between two tries.")] = 0.5
-    keepalive: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=7200,
-            description="Seconds between two hellos that ask the proxy for a sign of life; "
-            "after as many tries as above without one the bind is lost.",
-        ),
-    ] = 30.0
-    user: Annotated[
-        str,
-        Meta(
-            description="USER or DOMAIN\\USER that logs in, if WSPCFG.INI says ForceCredentials=1."
-        ),
-    ] = ""
-    password_file: Annotated[FileName, Meta(description="File with its password in it.")] = ""
-
-
-class SocksPath(_Table, tag_field="type", tag="socks", frozen=True):
-    """A bind path through a SOCKS proxy, `[path.NAME] type = "socks"`, if a URL is not enough."""
-
-    url: Annotated[
-        str, Meta(description="The proxy: socks5://, socks4:// or socks4a:// as `via` has it.")
-    ] = ""
-    keepalive: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=7200,
-            description="Silent seconds before its machine is asked for a sign of life; "
-            "after as long again without one it has gone.",
-        ),
-    ] = 60
-
-
-class SshPath(_Table, tag_field="type", tag="ssh", frozen=True):
-    """A bind path through an SSH server, `[path.NAME] type = "ssh"`."""
-
-    host: Annotated[str, Meta(description="Name or address of the SSH server.")] = ""
-    port: Annotated[int, Meta(ge=1, le=65535, description="Its port.")] = 22
-    user: Annotated[
-        str, Meta(description="Who logs in; empty = the user that bindpost runs as.")
-    ] = ""
-    known_hosts: Annotated[FileName, Meta(description="Host keys; empty = ~/.ssh/known_hosts.")] = (
-        ""
-    )
-    key: Annotated[
-        FileName, Meta(description="Private key; empty = the agent's and those in ~/.ssh.")
-    ] = ""
-    agent: Annotated[bool, Meta(description="Whether the agent is asked when no key is named.")] = (
-        True
-    )
-    password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
-    keepalive: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=7200,
-            description="Silent seconds before the server is asked for a sign of life; "
-            "after four times that without one the login is lost.",
-        ),
-    ] = 15
-
-
-class DirectPath(_Table, tag_field="type", tag="direct", frozen=True):
-    """A bind on this machine, `[path.NAME] type = "direct"`."""
-
-
-PathTable = WinsockPath | SocksPath | SshPath | DirectPath
-
-
-class Ims(_Table, rename="pascal", frozen=True):
+class Ims(Table, rename="pascal", frozen=True):
     """
     The Internet Mail Service's own knobs, under their own names, `[ims]`.
 
@@ -239,7 +145,7 @@ class Ims(_Table, rename="pascal", frozen=True):
     ] = False
 
 
-class Tls(_Table, frozen=True):
+class Tls(Table, frozen=True):
     """TLS of the SMTP listeners and of POP3, `[tls]`."""
 
     certificate: Annotated[
@@ -255,7 +161,7 @@ class Tls(_Table, frozen=True):
     ] = ""
 
 
-class Auth(_Table, frozen=True):
+class Auth(Table, frozen=True):
     """Who may log in, `[auth]`."""
 
     users: Annotated[
@@ -263,49 +169,7 @@ class Auth(_Table, frozen=True):
     ] = ""
 
 
-class WebAccess(_Table, frozen=True):
-    """Who may use the web endpoint, and by which names, `[web_access]` (docs/web-access.md)."""
-
-    users: Annotated[
-        FileName,
-        Meta(
-            description="File of NAME:PASSWORD lines, as `bindpost web-password` makes them or "
-            "plain; empty = no users."
-        ),
-    ] = ""
-    tokens: Annotated[
-        FileName,
-        Meta(description="File of bearer tokens for programs, one a line; empty = none."),
-    ] = ""
-    hosts: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Further names by which requests may call the server, a reverse proxy's "
-            "for instance; * = any name."
-        ),
-    ] = ()
-    cors_origins: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Web pages elsewhere that may use the APIs, https://app.example for "
-            "instance; * = all."
-        ),
-    ] = ()
-    metrics: Annotated[bool, Meta(description="Offer /metrics to Prometheus.")] = True
-    certificate: Annotated[
-        FileName,
-        Meta(
-            description="PEM file for HTTPS; `self-signed` makes one on the spot; empty = HTTP.",
-            extra={"words": ("self-signed",)},
-        ),
-    ] = ""
-    key: Annotated[
-        FileName,
-        Meta(description="PEM file of the private key; empty = in the certificate's file."),
-    ] = ""
-
-
-class Limits(_Table, frozen=True):
+class Limits(Table, frozen=True):
     """Bounds of the process, `[limits]`; IMS's own limits are in `[ims]`."""
 
     message_size: Annotated[
@@ -341,7 +205,7 @@ class Limits(_Table, frozen=True):
     ] = 2.0
 
 
-class Retention(_Table, frozen=True):
+class Retention(Table, frozen=True):
     """What is kept, `[retention]`; 0 = for ever. Oldest messages go first."""
 
     messages: Annotated[int, Meta(ge=0, description="Messages kept.")] = 0
@@ -349,7 +213,7 @@ class Retention(_Table, frozen=True):
     size: Annotated[int, Meta(ge=0, description="Bytes of all messages together.")] = 0
 
 
-class ProtocolLog(_Table, frozen=True):
+class ProtocolLog(Table, frozen=True):
     """IMS's SMTP protocol log, `[protocol_log]` (KB Q154505)."""
 
     directory: Annotated[
@@ -361,7 +225,7 @@ class ProtocolLog(_Table, frozen=True):
     ] = "Medium"
 
 
-class EventLog(_Table, frozen=True):
+class EventLog(Table, frozen=True):
     """Where events go beside the log itself, `[event_log]` (docs/event-sinks.md)."""
 
     keep: Annotated[
@@ -412,211 +276,15 @@ class EventLog(_Table, frozen=True):
     ] = False
 
 
-class Relay(_Table, frozen=True):
-    """Relay of kept messages to a real server, `[relay]` (docs/relay.md)."""
-
-    server: Annotated[
-        str, Meta(description="HOST:PORT of the server to relay to; empty = nothing is relayed.")
-    ] = ""
-    via: Annotated[
-        str,
-        Meta(
-            description="Way there: direct:, or a proxy by socks5://, socks4://, socks4a:// or "
-            "http://[USER:PASSWORD@]HOST:PORT."
-        ),
-    ] = "direct:"
-    recipients: Annotated[
-        tuple[str, ...],
-        Meta(description="Envelope recipients that are relayed by themselves: *@example.org."),
-    ] = ()
-    allowed: Annotated[
-        tuple[str, ...], Meta(description="Addresses that a release may name; empty = any.")
-    ] = ()
-    user: Annotated[str, Meta(description="Name to log in with; empty = no login.")] = ""
-    password_file: Annotated[FileName, Meta(description="File with the password in it.")] = ""
-    tls: Annotated[
-        Literal["off", "starttls", "implicit"],
-        Meta(description="off, starttls (nothing is sent without it) or implicit."),
-    ] = "off"
-    ca_file: Annotated[
-        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
-    ] = ""
-    attempts: Annotated[
-        int, Meta(ge=1, le=100, description="Attempts before a message is given up.")
-    ] = 8
-    first_pause: Annotated[
-        float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
-    ] = 10.0
-    timeout: Annotated[
-        float, Meta(gt=0, description="Seconds that one attempt may take in all.")
-    ] = 300.0
-
-
-class Pop3(_Table, frozen=True):
-    """The inbox for mail clients, by POP3, `[pop3]` (docs/pop3.md)."""
-
-    endpoint: Annotated[
-        EndpointText, Meta(description="Where POP3 is served, or off.", extra={"words": ("off",)})
-    ] = "off"
-    via: Annotated[
-        str, Meta(description="Bind path, as that of a listener: a URL, or a [path.*].")
-    ] = "direct:"
-    tls: Annotated[
-        TlsMode,
-        Meta(description="auto (STLS if [tls] has a certificate), off, starttls or implicit."),
-    ] = "auto"
-    users: Annotated[
-        FileName,
-        Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted."),
-    ] = ""
-    sessions: Annotated[int, Meta(ge=1, description="Sessions at once.")] = 50
-    timeout: Annotated[
-        float,
-        Meta(gt=0, description="Seconds to wait for a client (RFC 1939: ten minutes or more)."),
-    ] = 600.0
-
-
-class LinkCheck(_Table, frozen=True):
-    """Asking whether the links of a message are there, `[link_check]` (docs/pages.md)."""
-
-    enabled: Annotated[
-        bool, Meta(description="Whether links may be asked for; only when somebody wants it.")
-    ] = True
-    networks: Annotated[
-        tuple[str, ...],
-        Meta(description="Private addresses and networks (CIDR) that links may lead to."),
-    ] = ()
-    ca_file: Annotated[
-        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
-    ] = ""
-    links: Annotated[
-        int, Meta(ge=1, le=500, description="Links of a message that are asked for.")
-    ] = 100
-    timeout: Annotated[
-        float, Meta(gt=0, le=60, description="Seconds that one link may take in all.")
-    ] = 10.0
-    per_minute: Annotated[
-        int, Meta(ge=1, description="Requests that are made in a minute, for all messages.")
-    ] = 300
-
-
-class Mailbox(_Table, frozen=True):
-    """A part of the inbox, `[[mailbox]]` (docs/mailboxes.md); any rule puts a message in."""
-
-    name: Annotated[
-        str,
-        Meta(description="Its name; a * in it stands for what the * of the rule that fits was."),
-    ] = ""
-    domains: Annotated[
-        tuple[str, ...],
-        Meta(description="Domains of the envelope's recipients: example.org, *.example.org."),
-    ] = ()
-    plus_tags: Annotated[
-        tuple[str, ...],
-        Meta(description="What stands behind a + in a recipient's local part: orders, ci-*."),
-    ] = ()
-    logins: Annotated[
-        tuple[str, ...],
-        Meta(description="Names that SMTP clients log in with; those of `users` count anyway."),
-    ] = ()
-    listeners: Annotated[
-        ListenerNames,
-        Meta(description="Endpoints of listeners as they are set; http = sent by the API, import."),
-    ] = ()
-    users: Annotated[
-        FileName,
-        Meta(description="File of NAME:PASSWORD lines, as web_access has, who see only this."),
-    ] = ""
-    tokens: Annotated[
-        FileName,
-        Meta(description="File of bearer tokens for programs that see only this; empty = none."),
-    ] = ""
-
-
-class Webhook(_Table, frozen=True):
-    """A URL that is told of messages, `[[webhook]]` (docs/webhooks.md)."""
-
-    name: Annotated[
-        str, Meta(description="Its name in the log, the API and the queue; each has its own.")
-    ] = ""
-    url: Annotated[str, Meta(description="Where the requests go: http:// or https://.")] = ""
-    secret: Annotated[
-        str, Meta(description="Key of the signature, whsec_... or any text; empty = none.")
-    ] = ""
-    secret_file: Annotated[FileName, Meta(description="File with the key in it, instead.")] = ""
-    events: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="What it is told: message.received, message.marked, message.tagged, "
-            "message.deleted."
-        ),
-    ] = ("message.received",)
-    recipients: Annotated[
-        tuple[str, ...],
-        Meta(description="Only messages with such a recipient: *@example.org; empty = any."),
-    ] = ()
-    senders: Annotated[
-        tuple[str, ...], Meta(description="Only messages from such a sender; empty = any.")
-    ] = ()
-    subject: Annotated[
-        str, Meta(description="Only messages with this in the subject, in any case.")
-    ] = ""
-    networks: Annotated[
-        tuple[str, ...],
-        Meta(description="Private addresses and networks (CIDR) that the URL may lead to."),
-    ] = ()
-    ca_file: Annotated[
-        FileName, Meta(description="PEM file of the certificates to trust; empty = the system's.")
-    ] = ""
-    timeout: Annotated[
-        float, Meta(gt=0, le=300, description="Seconds that one attempt may take in all.")
-    ] = 10.0
-    attempts: Annotated[int, Meta(ge=1, le=100, description="Attempts before it is given up.")] = 12
-    first_pause: Annotated[
-        float, Meta(gt=0, description="Seconds before the second attempt; each pause doubles.")
-    ] = 5.0
-
-
-class Lab(_Table, frozen=True):
-    """Lab scenarios, run from the web side, `[lab]` (docs/lab.md)."""
-
-    from_web: Annotated[
-        Literal["loopback", "on", "off"],
-        Meta(
-            description="Who may run scenarios over HTTP: loopback = whoever may use a web "
-            "endpoint that only this machine reaches; on = also whoever has logged in to another; "
-            "off = nobody."
-        ),
-    ] = "loopback"
-    scenarios: Annotated[
-        FileName,
-        Meta(description="Folder of scenarios of one's own, *.toml; empty = only bindpost's."),
-    ] = ""
-    keep: Annotated[int, Meta(ge=1, le=1000, description="Runs whose evidence is kept.")] = 20
-
-
-class Mailpit(_Table, frozen=True):
-    """Where the API of Mailpit and MailHog is safer than theirs, `[mailpit]` (docs/api.md)."""
-
-    delete_without_body: Annotated[
-        bool,
-        Meta(
-            description="Let DELETE /api/v1/messages without a readable body delete all, as theirs."
-        ),
-    ] = False
-    chaos: Annotated[
-        bool,
-        Meta(description="Let /api/v1/chaos set Mailpit's chaos, as its --enable-chaos does."),
-    ] = False
-
-
-class Settings(_Table, frozen=True):
+class Settings(Table, frozen=True):
     """All settings of bindpost."""
 
     listener: Annotated[
         tuple[Listener, ...], Meta(description="SMTP listeners, `[[listener]]` or --listen.")
     ] = (Listener(endpoint="127.0.0.1:1025"),)
-    path: Annotated[dict[str, PathTable], Meta(description="Named bind paths, `[path.NAME]`.")] = {}
+    path: Annotated[dict[str, PathTable], Meta(description="Named bind paths, `[path.NAME]`.")] = (
+        msgspec.field(default_factory=dict)
+    )
     web: Annotated[
         EndpointText, Meta(description="HTTP endpoint, or off.", extra={"words": ("off",)})
     ] = "127.0.0.1:8025"

@@ -21,7 +21,8 @@ from typing import Any, Final, Protocol, cast
 
 import pytest
 
-from bindpost.config.model import Listener, Settings, TlsMode
+from bindpost.config.kinds import TlsMode
+from bindpost.config.model import Listener, Settings
 from bindpost.events import EventType
 from bindpost.log import said
 from bindpost.server.faults import Faults

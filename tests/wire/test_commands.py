@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bindpost.config.model import Auth, Ims, TlsMode
+from bindpost.config.kinds import TlsMode
+from bindpost.config.model import Auth, Ims
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve

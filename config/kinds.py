@@ -1,0 +1,31 @@
+"""Kinds of values that settings have, and what every table of them is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Personality = Annotated[
+    str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
+]
+TlsMode = Literal["auto", "off", "starttls", "implicit"]
+
+FileName = Annotated[str, Meta(extra={"kind": "file"})]
+"""A file or folder; loading makes it absolute (docs/settings.md says relative to what)."""
+FileNames = Annotated[tuple[str, ...], Meta(extra={"kind": "file"})]
+"""Several of them."""
+EndpointText = Annotated[str, Meta(extra={"kind": "endpoint"})]
+"""An endpoint as users write it; loading checks it."""
+ListeningText = Annotated[str, Meta(extra={"kind": "endpoint", "services": True})]
+"""The same, or with the name of a service in the port's place, looked up when it is bound."""
+ListenerNames = Annotated[
+    tuple[str, ...],
+    Meta(extra={"kind": "endpoint", "services": True, "words": ("http", "import")}),
+]
+"""Endpoints of listeners, or where else messages come from."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of settings; an unknown key in it is an error."""
