@@ -150,7 +150,7 @@ def test_pytest_mailpit(as_mailpit: Callable[..., Serving], tmp_path: Path) -> N
         SMTP=address(serving),
     )
 
-    assert "5 passed" in said
+    assert "6 passed" in said
 
 
 def test_without_the_switch_their_delete_all_deletes_nothing(serve: Serve) -> None:
