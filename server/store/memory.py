@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -70,6 +71,7 @@ class MemoryStore:
         search_seconds: float = SEARCH_SECONDS,
     ) -> None:
         self._retention = retention
+        self._next_age_check = 0.0
         self._sort = sort
         self._feed = ChangeFeed(remembered=remembered)
         self._kept: dict[str, _Kept] = {}
@@ -118,7 +120,8 @@ class MemoryStore:
             shelf.add(msgspec.structs.replace(row, mailboxes=(name,)))
         row = self._whole.add(row)
         self._announce("added", (row.id,), dict.fromkeys(names, (row.id,)), row=row)
-        self._expire()
+        if self._is_sweep_due():
+            self._expire()
         return row
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
@@ -340,6 +343,16 @@ class MemoryStore:
             are_all=True,
         )
 
+    def _is_sweep_due(self) -> bool:
+        """Say whether retention may let something go now; ages are looked at once a second."""
+        if rules.exceeds(self._retention, self._whole.counts):
+            return True
+        now = time.monotonic()
+        if self._retention.max_age is None or now < self._next_age_check:
+            return False
+        self._next_age_check = now + rules.AGE_CHECK
+        return True
+
     def _expire(self) -> int:
         return self._remove(list(self._expired()), cause="retention")
 
@@ -349,6 +362,8 @@ class MemoryStore:
         many = rules.too_many(self._retention, self._whole.counts)
         large = rules.too_large(self._retention, self._whole.counts)
         for row in self._whole.rows.values():
+            if cutoff is None and many <= 0 and large <= 0:
+                return  # else each message that comes would cost a look at all of them
             old = cutoff is not None and rules.to_microseconds(row.received) < cutoff
             if old or many > 0 or large > 0:
                 yield row.id

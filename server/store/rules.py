@@ -13,6 +13,8 @@ from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+AGE_CHECK: Final = 1.0
+"""Least seconds between two looks for messages that are too old."""
 
 
 def is_unicode(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -21,7 +22,8 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[str, MessageRow] = {}
+        # Not a dict: one whose first items are deleted again and again gets slow at its beginning.
+        self.rows: OrderedDict[str, MessageRow] = OrderedDict()
         self.counts = Counts(total=0, unread=0, size=0)
         self._tags: dict[str, tuple[str, int]] = {}
 

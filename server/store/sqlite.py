@@ -45,8 +45,6 @@ from .store import (
 
 KEEP_FREE: Final = 16 * 1024 * 1024
 """Bytes of the disk that adding leaves free, so that there is room to delete in."""
-_AGE_CHECK: Final = 1.0
-"""Least seconds between two looks for messages that are too old."""
 _RECALLED: Final = 100
 _SHORT_TAIL: Final = 50
 """Messages that are not in the index yet, and that a search reads beside other questions."""
@@ -447,7 +445,7 @@ class SqliteStore:
         """Apply retention; again when messages came while its last transaction ran."""
         with suppress(StoreError):  # told to those who add; tried again with the next message
             while self._is_sweep_due():
-                self._next_age_check = time.monotonic() + _AGE_CHECK
+                self._next_age_check = time.monotonic() + rules.AGE_CHECK
                 await self.sweep()
         self._sweeping = None
 
