@@ -47,7 +47,7 @@ def test_whose_modules_these_are():
 
 
 @pytest.mark.timeout(240)  # as all that makes an environment
-def test_a_fresh_project_in_two_processes(fresh_python: Path, tmp_path: Path) -> None:
+def test_a_fresh_project_in_four_processes(fresh_python: Path, tmp_path: Path) -> None:
     """Its own `config` and `server` stay its own, and each process has servers of its own."""
     for name, source in (("config", CONFIG), ("server", SERVER)):
         (tmp_path / name).mkdir()
@@ -56,7 +56,7 @@ def test_a_fresh_project_in_two_processes(fresh_python: Path, tmp_path: Path) ->
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\nfilterwarnings = error\n")
 
     done = subprocess.run(
-        [fresh_python, "-m", "pytest", "-n", "2", "-rP", "--strict-markers"],
+        [fresh_python, "-m", "pytest", "-n", "4", "-rP", "--strict-markers"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ def test_a_fresh_project_in_two_processes(fresh_python: Path, tmp_path: Path) ->
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "42 passed" in done.stdout
-    places = set(re.findall(r"^worker (gw[01]) port (\d+)$", done.stdout, re.MULTILINE))
+    places = set(re.findall(r"^worker (gw[0-3]) port (\d+)$", done.stdout, re.MULTILINE))
     workers = {worker for worker, _ in places}
     assert len(workers) > 1
     assert len(workers) == len(places) == len({port for _, port in places})
