@@ -48,8 +48,14 @@ async def turn_away(answer: Response, scope: Scope, receive: Receive, send: Send
 
 
 def _methods(request: Request) -> str:
-    """Give the methods of all routes that have the request's path; each knows its own only."""
+    """
+    Give the methods of all routes of what the request's path names; each knows its own only.
+
+    That is what the first of them has: a fixed path stands before one with a name in its place.
+    """
     scope = dict(request.scope) | {"root_path": "", "path_params": {}}
     routes = [route for route in request.app.routes if route.matches(scope)[0] is not Match.NONE]
-    methods = {method for route in routes for method in getattr(route, "methods", _READING)}
+    paths = [getattr(route, "path", "") for route in routes]
+    named = [route for route, path in zip(routes, paths, strict=True) if path == paths[0]]
+    methods = {method for route in named for method in getattr(route, "methods", _READING)}
     return ", ".join(sorted(methods))
