@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from bindpost.server.message.model import (
     Envelope,
@@ -206,10 +207,16 @@ def test_a_burst_of_mail_moves_nothing_that_is_read(filled: Serving, inbox: Page
     count = int((inbox.locator("#count").text_content() or "").split()[0])
     asked: list[str] = []
     inbox.on("request", lambda request: asked.append(request.url))
+    held: list[Route] = []
+    news = re.compile(r"[?&]after=\d")
+    inbox.route(news, lambda route: held.append(route))  # until all have come
 
     send_burst(filled, BURST)
 
     expect(inbox.locator("#count")).to_have_text(f"{count + BURST} messages")
+    for route in held:
+        route.continue_()
+    inbox.unroute(news)
     expect(known).to_be_in_viewport()
     expect(inbox.locator("#news")).to_be_visible()
     assert len(asked) < BURST / 2
