@@ -92,14 +92,16 @@ def check_event() -> Callable[[str], None]:
 def index_now(store: SqliteStore, *, steps: int | None = None) -> None:
     """Bring the index of a store up to date, or do so many steps of that, and vouch for it."""
     path = store.index.path
-    store.index.take()
+    is_damaged = store.index.take().is_damaged
     with closing(open_reader(path.with_name("mail.db"))) as mail:
         index = IndexFile(path)
+        if is_damaged:
+            index.remake("a search could not read it")
         building = Building(index, mail, ending=lambda: False)
         building.compare()
         while (steps is None or steps > 0) and building.step():
             steps = None if steps is None else steps - 1
-        store.index.trust(index.state().upto)
+        store.index.trust(index.state().upto, is_new=bool(index.rebuilt))
         index.close()
 
 

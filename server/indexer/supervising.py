@@ -96,7 +96,7 @@ class Supervisor:
 
     async def _run_one(self) -> None:
         """Run one indexer to its end; the trouble is then known."""
-        self._store.index.take()  # the indexer begins by comparing all
+        self._store.index.start_over()
         process = await self._start()
         assert process.stdin is not None
         telling = asyncio.create_task(self._tell(process.stdin))
@@ -121,7 +121,7 @@ class Supervisor:
                 _LOG.warning(events.INDEX_REBUILT, reason=report.rebuilt)
             self._indexed = report.indexed
             self._trouble = ""
-            self._store.index.trust(report.upto)
+            self._store.index.trust(report.upto, is_new=bool(report.rebuilt))
         return ""
 
     async def _tell(self, orders: asyncio.StreamWriter) -> None:

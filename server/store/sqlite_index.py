@@ -59,9 +59,10 @@ class SearchIndex:
     The index as the readers of `mail.db` see it, each on its own connection.
 
     It is used when somebody vouches for it (`trust`), because a file of that name may belong to
-    another inbox. `upto` is the cursor that was reached when the indexer told of it last. `news` is
-    set when there is something for the indexer to `take`. `open` is for the threads of readers, all
-    else for the event loop.
+    another inbox. What could not be read is trusted again only when it has been made anew: a report
+    that was under way by then vouches for nothing. `upto` is the cursor that was reached when the
+    indexer told of it last. `news` is set when there is something for the indexer to `take`. `open`
+    is for the threads of readers, all else for the event loop.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,10 +73,15 @@ class SearchIndex:
         self._progress = asyncio.Event()
         self._deleted: list[str] = []
         self._is_damaged = False
+        self._is_damage_told = False
         self._own = threading.local()
 
-    def trust(self, upto: int) -> None:
+    def trust(self, upto: int, *, is_new: bool) -> None:
         """Use the index from now on: it is of this inbox, and has all to this cursor."""
+        if is_new:
+            self._is_damaged = False
+        if self._is_damaged:
+            return
         self.is_trusted = True
         self.upto = upto
         self._progress.set()
@@ -87,10 +93,10 @@ class SearchIndex:
             await self._progress.wait()
 
     def give_up(self) -> None:
-        """Use it no more until somebody vouches for it again; it can't be read."""
+        """Use it no more until it has been made anew; it can't be read."""
         if self.is_trusted:
             self.is_trusted = False
-            self._is_damaged = True
+            self._is_damaged, self._is_damage_told = True, False
             self.news.set()
 
     def hear(self, changes: Sequence[Change]) -> None:
@@ -101,11 +107,20 @@ class SearchIndex:
         if any(change.kind in ("added", "deleted") for change in changes):
             self.news.set()
 
+    def start_over(self) -> None:
+        """Forget the news for an indexer that begins by comparing all; damage is told again."""
+        self._deleted = []
+        self._is_damage_told = False
+        self.news.clear()
+        if self._is_damaged:
+            self.news.set()
+
     def take(self) -> News:
         """Give the news since the last time."""
         has_missed = len(self._deleted) > NOTED
-        news = News(() if has_missed else tuple(self._deleted), has_missed, self._is_damaged)
-        self._deleted, self._is_damaged = [], False
+        is_damaged = self._is_damaged and not self._is_damage_told
+        news = News(() if has_missed else tuple(self._deleted), has_missed, is_damaged)
+        self._deleted, self._is_damage_told = [], True
         self.news.clear()
         return news
 

@@ -230,10 +230,29 @@ async def test_a_damaged_index_is_no_error(patient: SqliteStore, make_index: Mak
     assert await patient.digests(rows) == {}
 
     assert not patient.index.is_trusted
-    assert patient.index.take().is_damaged
     make_index(patient)
     assert await patient.find(text("word")) == [rows[2], rows[0]]
     assert len(await patient.digests(rows)) == 3
+
+
+async def test_damage_is_told_until_it_is_mended(store: SqliteStore) -> None:
+    """A report that was under way vouches for nothing, and a new indexer hears of damage too."""
+    index = store.index
+    index.trust(1, is_new=False)
+    index.give_up()
+
+    index.trust(1, is_new=False)
+
+    assert not index.is_trusted
+    assert [index.take().is_damaged, index.take().is_damaged] == [True, False]
+    index.start_over()
+    assert index.news.is_set()
+    assert index.take().is_damaged
+    index.trust(1, is_new=True)
+    assert index.is_trusted
+    index.start_over()
+    assert not index.news.is_set()
+    assert not index.take().is_damaged
 
 
 async def test_a_removed_index_is_no_error(patient: SqliteStore, make_index: MakeIndex) -> None:
@@ -306,7 +325,7 @@ async def test_a_message_that_ends_the_indexer_is_found_out(
         last = Building(IndexFile(store.index.path), mail, ending=lambda: False)
         while last.step():
             pass
-    store.index.trust(rows[-1].cursor)
+    store.index.trust(rows[-1].cursor, is_new=False)
 
     assert await store.find(text("word")) == [rows[2]]
     assert await store.find(text("jane@one")) == rows[::-1]
@@ -407,7 +426,7 @@ async def test_the_grams_are_put_in_order(
 
     assert segments(store.index.path) == 1
     assert not built.tidy()
-    store.index.trust(rows[-1].cursor)
+    store.index.trust(rows[-1].cursor, is_new=False)
     assert await store.find(text("word")) == rows[::-1]
 
 

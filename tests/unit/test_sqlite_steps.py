@@ -84,7 +84,7 @@ class Filled:
         self._inbox.commit()
         while self._building.step() or self._building.tidy():
             pass
-        self.index.trust(self._file.state().upto)
+        self.index.trust(self._file.state().upto, is_new=False)
 
     def close(self) -> None:
         """Let go of the files."""
