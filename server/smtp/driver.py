@@ -7,10 +7,11 @@ context and a handle at each wait. Here the protocol itself calls `send` when by
 
 * Waits for input are a `Need`. The coroutine is then parked, and the protocol goes on with it when
   the need is met.
-* Any other wait (a future: the store, a TLS handshake) is asyncio's business. The half-run
-  coroutine is handed to a task, which goes on from that very wait, and gives it back when it parks.
-* Foreign code (a handler's hook) may use what only works inside a task, `asyncio.timeout` for
-  instance. `await inside_a_task()` before it hands the coroutine to a task at once.
+* Any other wait is for a future (the store, a TLS handshake). The driver has itself called when it
+  is done and goes on from there, which is what a task does, too.
+* Some code needs to be inside a task: `asyncio.timeout`, for instance, and so whatever is foreign
+  (a handler's hook). `await inside_a_task()` before it hands the half-run coroutine to a task,
+  which gives it back when it parks.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ class Driver:
     """
     One coroutine and who runs it.
 
-    `need` is what it is parked for; None while it runs, is in a task, or has ended. `on_park` is
-    called when a task has given it back. It is in aiosmtpd's place for the task of a session, and
-    so has a task's `cancel`.
+    `need` is what it is parked for; None while it runs, waits for something else, is in a task, or
+    has ended. `on_park` is called when it comes to rest otherwise than within `step`. It is in
+    aiosmtpd's place for the task of a session, and so has a task's `cancel`.
     """
 
     __slots__ = (
-        *("_cancelled", "_coroutine", "_end", "_loop", "_on_park", "_task"),
+        *("_cancelled", "_coroutine", "_end", "_loop", "_on_park", "_task", "_waits_for"),
         *("is_stepping", "need"),
     )
 
@@ -75,6 +76,7 @@ class Driver:
         self._loop = loop
         self._on_park = on_park
         self._task: asyncio.Task[None] | None = None
+        self._waits_for: asyncio.Future[Any] | None = None
         self._end: asyncio.Future[None] | None = None
         self._cancelled = False
         self.is_stepping = False
@@ -98,11 +100,10 @@ class Driver:
         return self._task is not None
 
     def step(self) -> None:
-        """Go on until it parks, ends, or waits for something else, which it then does in a task."""
+        """Go on until it parks, ends, or has to wait for something else."""
         waits_for = self._run(None)
         if waits_for is not _AT_REST:
-            self._task = self._loop.create_task(self._in_task(waits_for))
-            self._task.add_done_callback(self._given_up)
+            self._wait_for(waits_for)
 
     def cancel(self) -> None:
         """Throw `CancelledError` into it where it waits, or at its next wait if it runs now."""
@@ -110,6 +111,8 @@ class Driver:
             self._cancelled = True
         elif self._task is not None:
             self._task.cancel()
+        elif self._waits_for is not None:
+            self._cancelled = not self._waits_for.cancel()
         elif self._coroutine is not None:
             self._cancelled = True
             self.step()
@@ -139,16 +142,40 @@ class Driver:
             return _AT_REST
         return waits_for
 
-    async def _in_task(self, waits_for: object) -> None:
+    # Waiting for a future
+
+    def _wait_for(self, waits_for: Any) -> None:
+        if waits_for is _TASK:
+            self._task = self._loop.create_task(self._in_task())
+            self._task.add_done_callback(self._given_up)
+            return
+        if waits_for is None:  # `asyncio.sleep(0)`
+            waits_for = self._loop.create_future()
+            waits_for.set_result(None)
+        # By this a future tells a wait by `await` from one by `yield`.
+        waits_for._asyncio_future_blocking = False
+        self._waits_for = waits_for
+        waits_for.add_done_callback(self._woken)
+
+    def _woken(self, _future: object) -> None:
+        self._waits_for = None
+        self.step()
+        if self._waits_for is None and self._task is None:
+            self._on_park()
+
+    # Inside a task
+
+    async def _in_task(self) -> None:
         """Be the task that has it, until it parks or ends."""
         try:
-            await self._hosted(waits_for)
+            await self._hosted()
         finally:
             self._task = None
         self._on_park()
 
     @types.coroutine
-    def _hosted(self, waits_for: Any) -> Generator[Any, None, None]:
+    def _hosted(self) -> Generator[Any, None, None]:
+        waits_for: Any = _TASK
         while waits_for is not _AT_REST:
             error = None
             try:

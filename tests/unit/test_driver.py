@@ -49,8 +49,8 @@ async def test_input_is_waited_for_without_a_task(drive: Make) -> None:
     assert asyncio.all_tasks() == tasks
 
 
-async def test_a_future_is_waited_for_in_a_task(drive: Make, parks: asyncio.Event) -> None:
-    """The task goes on from that very wait, and gives the coroutine back when it parks."""
+async def test_a_future_is_waited_for_without_a_task(drive: Make, parks: asyncio.Event) -> None:
+    """The driver goes on from that very wait, and tells when it has come to rest."""
     future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     seen: list[object] = []
 
@@ -61,17 +61,61 @@ async def test_a_future_is_waited_for_in_a_task(drive: Make, parks: asyncio.Even
         seen.append("stepped again")
 
     driver = drive(session())
-    me = asyncio.current_task()
+    tasks = asyncio.all_tasks()
     driver.step()
-    assert driver.is_in_task
+    assert (driver.need, asyncio.all_tasks()) == (None, tasks)
     future.set_result("result")
     await parks.wait()
 
-    assert (driver.is_in_task, driver.need) == (False, Need.COMMAND)
-    assert seen[0] == "result"
-    assert seen[1] not in {None, me}
+    assert seen == ["result", None]
+    assert driver.need is Need.COMMAND
     driver.step()
     assert seen[2] == "stepped again"
+
+
+async def test_it_is_at_rest_only_when_it_waits_for_input(
+    drive: Make, parks: asyncio.Event
+) -> None:
+    """Between two futures, and on the way into a task, it has not come to rest."""
+    loop = asyncio.get_running_loop()
+    first, second, third = (loop.create_future() for _ in range(3))
+    told: list[bool] = []
+
+    async def session() -> None:
+        await first
+        told.append(parks.is_set())
+        await second
+        told.append(parks.is_set())
+        await inside_a_task()
+        told.append(parks.is_set())
+        await third
+
+    drive(session()).step()
+    for future in (first, second, third):
+        future.set_result(None)
+    await parks.wait()
+
+    assert told == [False] * 3
+
+
+async def test_a_futures_error_is_raised_where_it_is_awaited(
+    drive: Make, parks: asyncio.Event
+) -> None:
+    """As in a task."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    raised: list[Exception] = []
+
+    async def session() -> None:
+        try:
+            await future
+        except ZeroDivisionError as error:
+            raised.append(error)
+
+    drive(session()).step()
+    future.set_exception(ZeroDivisionError())
+    await parks.wait()
+
+    assert len(raised) == 1
 
 
 async def test_foreign_code_can_be_inside_a_task(drive: Make, parks: asyncio.Event) -> None:
@@ -106,19 +150,20 @@ async def test_a_pause_without_a_future_goes_on(drive: Make, parks: asyncio.Even
     assert driver.has_ended
 
 
-@pytest.mark.parametrize("where", ["parked", "in a task", "in a task that has not begun"])
+@pytest.mark.parametrize(
+    "where", ["parked", "at a future", "in a task", "in a task that has not begun"]
+)
 async def test_cancelled_where_it_waits(drive: Make, parks: asyncio.Event, where: str) -> None:
     """The coroutine gets `CancelledError` there, or is closed, and ends; nothing is left behind."""
     ended = asyncio.Event()
-    begun = asyncio.Event()
 
     async def session() -> None:
         try:
             if where == "parked":
                 await parked(Need.INPUT)
-            else:
-                begun.set()
-                await asyncio.Event().wait()
+            if where.startswith("in a task"):
+                await inside_a_task()
+            await asyncio.Event().wait()
         finally:
             ended.set()
 
@@ -131,6 +176,24 @@ async def test_cancelled_where_it_waits(drive: Make, parks: asyncio.Event, where
     await driver
 
     assert driver.has_ended
+
+
+async def test_a_future_that_came_in_the_same_moment_keeps_no_one(drive: Make) -> None:
+    """A driver that is cancelled when its future is done ends all the same, as a task does."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    seen: list[str] = []
+
+    async def session() -> None:
+        await future
+        seen.append("never")
+
+    driver = drive(session())
+    driver.step()
+    future.set_result(None)
+    driver.cancel()
+    await driver
+
+    assert seen == []
 
 
 @pytest.mark.parametrize("in_task", [False, True])
