@@ -107,6 +107,10 @@ class StoreFullError(StoreError):
     """The disk (or the quota) that the store writes to is full."""
 
 
+class StoreAwayError(StoreError):
+    """The database that the store is in can't be reached just now; nothing was done."""
+
+
 class SearchTimeoutError(StoreError):
     """A search would have taken longer than it may; nothing was found and nothing changed."""
 

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from .codec import decode, encode
+from .conditions import Conditions, fitting
 from .events import EventQuery, KeptEvent, NewEvent
 from .rules import is_unicode, to_microseconds
-from .sqlite_conditions import Conditions, fitting
 from .terms import fold
 
 VERSION: Final = 1

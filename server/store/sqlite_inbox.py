@@ -16,13 +16,14 @@ from ..message.headers import read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
-from .sqlite_connection import DURABLE, Durability
-from .sqlite_mailboxes import Mailboxes, Scope, Touched
-from .sqlite_rows import NewMessages, marks, pieces
+from .sql_places import Scope, Touched
+from .sql_rows import NewMessages, Rows, marks, pieces
+from .sqlite_bodies import Extent
+from .sqlite_connection import DURABLE, Durability, translate
+from .sqlite_mailboxes import Mailboxes
 from .sqlite_segments import Segments
 from .sqlite_space import Space
 from .sqlite_tags import NewTags, Tags
-from .sqlite_transcripts import Transcripts
 from .store import (
     Change,
     ChangeCause,
@@ -33,9 +34,9 @@ from .store import (
     Sort,
     unsorted,
 )
+from .transcripts import Transcripts
+from .writer import SLICE
 
-SLICE: Final = 500
-"""Messages that one transaction deletes or marks, so that added ones need not wait long."""
 LARGE: Final = 64 * 1024
 """Bytes from which on a body may go to a segment file: measured, see docs/performance.md."""
 _WORTH: Final = 4
@@ -95,6 +96,7 @@ class Inbox:
         self._connection = connection
         self._large = max(1, large)
         self._new = NewMessages(connection)
+        self._extents = Rows("extent", "cursor", *Extent._fields)
         self._new_large: list[tuple[int, bytes]] = []
         self._transcripts = Transcripts(connection)
         self._tags = NewTags(connection)
@@ -148,6 +150,7 @@ class Inbox:
         self._totals = replace(self._committed)
         self._changes = []
         self._new.clear()
+        self._extents.clear()
         self._new_large.clear()
         self._tags.clear()
         self._transcripts.forget()
@@ -158,14 +161,23 @@ class Inbox:
         self._segments.close()
         self._connection.close()
 
+    def translate(self, error: Exception) -> StoreError:
+        """Say what an error of SQLite or the system means."""
+        return translate(error, self.path)
+
     def written_size(self, size: int) -> int:
         """Give the bytes that keeping a message of this size writes, as long as they are needed."""
         if size >= self._large:
             return size + 2 * _OVERHEAD
         return 2 * (size + _OVERHEAD)  # to the log, then to its place
 
-    def make_room(self, needed: int) -> None:
-        """Give the disk back what can be, outside a transaction, until there is room."""
+    def make_room(self, sizes: Sequence[int]) -> None:
+        """
+        Give the disk back what can be, outside a transaction, until there is room.
+
+        That is room to keep messages of these sizes.
+        """
+        needed = sum(map(self.written_size, sizes))
         self._space.make_room(needed)
         with suppress(OSError):
             while self._space.room() < needed and self._compact(hard=True):
@@ -312,8 +324,13 @@ class Inbox:
         else:
             extents = self._segments.append([raw for _, raw in large])
             for (cursor, _), extent in zip(large, extents, strict=True):
-                self._new.add_extent(cursor, extent)
-        self._new.write()
+                self._extents.add(cursor, *extent)
+            self._extents.write(self._connection)
+        try:
+            self._new.write()
+        except sqlite3.IntegrityError as error:
+            ids = ", ".join(self._new.ids)
+            raise StoreError(f"message {ids}: not kept: there is one of this id") from error
         self._tags.write()
         self._transcripts.write()
 
@@ -409,16 +426,8 @@ class Inbox:
         read: bool | None = None,
         mailbox: str | None = None,
     ) -> None:
-        """Tell of a change; the `cause` is that in `mailbox` if it was asked there."""
+        """Tell of a change; see `Touched.change`."""
         self._totals.sequence += 1
-        change = Change(
-            sequence=self._totals.sequence,
-            kind=kind,
-            ids=tuple(touched.ids),
-            row=row,
-            cause=cause if mailbox is None else "ids",
-            read=read,
-            mailboxes={name: tuple(ids) for name, ids in touched.mailboxes.items()},
-            all_of=mailbox if cause == "all" else None,
+        self._changes.append(
+            touched.change(self._totals.sequence, kind, row, cause, read=read, mailbox=mailbox)
         )
-        self._changes.append(change)

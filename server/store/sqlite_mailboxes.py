@@ -1,40 +1,14 @@
-"""Mailboxes in `mail.db`: how queries see one, and what the thread that writes does to them."""
+"""Mailboxes in `mail.db`: their counts, and what the thread that writes does to them."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, final
+from typing import final
 
 from .sqlite_tags import Tags
 from .store import Counts
 from .terms import fold
-
-# Not materialized: else a table that a query names twice is made as a whole for it (SQLite 3.35).
-_SCOPE: Final = (
-    "WITH message AS NOT MATERIALIZED (SELECT mailbox.cursor, id, received, size, mailbox.read,"
-    " sender, subject, session, envelope, facts, fields"
-    " FROM mailbox JOIN main.message USING (cursor) WHERE mailbox.name = ?),"
-    " tag AS NOT MATERIALIZED (SELECT cursor, folded, mailbox_tag.name"
-    " FROM mailbox_tag WHERE mailbox = ?) "
-)
-
-
-class Scope(NamedTuple):
-    """
-    What stands in front of a query, and its parameters, so that it sees one mailbox.
-
-    It shadows the tables `message` and `tag` by what the mailbox has of them.
-    """
-
-    sql: str = ""
-    parameters: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, mailbox: str | None) -> Scope:
-        """Give the scope of a mailbox, None = the whole inbox, which needs nothing."""
-        return cls() if mailbox is None else cls(_SCOPE, (mailbox, mailbox))
 
 
 def counts(connection: sqlite3.Connection, mailbox: str) -> Counts:
@@ -52,27 +26,6 @@ def all_counts(connection: sqlite3.Connection) -> Mapping[str, Counts]:
     return {
         name: Counts(total=total, unread=unread, size=size) for name, total, unread, size in found
     }
-
-
-@final
-@dataclass(slots=True)
-class Touched:
-    """The ids of the messages to whom something happened: in the whole inbox, in each mailbox."""
-
-    ids: list[str] = field(default_factory=list)
-    mailboxes: dict[str, list[str]] = field(default_factory=dict)
-
-    def note(self, message_id: str, mailbox: str | None) -> None:
-        """Take note of a message to whom it happened in a mailbox, None = in the whole inbox."""
-        place = self.ids if mailbox is None else self.mailboxes.setdefault(mailbox, [])
-        place.append(message_id)
-
-    def __bool__(self) -> bool:
-        return bool(self.ids or self.mailboxes)
-
-    def count(self, mailbox: str | None) -> int:
-        """Give to how many it happened there."""
-        return len(self.ids if mailbox is None else self.mailboxes.get(mailbox, ()))
 
 
 @final

@@ -9,13 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ..message.headers import HeaderFields
-from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
-from . import sqlite_bodies, sqlite_terms
+from ..message.model import Transcript, TranscriptLine
+from . import sql_terms, sqlite_bodies
 from .codec import decode
+from .conditions import Conditions, fitting
 from .rules import from_microseconds
-from .sqlite_conditions import Conditions, fitting
-from .sqlite_mailboxes import Scope
+from .sql_places import Scope
+from .sql_rows import message_row
 from .store import EVERYTHING, Counts, MessageRow, Query
 from .terms import fold
 
@@ -27,7 +27,6 @@ _COLUMNS: Final = (
     " (SELECT json_group_array(name) FROM (SELECT mailbox.name FROM mailbox"
     " WHERE mailbox.cursor = message.cursor ORDER BY mailbox.name))"
 )
-_Columns = tuple[int, str, int, int, int, str, str, str, str, str]
 _Lines = tuple[TranscriptLine, ...]
 
 
@@ -54,7 +53,7 @@ def get(
         (*scope.parameters, message_id),
     )
     columns = found.fetchone()
-    return _row(columns, mailbox) if columns else None
+    return message_row(columns, mailbox) if columns else None
 
 
 def raw(
@@ -130,7 +129,7 @@ def rows(
         f" ORDER BY {selection.cursor} DESC LIMIT ? OFFSET ?",
         [*scope.parameters, *conditions.parameters, fitting(limit) or -1, fitting(offset)],
     )
-    return (_row(columns, selection.mailbox) for columns in found)
+    return (message_row(columns, selection.mailbox) for columns in found)
 
 
 def count(connection: sqlite3.Connection, selection: Selection) -> Counts:
@@ -153,7 +152,7 @@ def added(
         " ORDER BY cursor LIMIT ?",
         (fitting(after), fitting(upto), limit),
     )
-    return [_row(columns) for columns in found]
+    return [message_row(columns) for columns in found]
 
 
 def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
@@ -194,7 +193,7 @@ def select(query: Query) -> Selection:
         conditions.hold("tag.folded = ?", tag.needle)
         conditions.hold("tag.name = (SELECT name FROM tag WHERE folded = ? LIMIT 1)", tag.needle)
     conditions.between(cursor, after=query.after, before=query.before)
-    if sqlite_terms.need_header(query.terms):
+    if sql_terms.need_header(query.terms):
         tables += " CROSS JOIN header USING (cursor)"
     return Selection(tables, cursor, conditions, query.mailbox)
 
@@ -221,22 +220,5 @@ def row_conditions(query: Query) -> Conditions:
     if query.unread is not None:
         # Literal: the index of unread ones is partial.
         conditions.hold("message.read = 0" if query.unread else "message.read = 1")
-    conditions.extend(sqlite_terms.conditions(query.terms))
+    conditions.extend(sql_terms.conditions(query.terms))
     return conditions
-
-
-def _row(columns: _Columns, mailbox: str | None = None) -> MessageRow:
-    """Give a row, as it is told in a mailbox: of no other one."""
-    cursor, message_id, received, size, read, envelope, facts, fields, tags, names = columns
-    return MessageRow(
-        cursor=cursor,
-        id=message_id,
-        received=from_microseconds(received),
-        size=size,
-        read=bool(read),
-        envelope=decode(envelope, Envelope),
-        session=decode(facts, SessionFacts),
-        fields=decode(fields, HeaderFields),
-        tags=decode(tags, tuple[str, ...]),
-        mailboxes=decode(names, tuple[str, ...]) if mailbox is None else (mailbox,),
-    )

@@ -20,7 +20,7 @@ import msgspec
 from bindpost.errors import SearchTimeoutError, StoreError
 
 from ..message.digest import Digest
-from . import rules, sqlite_bodies, sqlite_queries, sqlite_terms
+from . import rules, sql_terms, sqlite_bodies, sqlite_queries
 from .codec import decode
 from .content import ContentSearch
 from .counted import add
@@ -232,7 +232,7 @@ def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selectio
         joined.append("words")
     if any(term.field in ("attachment", "inline") for term in query.terms):
         joined.append("entry")
-    if sqlite_terms.need_header(query.terms):
+    if sql_terms.need_header(query.terms):
         joined.append("header")
     if grams and not _has_few(connection, query.recipient):
         first, cursor = "search.grams", "grams.rowid"

@@ -23,8 +23,8 @@ from typing import Final, final
 
 from bindpost.errors import StoreError
 
+from .sql_rows import marks, pieces
 from .sqlite_bodies import SEGMENT_FOLDER, Extent, read_extent, segment_file
-from .sqlite_rows import marks, pieces
 
 COMPACT_BYTES: Final = 4 * 1024 * 1024
 """Bytes that one transaction moves when a segment is compacted, or one message."""

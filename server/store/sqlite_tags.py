@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, final
 
-from .sqlite_rows import Rows
+from .sql_rows import Rows
 from .terms import fold
 
 _WITHIN: Final = (

@@ -95,7 +95,7 @@ class SegmentMachine(RuleBasedStateMachine):
     @rule()
     def squeeze(self) -> None:
         """When there is need of room, the segments have what is kept and nothing else."""
-        self.inbox.make_room(2**62)
+        self.inbox.make_room([2**62])
         files = (self.path.parent / SEGMENT_FOLDER).glob("*")
         assert sum(file.stat().st_size for file in files) == sum(map(len, self.model.values()))
 

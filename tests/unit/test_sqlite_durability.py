@@ -26,8 +26,8 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
+from bindpost.server.store.backlog import BACKLOG_BYTES, BACKLOG_JOBS
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.sqlite_backlog import BACKLOG_BYTES, BACKLOG_JOBS
 from bindpost.server.store.sqlite_connection import open_writer
 from bindpost.server.store.sqlite_inbox import LARGE
 from bindpost.server.store.store import Counts

@@ -309,7 +309,7 @@ def test_need_compacts_everything(tmp_path: Path) -> None:
         kept = ids[::3]
         delete(inbox, [known for known in ids if known not in kept])
 
-        inbox.make_room(2**62)
+        inbox.make_room([2**62])
 
         assert sum(sizes(tmp_path)) == 100 * len(kept)
         assert read(tmp_path, kept) == (bodies(20, 100) * 4)[::3]
@@ -344,5 +344,5 @@ def churn(inbox: Inbox, *, rounds: int) -> None:
     for _ in range(rounds):
         ids = add(inbox, bodies(6, 500))
         delete(inbox, ids)
-        inbox.make_room(2**62)
+        inbox.make_room([2**62])
         tidy(inbox)

@@ -1,22 +1,21 @@
 """
-New messages on their way into `mail.db`: made into rows one by one, written many by a statement.
+Messages on their way into a database and back: new ones are made into rows one by one, and written
+many by a statement.
 
-Each step of a statement gives the interpreter's lock away. A thread that is busy, as the event loop
-is under load, hands it back only after a while; so few long statements are faster than many.
+In SQLite each step of a statement gives the interpreter's lock away. A thread that is busy, as the
+event loop is under load, hands it back only after a while; so few long statements are faster than
+many. To a database elsewhere each statement may be a round trip.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar, final
+from typing import Any, Final, Protocol, TypeVar, final
 
-from bindpost.errors import StoreError
-
-from ..message.model import Envelope
+from ..message.headers import HeaderFields
+from ..message.model import Envelope, SessionFacts
 from . import rules
-from .codec import encode
-from .sqlite_bodies import Extent
+from .codec import decode, encode
 from .store import MessageRow
 from .terms import fold, searched_header
 
@@ -25,6 +24,31 @@ _AT_ONCE: Final = (64, 16, 4, 1)
 
 Value = str | int | bytes
 _T = TypeVar("_T")
+
+
+class Found(Protocol):
+    """What a statement gives."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it changed."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Give the next row, None if there is none."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Give all rows that are left."""
+        ...
+
+
+class Database(Protocol):
+    """A connection to a database, or what looks like one; statements have `?` for parameters."""
+
+    def execute(self, sql: str, parameters: Sequence[Value] = ..., /) -> Found:
+        """Execute a statement. Raises what the database raises."""
+        ...
 
 
 @final
@@ -42,13 +66,13 @@ class Rows:
         """Take a row."""
         self._values += row
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Insert the rows. Raises what SQLite raises."""
+    def write(self, database: Database) -> None:
+        """Insert the rows. Raises what the database raises."""
         if not self._values:
             return
         values, self._values = self._values, []
         for part in pieces(values, self._width):
-            connection.execute(self._statements[len(part) // self._width], part)
+            database.execute(self._statements[len(part) // self._width], part)
 
     def clear(self) -> None:
         """Forget the rows."""
@@ -75,11 +99,11 @@ def pieces(values: Sequence[_T], width: int = 1) -> Iterator[Sequence[_T]]:
 
 @final
 class NewMessages:
-    """The messages that a transaction adds; used by the thread that writes."""
+    """The messages that a transaction adds, with their `ids`; used by the thread that writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._ids: list[str] = []
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.ids: list[str] = []
         self._messages = Rows(
             "message",
             *("cursor", "id", "received", "size", "read", "sender", "subject", "session"),
@@ -87,23 +111,13 @@ class NewMessages:
         )
         self._headers = Rows("header", "cursor", "from_", "to_", "cc", "reply_to", "message_id")
         self._bodies = Rows("body", "cursor", "raw")
-        self._extents = Rows("extent", "cursor", *Extent._fields)
         self._recipients = Rows("recipient", "cursor", "address")
-        self._all = (
-            self._messages,
-            self._headers,
-            self._bodies,
-            self._extents,
-            self._recipients,
-        )
-
-    def __len__(self) -> int:
-        return len(self._ids)
+        self._all = (self._messages, self._headers, self._bodies, self._recipients)
 
     def add(self, row: MessageRow) -> None:
         """Take a message, but for its bytes."""
         cursor, envelope = row.cursor, row.envelope
-        self._ids.append(row.id)
+        self.ids.append(row.id)
         self._messages.add(
             cursor,
             row.id,
@@ -125,27 +139,41 @@ class NewMessages:
         """Take a message's bytes, to be kept in the database."""
         self._bodies.add(cursor, raw)
 
-    def add_extent(self, cursor: int, extent: Extent) -> None:
-        """Take the place of a message's bytes in a segment."""
-        self._extents.add(cursor, *extent)
-
     def write(self) -> None:
-        """Insert them. Raises `StoreError` if an id is there already, else what SQLite raises."""
-        ids, self._ids = self._ids, []
-        try:
-            for rows in self._all:
-                rows.write(self._connection)
-        except sqlite3.IntegrityError as error:
-            raise StoreError(
-                f"message {', '.join(ids)}: not kept: there is one of this id"
-            ) from error
+        """Insert them. Raises what the database raises; it is told that an id is there already."""
+        for rows in self._all:
+            rows.write(self._database)
+        self.ids = []
 
     def clear(self) -> None:
         """Forget them."""
-        self._ids = []
+        self.ids = []
         for rows in self._all:
             rows.clear()
 
 
 def _addresses(envelope: Envelope) -> set[str]:
     return {fold(recipient.address) for recipient in envelope.recipients}
+
+
+def message_row(
+    columns: tuple[int, str, int, int, int, str, str, str, str, str], mailbox: str | None = None
+) -> MessageRow:
+    """
+    Give a row that was read, as it is told in a mailbox: of no other one.
+
+    The columns are those of `message` that are shown, and the names of tags and mailboxes as JSON.
+    """
+    cursor, message_id, received, size, read, envelope, facts, fields, tags, names = columns
+    return MessageRow(
+        cursor=cursor,
+        id=message_id,
+        received=rules.from_microseconds(received),
+        size=size,
+        read=bool(read),
+        envelope=decode(envelope, Envelope),
+        session=decode(facts, SessionFacts),
+        fields=decode(fields, HeaderFields),
+        tags=decode(tags, tuple[str, ...]),
+        mailboxes=decode(names, tuple[str, ...]) if mailbox is None else (mailbox,),
+    )

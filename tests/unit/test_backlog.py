@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bindpost.server.store.sqlite_backlog import Backlog
+from bindpost.server.store.backlog import Backlog
 
 
 async def waiting(backlog: Backlog, size: int) -> asyncio.Task[None]:

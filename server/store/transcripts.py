@@ -1,15 +1,14 @@
-"""Transcripts in `mail.db`: one a session, grown piece by piece; used by the thread that writes."""
+"""Transcripts in a database: one a session, grown by pieces; used by the thread that writes."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, final
 
 from ..message.model import Transcript, TranscriptLine
 from .codec import encode
-from .sqlite_rows import Rows, marks, pieces
+from .sql_rows import Database, Rows, marks, pieces
 
 _SESSIONS: Final = 10_000
 """Live sessions whose length is remembered; of the others the whole transcript is written anew."""
@@ -35,8 +34,8 @@ class Transcripts:
     After a rollback `forget` must be called: what was remembered as written may not be.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._written: dict[str, _Written] = {}
         self._replaced: dict[str, None] = {}
         self._pieces: dict[str, list[tuple[int, Transcript]]] = {}
@@ -62,16 +61,16 @@ class Transcripts:
     def finish(self, session: str, transcript: Transcript) -> None:
         """Give the transcript of a session that is over; of none when it has kept no message."""
         if not self.knows(session):
-            kept = self._connection.execute("SELECT 1 FROM message WHERE session = ?", (session,))
+            kept = self._database.execute("SELECT 1 FROM message WHERE session = ?", (session,))
             if not kept.fetchone():
                 return
         self.grow(session, transcript)
         del self._written[session]
 
     def write(self) -> None:
-        """Write what was collected. Raises what SQLite raises."""
+        """Write what was collected. Raises what the database raises."""
         for some in pieces(list(self._replaced)):
-            self._connection.execute(
+            self._database.execute(
                 f"DELETE FROM transcript WHERE session IN ({marks(some)})",  # noqa: S608 - only marks
                 some,
             )
@@ -80,17 +79,17 @@ class Transcripts:
                 self._rows.add(session, line, encode(lines))
         self._replaced.clear()
         self._pieces.clear()
-        self._rows.write(self._connection)
+        self._rows.write(self._database)
 
     def drop_unused(self, sessions: Iterable[str]) -> None:
         """Remove the transcripts of those of these sessions that have no message left."""
         for some in pieces(list(sessions)):
             named = f"session IN ({marks(some)})"
-            used = self._connection.execute(
+            used = self._database.execute(
                 f"SELECT DISTINCT session FROM message WHERE {named}",  # noqa: S608 - only marks
                 some,
             ).fetchall()
-            self._connection.execute(
+            self._database.execute(
                 f"DELETE FROM transcript WHERE {named}"  # noqa: S608 - only marks
                 " AND NOT EXISTS (SELECT 1 FROM message"
                 " WHERE message.session = transcript.session)",

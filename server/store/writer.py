@@ -13,19 +13,109 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, TypeVarTuple, Unpack, final
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack, final
 
-from bindpost.errors import StoreError, StoreFullError
+from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
-from .sqlite_backlog import Backlog
-from .sqlite_connection import translate
-from .sqlite_inbox import Inbox
-from .store import Change, Counts
+from ..message.model import Message, Transcript
+from .backlog import Backlog
+from .store import Change, Counts, MessageRow, Retention
 
 BATCH_JOBS: Final = 512
 BATCH_BYTES: Final = 32 * 1024 * 1024
 QUIET: Final = 1.0
 """Seconds without work after which the database is tidied."""
+SLICE: Final = 500
+"""Messages that one transaction deletes or marks, so that added ones need not wait long."""
+
+
+class Inbox(Protocol):
+    """
+    An inbox as its writer sees it: `begin`, some work, then `commit` or `rollback`.
+
+    Whatever fails, fails in its own way: `translate` says what that means.
+    """
+
+    @property
+    def counts(self) -> Counts:
+        """How much is kept, as far as it was committed."""
+        ...
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        ...
+
+    def commit(self) -> list[Change]:
+        """Make the transaction durable; give what it changed."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        ...
+
+    def translate(self, error: Exception) -> StoreError:
+        """Say what an error means."""
+        ...
+
+    def make_room(self, sizes: Sequence[int]) -> None:
+        """Give the disk back what can be, until there is room for messages of these sizes."""
+        ...
+
+    def tidy(self) -> bool:
+        """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message, its cursor the number of the change that this is."""
+        ...
+
+    def end_session(self, session: str, transcript: Transcript) -> None:
+        """Replace the transcript of a session, if it has kept messages."""
+        ...
+
+    def mark(self, ids: Sequence[str], *, read: bool, mailbox: str | None = None) -> int:
+        """Set or clear the read flag of these messages; give how many changed."""
+        ...
+
+    def mark_slice(
+        self, after: int, upto: int, *, read: bool, mailbox: str | None = None
+    ) -> tuple[int, int]:
+        """
+        Set or clear the read flag of the first messages behind `after`, to `upto` at most.
+
+        Gives how many changed, and the cursor to go on after.
+        """
+        ...
+
+    def set_tags(
+        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
+    ) -> int:
+        """Give these messages these tags instead of theirs; give how many changed."""
+        ...
+
+    def rename_tag(self, name: str, new: str | None, *, mailbox: str | None = None) -> int:
+        """Change a tag's name on every message, None = take it off; give how many had it."""
+        ...
+
+    def delete(self, ids: Sequence[str], *, mailbox: str | None = None) -> int:
+        """Delete these messages, or take them out of a mailbox; give how many there were."""
+        ...
+
+    def delete_slice(self, upto: int, *, mailbox: str | None = None) -> int:
+        """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
+        ...
+
+    def expire_slice(self, retention: Retention, now: datetime) -> int:
+        """Delete some of the messages that retention lets go; give how many, 0 = no more."""
+        ...
+
 
 _T = TypeVar("_T")
 Work = Callable[[Inbox], _T]
@@ -143,15 +233,19 @@ class Writer:
         return jobs
 
     def _write(self, jobs: _Jobs) -> None:
-        """Do jobs in one transaction; if that fails, in halves, so that a bad one fails alone."""
+        """
+        Do jobs in one transaction; if that fails, in halves, so that a bad one fails alone.
+
+        When the database is away all of them fail: the next ones would wait for it once more.
+        """
         failure = self._attempt(jobs)
         if isinstance(failure, StoreFullError):
-            self._inbox.make_room(sum(self._inbox.written_size(job.size) for job in jobs))
+            self._inbox.make_room([job.size for job in jobs])
             failure = self._attempt(jobs)
         if failure is None:
             return
-        if len(jobs) == 1:
-            self._call(self._fail, jobs[0], failure)
+        if len(jobs) == 1 or isinstance(failure, StoreAwayError):
+            self._call(self._fail, jobs, failure)
         else:
             half = len(jobs) // 2
             self._write(jobs[:half])
@@ -165,7 +259,7 @@ class Writer:
             changes = self._inbox.commit()
         except Exception as error:
             self._inbox.rollback()
-            failure = translate(error, self._inbox.path)
+            failure = self._inbox.translate(error)
             if failure is not error:
                 failure.__cause__ = error
             return failure
@@ -185,10 +279,11 @@ class Writer:
                 job.future.set_result(result)
         self._leave(jobs)
 
-    def _fail(self, job: _Job[Any], failure: StoreError) -> None:
-        if not job.future.done():
-            job.future.set_exception(failure)
-        self._leave([job])
+    def _fail(self, jobs: _Jobs, failure: StoreError) -> None:
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(failure)
+        self._leave(jobs)
 
     def _leave(self, jobs: _Jobs) -> None:
         self._backlog.leave(len(jobs), sum(job.size for job in jobs))
@@ -202,7 +297,6 @@ class Writer:
                 if job := self._queue.get_nowait():
                     left.append(job)
         self._next = None
-        for job in left:
-            self._fail(job, StoreError("the message store has ended"))
+        self._fail(left, StoreError("the message store has ended"))
         if not self._stopped.done():
             self._stopped.set_result(None)
