@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ from bindpost.server.indexer.file import IndexFile
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
 
+from .postgres_server import PostgresServer
+
 IN_CI = os.environ.get("CI") == "true"
 PROGRAM_FOLDERS = os.pathsep.join(
     [
@@ -28,6 +30,7 @@ PROGRAM_FOLDERS = os.pathsep.join(
         "/usr/sbin",
         "/usr/lib/postfix/sbin",
         "/lib/systemd",
+        *map(str, Path("/usr/lib/postgresql").glob("*/bin")),
     ]
 )
 
@@ -57,6 +60,16 @@ def program() -> Callable[[str], Path]:
         return Path(path)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres(program: Callable[[str], Path]) -> Iterator[PostgresServer]:
+    """Give a PostgreSQL server; a test makes itself a schema on it."""
+    server = PostgresServer(program("initdb"), program("pg_ctl"))
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,11 @@ class ChangeFeed:
         self._closed = False
 
     def publish(self, changes: Sequence[Change]) -> None:
-        """Hand on these changes, the next ones in sequence."""
+        """Hand on these changes, the next ones; what is missing in front of them is forgotten."""
         if not changes:
             return
+        if changes[0].sequence != self.sequence + 1:
+            self._recent.clear()
         self._recent.extend(changes)
         self.sequence = changes[-1].sequence
         self._wake()

@@ -1,11 +1,13 @@
-"""The terms of a search as SQL conditions on `mail.db`."""
+"""What a query asks of a message's own rows, as SQL conditions that every database takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from .terms import CONTENT_TERMS, CUT, Term
+from .conditions import Conditions
+from .store import Query
+from .terms import CONTENT_TERMS, CUT, Term, fold
 
 _NAMED: Final = (
     "EXISTS (SELECT 1 FROM recipient WHERE recipient.cursor = message.cursor"
@@ -43,14 +45,28 @@ _CONDITIONS: Final[Mapping[str, str]] = {
 _NUMBERS: Final = ("after", "before", "larger", "smaller")
 
 
-def conditions(terms: Sequence[Term]) -> list[tuple[str, list[str | int]]]:
-    """Give the condition of each term that needs no content, with its parameters."""
-    return [_condition(term) for term in terms if term.field not in CONTENT_TERMS]
+def row_conditions(query: Query) -> Conditions:
+    """Give what a query asks of a message's own row and header, its recipient and place aside."""
+    conditions = Conditions()
+    if query.sender is not None:
+        conditions.hold("message.sender = ?", fold(query.sender))
+    if query.subject:
+        conditions.hold("instr(message.subject, ?) > 0", fold(query.subject))
+    if query.unread is not None:
+        # Literal: the index of unread ones is partial.
+        conditions.hold("message.read = 0" if query.unread else "message.read = 1")
+    conditions.extend(_terms(query.terms))
+    return conditions
 
 
 def need_header(terms: Sequence[Term]) -> bool:
     """Say whether the conditions of these terms look into `header`."""
     return any("header." in _CONDITIONS.get(term.field, "") for term in terms)
+
+
+def _terms(terms: Sequence[Term]) -> list[tuple[str, list[str | int]]]:
+    """Give the condition of each term that needs no content, with its parameters."""
+    return [_condition(term) for term in terms if term.field not in CONTENT_TERMS]
 
 
 def _condition(term: Term) -> tuple[str, list[str | int]]:

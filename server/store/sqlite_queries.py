@@ -177,7 +177,7 @@ def oldest_behind(connection: sqlite3.Connection, cursor: int) -> datetime | Non
 
 def select(query: Query) -> Selection:
     """Say where the messages of a query are found; terms about content are passed over."""
-    conditions = row_conditions(query)
+    conditions = sql_terms.row_conditions(query)
     tables, cursor = "message", "message.cursor"
     tag = next((term for term in query.terms if term.field == "tag" and not term.negated), None)
     if query.recipient is not None:
@@ -208,17 +208,3 @@ def _behind_offset(connection: sqlite3.Connection, offset: int) -> Query:
         "SELECT cursor FROM header ORDER BY cursor DESC LIMIT 1 OFFSET ?", (fitting(offset) - 1,)
     ).fetchone()
     return Query(before=found[0] if found else 0)
-
-
-def row_conditions(query: Query) -> Conditions:
-    """Give what a query asks of a message's own row and header, its recipient and place aside."""
-    conditions = Conditions()
-    if query.sender is not None:
-        conditions.hold("message.sender = ?", fold(query.sender))
-    if query.subject:
-        conditions.hold("instr(message.subject, ?) > 0", fold(query.subject))
-    if query.unread is not None:
-        # Literal: the index of unread ones is partial.
-        conditions.hold("message.read = 0" if query.unread else "message.read = 1")
-    conditions.extend(sql_terms.conditions(query.terms))
-    return conditions

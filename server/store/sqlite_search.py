@@ -221,7 +221,7 @@ def _tail(
 
 def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selection:
     """Say where the messages of a query are found among those that are in the index."""
-    conditions = sqlite_queries.row_conditions(query)
+    conditions = sql_terms.row_conditions(query)
     conditions.extend(_content_condition(term) for term in query.terms if term.field in _CONDITIONS)
     grams = grams_of(query)
     joined: list[str] = []

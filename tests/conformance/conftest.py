@@ -20,6 +20,7 @@ from bindpost.server.message.model import (
 )
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_inbox import LARGE, SEGMENT
 from bindpost.server.store.store import MessageStore, Retention, SharedStore
@@ -53,7 +54,12 @@ class IndexedStore:
         return getattr(self._store, name)
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite segments", "memory mailbox", "sqlite mailbox"])
+@pytest.fixture(
+    params=[
+        *("memory", "sqlite", "sqlite segments", "postgres"),
+        *("memory mailbox", "sqlite mailbox", "postgres mailbox"),
+    ]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     """Give each kind of store; a suite may have its own list."""
     return str(request.param)
@@ -61,7 +67,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def open_store(
-    kind: str, tmp_path: Path, make_index: Callable[[SqliteStore], None]
+    kind: str,
+    tmp_path: Path,
+    make_index: Callable[[SqliteStore], None],
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[OpenStore]:
     """Give what opens a store; the test runs once with each kind."""
     async with AsyncExitStack() as stack:
@@ -75,6 +84,9 @@ async def open_store(
             base, _, mailbox = kind.partition(" ")
             if base == "memory":
                 store = MemoryStore(retention, remembered=remembered)
+            elif base == "postgres":
+                url = request.getfixturevalue("postgres").new_url()
+                store = await PostgresStore.open(url, retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()
                 store = await SqliteStore.open(

@@ -13,6 +13,7 @@ from bindpost.errors import StoreError
 from bindpost.server.message.model import Envelope, Message, SessionFacts, TranscriptLine
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import Change, Counts, MessageStore, Query, SharedStore
 from bindpost.server.store.terms import Term
@@ -40,7 +41,7 @@ class Inbox:
     for_none: str
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def inbox(
     request: pytest.FixtureRequest, tmp_path: Path, message: MakeMessage
 ) -> AsyncIterator[Inbox]:
@@ -49,6 +50,9 @@ async def inbox(
         store: SharedStore
         if request.param == "memory":
             store = MemoryStore(sort=by_domain)
+        elif request.param == "postgres":
+            url = request.getfixturevalue("postgres").new_url()
+            store = await PostgresStore.open(url, sort=by_domain)
         else:
             store = await SqliteStore.open(tmp_path / "mail", sort=by_domain)
         stack.push_async_callback(store.close)

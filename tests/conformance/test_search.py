@@ -11,6 +11,7 @@ import pytest
 from bindpost.errors import SearchTimeoutError, StoreError
 from bindpost.server.message.model import Message
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.rules import to_microseconds
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import MessageStore, Query
@@ -37,7 +38,7 @@ INLINE = (
 )
 
 
-@pytest.fixture(params=["memory", "sqlite", "indexed"])
+@pytest.fixture(params=["memory", "sqlite", "indexed", "postgres"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Give each kind of store, and one whose index is up to date."""
     return str(request.param)
@@ -188,16 +189,19 @@ async def test_a_number_beyond_all_is_compared(store: MessageStore, rich: str) -
     assert await found(store, Term("after", 10**30)) == []
 
 
-@pytest.mark.parametrize("where", ["memory", "sqlite"])
+@pytest.mark.parametrize("where", ["memory", "sqlite", "postgres"])
 async def test_a_search_through_contents_has_a_limit(
-    tmp_path: Path, message: MakeMessage, where: str
+    tmp_path: Path, message: MakeMessage, where: str, request: pytest.FixtureRequest
 ) -> None:
     """Out of time, a search through contents says so and finds nothing; others go on."""
-    store: MessageStore = (
-        MemoryStore(search_seconds=0)
-        if where == "memory"
-        else await SqliteStore.open(tmp_path / "data", search_seconds=0)
-    )
+    store: MessageStore
+    if where == "memory":
+        store = MemoryStore(search_seconds=0)
+    elif where == "sqlite":
+        store = await SqliteStore.open(tmp_path / "data", search_seconds=0)
+    else:
+        url = request.getfixturevalue("postgres").new_url()
+        store = await PostgresStore.open(url, search_seconds=0)
     row = await store.add(message(RICH), ())
     try:
         with pytest.raises(SearchTimeoutError, match="narrow it"):

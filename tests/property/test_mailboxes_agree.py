@@ -1,4 +1,4 @@
-"""Stores with mailboxes, in memory and in SQLite, agree, whatever is done in which mailbox."""
+"""Stores with mailboxes, in memory and in databases, agree, whatever is done in which mailbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bindpost.server.message.model import (
     Envelope,
@@ -22,8 +28,11 @@ from bindpost.server.message.model import (
 )
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import MessageStore, Query, SharedStore
+
+from ..postgres_server import PostgresServer
 
 T = TypeVar("T")
 
@@ -63,10 +72,13 @@ class MailboxMachine(RuleBasedStateMachine):
         """Open both."""
 
         async def open_both() -> tuple[SharedStore, SharedStore]:
-            path = Path(self.folder.name)
-            return MemoryStore(sort=by_recipient), await SqliteStore.open(path, sort=by_recipient)
+            return MemoryStore(sort=by_recipient), await self.open_other()
 
         self.stores = self.run(open_both())
+
+    async def open_other(self) -> SharedStore:
+        """Open the one that isn't in memory."""
+        return await SqliteStore.open(Path(self.folder.name), sort=by_recipient)
 
     def teardown(self) -> None:
         """Close everything."""
@@ -158,10 +170,24 @@ class MailboxMachine(RuleBasedStateMachine):
         assert self.run(one.mailboxes()) == self.run(other.mailboxes())
 
 
-TestMailboxes = MailboxMachine.TestCase
-TestMailboxes.settings = settings(
+SETTINGS = settings(
     max_examples=10,
     stateful_step_count=15,
     deadline=None,  # a step may wait for the disk
     suppress_health_check=[HealthCheck.too_slow],  # likewise
 )
+TestMailboxes = MailboxMachine.TestCase
+TestMailboxes.settings = SETTINGS
+
+
+def test_mailboxes_in_postgres(postgres: PostgresServer) -> None:
+    """A store in PostgreSQL agrees, too."""
+
+    class PostgresMachine(MailboxMachine):
+        """Compares with a store in a schema of its own."""
+
+        async def open_other(self) -> SharedStore:
+            """Open it."""
+            return await PostgresStore.open(postgres.new_url(), sort=by_recipient)
+
+    run_state_machine_as_test(PostgresMachine, settings=settings(SETTINGS, max_examples=5))

@@ -1,4 +1,4 @@
-"""An SQLite store does what a dictionary would do, whatever is done to it in whatever order."""
+"""Stores on databases do what a dictionary would do, whatever is done in whatever order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bindpost.errors import StoreError
 from bindpost.server.message.model import (
@@ -25,8 +31,11 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.store import Change, Counts, Query
+from bindpost.server.store.store import Change, Counts, MessageStore, Query
+
+from ..postgres_server import PostgresServer
 
 T = TypeVar("T")
 
@@ -88,14 +97,18 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
+        """Open the store, and follow its changes."""
+        self.store = self.run(self.open_store())
+        self.changes = self.store.changes()
+
+    async def open_store(self) -> MessageStore:
         """
-        Open the store, and follow its changes.
+        Open an SQLite store.
 
         Its segments are so small that there are many, and it compacts them after each step.
         """
         folder = Path(self.folder.name)
-        self.store = self.run(SqliteStore.open(folder, large=5, segment=100, quiet=0.0))
-        self.changes = self.store.changes()
+        return await SqliteStore.open(folder, large=5, segment=100, quiet=0.0)
 
     def teardown(self) -> None:
         """Close everything."""
@@ -287,10 +300,29 @@ def count(kept: list[Kept]) -> Counts:
     )
 
 
-TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(
+SETTINGS = settings(
     max_examples=25,
     stateful_step_count=30,
     deadline=None,  # a step may wait for the disk
     suppress_health_check=[HealthCheck.too_slow],  # likewise
 )
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = SETTINGS
+
+
+def test_postgres_store(postgres: PostgresServer) -> None:
+    """A store in PostgreSQL does so, too."""
+
+    class PostgresMachine(StoreMachine):
+        """Does all that to a store in a schema of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.url = postgres.new_url()
+
+        async def open_store(self) -> MessageStore:
+            """Open it."""
+            return await PostgresStore.open(self.url)
+
+    # Each step is a round trip, each opening makes connections.
+    run_state_machine_as_test(PostgresMachine, settings=settings(SETTINGS, max_examples=10))

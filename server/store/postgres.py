@@ -1,0 +1,297 @@
+"""The message store in PostgreSQL: one inbox for several nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from itertools import chain
+from typing import Any, Final, final
+
+import msgspec
+
+from bindpost.errors import SearchTimeoutError
+
+from ..message.digest import Digest
+from ..message.model import Transcript, TranscriptLine
+from . import postgres_queries, rules
+from .codec import decode
+from .content import SEARCH_SECONDS, ContentSearch
+from .feed import REMEMBERED
+from .postgres_connection import Server, Session
+from .postgres_inbox import PostgresInbox
+from .postgres_listener import Listener
+from .postgres_queries import Question
+from .postgres_reader import Reader
+from .postgres_schema import migrate
+from .sql_rows import message_row
+from .sqlite_connection import DURABLE, Durability
+from .store import (
+    EVERYTHING,
+    KEEP_ALL,
+    Change,
+    Counts,
+    MessageRow,
+    Query,
+    Retention,
+    Sort,
+    unsorted,
+)
+from .terms import CONTENT_TERMS
+from .writer import QUIET
+from .written import WrittenStore
+
+_PAGE: Final = 100
+"""Messages or changes that are asked for at once."""
+
+
+@final
+class PostgresStore(WrittenStore):
+    """
+    A `SharedStore` in a PostgreSQL database, which it shares with other nodes.
+
+    `add` returns when its transaction is durable at the server; `WrittenStore` says what else holds
+    of writes. The changes of all nodes are one sequence, and each node's `changes` tells all of
+    them. Contents are searched message by message, for a limited time. While the database is away
+    every call raises `StoreAwayError` within seconds.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        inbox: PostgresInbox,
+        *,
+        channel: str,
+        retention: Retention,
+        remembered: int,
+        search_seconds: float,
+    ) -> None:
+        self._inbox = inbox
+        self._reader = Reader(server)
+        self._searching = asyncio.Lock()
+        super().__init__(
+            inbox,
+            sequence=inbox.sequence,
+            retention=retention,
+            remembered=remembered,
+            recall=self._recall,
+            content=ContentSearch(seconds=search_seconds),
+            count=self._count_part,
+            quiet=QUIET,
+        )
+        self._listener = Listener(
+            server,
+            channel,
+            is_news=lambda sequence: sequence > self.sequence,
+            catch_up=self._catch_up,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        retention: Retention = KEEP_ALL,
+        *,
+        sort: Sort = unsorted,
+        remembered: int = REMEMBERED,
+        search_seconds: float = SEARCH_SECONDS,
+        durability: Durability = DURABLE,
+    ) -> PostgresStore:
+        """
+        Open the store in a database, making the tables that are missing.
+
+        `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
+        is how many changes `changes(since)` can go back; a search through contents may take
+        `search_seconds`. With the durability `normal` a crash of the server may take what was added
+        in the last moments before it. Raises `StoreError` when the database can't be used.
+        """
+        server = Server(url)
+        make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
+        channel, inbox = await asyncio.to_thread(make)
+        store = cls(
+            server,
+            inbox,
+            channel=channel,
+            retention=retention,
+            remembered=remembered,
+            search_seconds=search_seconds,
+        )
+        await store._reader.open()
+        return store
+
+    async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:
+        """Give a row; see `SharedStore`."""
+        found = await self._look_up(message_id, postgres_queries.get(message_id, mailbox))
+        return message_row(found[0], mailbox) if found else None
+
+    async def raw(self, message_id: str, *, mailbox: str | None = None) -> bytes | None:
+        """Give the bytes; see `SharedStore`."""
+        found = await self._look_up(message_id, postgres_queries.raw(message_id, mailbox))
+        return found[0][0] if found else None
+
+    async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
+        """Give the transcript; see `SharedStore`."""
+        found = await self._look_up(message_id, postgres_queries.transcript(message_id, mailbox))
+        if not found:
+            return None
+        pieces = (decode(lines, tuple[TranscriptLine, ...]) for (lines,) in found)
+        return tuple(chain.from_iterable(pieces))
+
+    async def find(
+        self,
+        query: Query = EVERYTHING,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        seconds: float | None = None,
+    ) -> list[MessageRow]:
+        """Give matching rows, newest first; see `MessageStore`."""
+        self._check_open()
+        if not _is_about_content(query):
+            return await self._rows(query, limit=limit, offset=offset, seconds=seconds)
+        found: list[MessageRow] = []
+        async with aclosing(self._searched(query, seconds)) as searched:
+            async for rows in searched:
+                found.extend(rows)
+                if limit and len(found) >= offset + limit:
+                    break
+        return found[offset : offset + limit if limit else None]
+
+    async def count(self, query: Query | None = None) -> Counts:
+        """Count; see `MessageStore`."""
+        self._check_open()
+        if query is None or query == EVERYTHING:
+            return _counts((await self._reader.ask(postgres_queries.totals()))[0])
+        if query.mailbox is not None and query == Query(mailbox=query.mailbox):
+            found = await self._reader.ask(postgres_queries.mailbox_totals(query.mailbox))
+            return _counts(found[0][1:]) if found else Counts(total=0, unread=0, size=0)
+        return await self._counted.count(query, upto=self.sequence)
+
+    async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
+        """Give none; see `MessageStore`."""
+        self._check_open()
+        return {}
+
+    async def mailboxes(self) -> Mapping[str, Counts]:
+        """Give the mailboxes; see `SharedStore`."""
+        self._check_open()
+        found = await self._reader.ask(postgres_queries.mailbox_totals())
+        return {name: _counts(counts) for name, *counts in found}
+
+    async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
+        """Give the tags; see `SharedStore`."""
+        self._check_open()
+        return dict(await self._reader.ask(postgres_queries.tags(mailbox)))
+
+    async def tag_names(self, *, mailbox: str | None = None) -> Sequence[str]:
+        """Give the tags' names; see `SharedStore`."""
+        return list(await self.tags(mailbox=mailbox))
+
+    async def _close_readers(self) -> None:
+        await self._listener.close()
+        await self._reader.close()
+
+    async def _look_up(self, message_id: str, question: Question) -> list[tuple[Any, ...]]:
+        self._check_open()
+        return await self._reader.ask(question) if rules.is_unicode(message_id) else []
+
+    async def _rows(
+        self, query: Query, *, limit: int, offset: int = 0, seconds: float | None = None
+    ) -> list[MessageRow]:
+        """Give what matches, terms about content aside."""
+        question = postgres_queries.find(query, limit=limit, offset=offset)
+        try:
+            found = await self._reader.ask(question, seconds=seconds)
+        except SearchTimeoutError:
+            raise self._content.timeout() from None
+        return [message_row(columns, query.mailbox) for columns in found]
+
+    async def _count_part(self, query: Query, seconds: float | None) -> Counts:
+        if not _is_about_content(query):
+            return _counts((await self._reader.ask(postgres_queries.count(query)))[0])
+        found = [row async for rows in self._searched(query, seconds) for row in rows]
+        return rules.counts_of(found)
+
+    async def _searched(
+        self, query: Query, seconds: float | None
+    ) -> AsyncGenerator[list[MessageRow], None]:
+        """Read what matches, page by page; one search at a time, so that others get their turn."""
+        loop, deadline = asyncio.get_running_loop(), self._content.deadline(seconds)
+        async with self._searching:
+            while page := await self._rows(query, limit=_PAGE, seconds=_left(deadline)):
+                yield await asyncio.to_thread(self._holding, query, page, deadline, loop)
+                query = msgspec.structs.replace(query, before=page[-1].cursor)
+
+    def _holding(
+        self,
+        query: Query,
+        rows: Sequence[MessageRow],
+        deadline: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> list[MessageRow]:
+        """Give the rows whose contents match; in a thread, which has the loop read their bytes."""
+
+        def raw(cursor: int) -> bytes | None:
+            asking = self._reader.ask(postgres_queries.raw_at(cursor))
+            found = asyncio.run_coroutine_threadsafe(asking, loop).result()
+            return found[0][0] if found else None
+
+        def holds(row: MessageRow) -> bool:
+            return self._content.holds(
+                query.terms, row, partial(raw, row.cursor), deadline=deadline
+            )
+
+        return [row for row in rows if holds(row)]
+
+    async def _recall(self, after: int, upto: int) -> Sequence[Change]:
+        """Tell changes again that are remembered in the database."""
+        question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
+        return [decode(told, Change) for (told,) in await self._reader.ask(question)]
+
+    async def _catch_up(self) -> None:
+        """Read what others have changed, and hand it on."""
+        while True:
+            found = await self._reader.ask(postgres_queries.changes(self.sequence, limit=_PAGE))
+            if changes := self._new([decode(told, Change) for (told,) in found]):
+                self._inbox.hear(changes)
+                self._hear(changes)
+            if len(found) < _PAGE:
+                return
+
+    def _hear(self, changes: Sequence[Change]) -> None:
+        """Hand on changes; those of others have maybe been heard of on the other way meanwhile."""
+        super()._hear(self._new(changes))
+
+    def _new(self, changes: Sequence[Change]) -> Sequence[Change]:
+        return [change for change in changes if change.sequence > self.sequence]
+
+
+def _take(
+    server: Server, *, remembered: int, sort: Sort, durability: Durability
+) -> tuple[str, PostgresInbox]:
+    """Have the tables made; give the channel of their changes, and the inbox."""
+    session = Session(server, durability)
+    try:
+        channel = migrate(session, server)
+    finally:
+        session.close()
+    inbox = PostgresInbox(
+        server, channel=channel, remembered=remembered, sort=sort, durability=durability
+    )
+    return channel, inbox
+
+
+def _is_about_content(query: Query) -> bool:
+    return any(term.field in CONTENT_TERMS for term in query.terms)
+
+
+def _counts(columns: Sequence[int]) -> Counts:
+    total, unread, size = columns
+    return Counts(total=total, unread=unread, size=size)
+
+
+def _left(deadline: float) -> float:
+    """Give the seconds to a deadline; a moment when it has passed, which the search then says."""
+    return max(0.001, deadline - time.monotonic())

@@ -1,0 +1,194 @@
+"""Connections to PostgreSQL: where to, what is said over one, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import DiskFull, ReadOnlySqlTransaction, UniqueViolation
+
+from bindpost.errors import StoreAwayError, StoreError, StoreFullError
+
+from .sqlite_connection import DURABLE, Durability
+
+TIMEOUT: Final = 5
+"""Seconds within which a server has to answer a connection."""
+_PATIENCE: Final = 10
+"""Seconds that a node waits for another that changes the inbox, or that is given to a lost one."""
+_ALIVE: Final[Mapping[str, str | int]] = {
+    "connect_timeout": TIMEOUT,
+    "keepalives_idle": _PATIENCE,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": _PATIENCE * 1000,
+    "application_name": "bindpost",
+}
+"""What is asked of a connection, so that a server that vanished is noticed; a URL may say else."""
+_AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
+"""Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@final
+class Server:
+    """
+    A database on a PostgreSQL server, by its URL, which may have all that libpq knows.
+
+    `str` names it without its credentials. Raises `StoreError` when the URL is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            said = conninfo_to_dict(url)
+        except psycopg.Error:
+            # What libpq says of it may quote a part of the password.
+            raise StoreError(
+                "the URL of the store can't be read; it is postgresql://USER@HOST:PORT/DATABASE, "
+                "with what is special in a name or password written as %XX"
+            ) from None
+        unsaid = {name: value for name, value in _ALIVE.items() if name not in said}
+        self.conninfo = make_conninfo(url, **unsaid)
+        host, port, name = (said.get(key) for key in ("host", "port", "dbname"))
+        self._name = f"PostgreSQL {host or 'localhost'}:{port or 5432}/{name or ''}"
+
+    def __str__(self) -> str:
+        return self._name
+
+    def connect(self, durability: Durability = DURABLE) -> _Connection:
+        """
+        Make a connection for writing. Raises what psycopg raises.
+
+        A node that stops while it has the inbox locked loses the connection after a while, and
+        with it the lock.
+        """
+        connection = psycopg.connect(self.conninfo, autocommit=True)
+        synchronous = "on" if durability == DURABLE else "off"
+        connection.execute(
+            f"SET synchronous_commit = {synchronous};"
+            f" SET lock_timeout = '{_PATIENCE}s';"
+            f" SET idle_in_transaction_session_timeout = '{_PATIENCE}s'".encode()
+        )
+        return connection
+
+    def translate(self, error: Exception) -> StoreError:
+        """Say what an error of PostgreSQL or psycopg means for the store."""
+        if isinstance(error, StoreError):
+            return error
+        said = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        if isinstance(error, UniqueViolation):
+            return StoreError(
+                f"{self}: not kept: there is one of this id: {error.diag.message_detail}"
+            )
+        if isinstance(error, DiskFull):
+            return StoreFullError(f"{self}: the disk of its server is full ({said})")
+        if _is_away(error):
+            return StoreAwayError(f"{self} can't be used now: {said}")
+        return StoreError(f"{self}: {said}")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what fails inside into `StoreError` and its kin."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self.translate(error) from error
+
+
+def _is_away(error: Exception) -> bool:
+    if isinstance(error, psycopg.InterfaceError | ReadOnlySqlTransaction):
+        return True
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate[:2] in _AWAY
+
+
+@final
+class Session:
+    """
+    A connection for writing; one that was lost between two transactions is made anew.
+
+    Statements have `?` for parameters. Belongs to one thread at a time.
+    """
+
+    def __init__(self, server: Server, durability: Durability = DURABLE) -> None:
+        self._server = server
+        self._durability = durability
+        self._connection: _Connection | None = None
+
+    def begin(self, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Begin a transaction with a statement. Raises what psycopg raises."""
+        if self._connection is not None:
+            try:
+                return self._begin(self._connection, sql)
+            except psycopg.OperationalError:
+                if not self._connection.closed:
+                    raise
+        self._connection = self._server.connect(self._durability)
+        return self._begin(self._connection, sql)
+
+    def execute(
+        self, sql: str, parameters: Sequence[object] = (), /
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Execute a statement. Raises what psycopg raises."""
+        return self._open().execute(marked(sql), [storable(value) for value in parameters])
+
+    def script(self, sql: str) -> None:
+        """Execute statements without parameters. Raises what psycopg raises."""
+        self._open().execute(sql.encode())
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """
+        Send the statements of the block without waiting for their answers, in one round trip.
+
+        Raises what psycopg raises, at the end of the block; what stands behind the statement that
+        failed was not executed.
+        """
+        with self._open().pipeline():
+            yield
+
+    def rollback(self) -> None:
+        """Undo the transaction if there is one; let go of a connection that is no use any more."""
+        if self._connection is None:
+            return
+        with suppress(psycopg.Error):
+            self._connection.rollback()
+            return
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _begin(self, connection: _Connection, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
+        with connection.pipeline():
+            connection.execute(b"BEGIN")
+            return connection.execute(marked(sql))
+
+    def _open(self) -> _Connection:
+        assert self._connection is not None, "a transaction has begun"
+        return self._connection
+
+
+def marked(sql: str) -> bytes:
+    """Give a statement whose parameters are marked as psycopg does it."""
+    return sql.replace("%", "%%").replace("?", "%s").encode()
+
+
+def storable(value: object) -> object:
+    """Give a value as PostgreSQL can keep it: its texts have no NUL, and flags are numbers."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return value.replace("\0", "\uffff")
+    if isinstance(value, list):
+        return [storable(one) for one in value]
+    return value

@@ -1,0 +1,70 @@
+"""Asks an inbox in PostgreSQL questions, by a pool of connections."""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+from psycopg import AsyncConnection
+from psycopg.errors import QueryCanceled
+from psycopg_pool import AsyncConnectionPool
+
+from bindpost.errors import SearchTimeoutError
+
+from .postgres_connection import TIMEOUT, Server, marked, storable
+from .postgres_queries import Question
+
+_CONNECTIONS: Final = 4
+"""So that a search through many messages does not hold up a look at one."""
+
+_Row = tuple[Any, ...]
+
+
+@final
+class Reader:
+    """Asks questions; a connection that was lost is made anew. Belongs to one event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pool: AsyncConnectionPool[AsyncConnection[_Row]] = AsyncConnectionPool(
+            server.conninfo,
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=_CONNECTIONS,
+            timeout=TIMEOUT,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+            name="bindpost-store-reader",
+        )
+
+    async def open(self) -> None:
+        """Begin to make connections."""
+        await self._pool.open()
+
+    async def ask(self, question: Question, *, seconds: float | None = None) -> list[_Row]:
+        """
+        Give the rows that answer a question.
+
+        Raises `SearchTimeoutError` when that takes longer than `seconds`, and `StoreError`.
+        """
+        with self._server.translated():
+            async with self._pool.connection() as connection:
+                if seconds is None:
+                    return await _ask(connection, question)
+                try:
+                    async with connection.transaction():
+                        await connection.execute(
+                            "SELECT set_config('statement_timeout', %s, true)",
+                            (str(max(1, round(seconds * 1000))),),
+                        )
+                        return await _ask(connection, question)
+                except QueryCanceled:
+                    raise SearchTimeoutError("the database took too long") from None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._pool.close()
+
+
+async def _ask(connection: AsyncConnection[_Row], question: Question) -> list[_Row]:
+    values = [storable(value) for value in question.parameters]
+    return await (await connection.execute(marked(question.sql), values)).fetchall()

@@ -1,0 +1,99 @@
+"""A PostgreSQL server of the tests' own: in a temporary folder, on a free port, as no root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from bindpost.proxy.local import free_port
+from bindpost.server.message.model import new_id
+
+USERS: Final = ("postgres", "nobody")
+"""Those who may run it in place of root, whom its programs refuse."""
+OPTIONS: Final = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
+
+
+class PostgresServer:
+    """
+    A server that begins with an empty database; `initdb` and `pg_ctl` are its programs.
+
+    Its data doesn't outlive the machine (no fsync), and does outlive the server.
+    """
+
+    def __init__(self, initdb: Path, pg_ctl: Path) -> None:
+        self._pg_ctl = pg_ctl
+        self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-"))
+        self._port = free_port()
+        self._identity: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            names = {entry.pw_name: entry for entry in pwd.getpwall()}
+            user = next(names[name] for name in USERS if name in names)
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        options = ("-A", "trust", "-U", "bindpost", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._run(initdb, "-D", self._folder / "data", *options)
+        self.start()
+
+    def url(self, schema: str, *, password: str = "") -> str:
+        """Give the URL of a schema."""
+        user = f"bindpost:{password}" if password else "bindpost"
+        options = f"options=-csearch_path%3D{schema}"
+        return f"postgresql://{user}@127.0.0.1:{self._port}/postgres?{options}"
+
+    def new_url(self) -> str:
+        """Make a schema; give its URL."""
+        schema = f"inbox_{new_id()}".lower()
+        self.run(f"CREATE SCHEMA {schema}")
+        return self.url(schema)
+
+    def run(self, sql: str) -> None:
+        """Execute a statement."""
+        with psycopg.connect(self.url("public"), autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def start(self) -> None:
+        """Start it; when this returns it answers."""
+        self._control("start", "-l", self._folder / "log", "-o", f"{OPTIONS} {self._port}")
+
+    def stop(self) -> None:
+        """End it as a crash would."""
+        self._control("stop", "-m", "immediate")
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have it away while the block runs."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def close(self) -> None:
+        """End it, and remove its data."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def _control(self, *arguments: str | Path) -> None:
+        self._run(self._pg_ctl, "-D", self._folder / "data", "-w", "-s", *arguments)
+
+    def _run(self, *command: str | Path) -> None:
+        # To files: what it starts inherits them, and would hold a pipe open.
+        with (self._folder / "output").open("w") as output:
+            done = subprocess.run(
+                command,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                check=False,
+                **self._identity,
+            )
+        assert done.returncode == 0, (self._folder / "output").read_text()
