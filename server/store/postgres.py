@@ -20,7 +20,7 @@ from . import postgres_queries, rules
 from .codec import decode
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
-from .postgres_connection import Server, Session
+from .postgres_connection import TIMEOUT, Server, Session
 from .postgres_inbox import PostgresInbox
 from .postgres_listener import Listener
 from .postgres_queries import Question
@@ -67,9 +67,10 @@ class PostgresStore(WrittenStore):
         retention: Retention,
         remembered: int,
         search_seconds: float,
+        patience: float,
     ) -> None:
         self._inbox = inbox
-        self._reader = Reader(server)
+        self._reader = Reader(server, patience=patience)
         self._searching = asyncio.Lock()
         super().__init__(
             inbox,
@@ -98,6 +99,7 @@ class PostgresStore(WrittenStore):
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
         durability: Durability = DURABLE,
+        patience: float = TIMEOUT,
     ) -> PostgresStore:
         """
         Open the store in a database, making the tables that are missing.
@@ -105,7 +107,8 @@ class PostgresStore(WrittenStore):
         `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
         is how many changes `changes(since)` can go back; a search through contents may take
         `search_seconds`. With the durability `normal` a crash of the server may take what was added
-        in the last moments before it. Raises `StoreError` when the database can't be used.
+        in the last moments before it. A question waits `patience` seconds for a connection. Raises
+        `StoreError` when the database can't be used.
         """
         server = Server(url)
         make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
@@ -117,6 +120,7 @@ class PostgresStore(WrittenStore):
             retention=retention,
             remembered=remembered,
             search_seconds=search_seconds,
+            patience=patience,
         )
         await store._reader.open()
         return store

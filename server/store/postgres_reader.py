@@ -21,16 +21,20 @@ _Row = tuple[Any, ...]
 
 @final
 class Reader:
-    """Asks questions; a connection that was lost is made anew. Belongs to one event loop."""
+    """
+    Asks questions; a connection that was lost is made anew. Belongs to one event loop.
 
-    def __init__(self, server: Server) -> None:
+    A question waits `patience` seconds for a connection.
+    """
+
+    def __init__(self, server: Server, *, patience: float = TIMEOUT) -> None:
         self._server = server
         self._pool: AsyncConnectionPool[AsyncConnection[_Row]] = AsyncConnectionPool(
             server.conninfo,
             kwargs={"autocommit": True},
             min_size=1,
             max_size=_CONNECTIONS,
-            timeout=TIMEOUT,
+            timeout=patience,
             check=AsyncConnectionPool.check_connection,
             open=False,
             name="bindpost-store-reader",

@@ -1,0 +1,302 @@
+"""Several nodes on one PostgreSQL: one inbox, one sequence of changes, and outages."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from bindpost.errors import StoreAwayError, StoreError
+from bindpost.server.message.model import (
+    Envelope,
+    Message,
+    Recipient,
+    SessionFacts,
+    Transcript,
+    TranscriptLine,
+    new_id,
+    utc_now,
+)
+from bindpost.server.store.postgres import PostgresStore
+from bindpost.server.store.store import Change, Query, Retention
+
+from ..postgres_server import PostgresServer
+
+Node = Callable[..., Awaitable[PostgresStore]]
+SAID: Transcript = (TranscriptLine(0, "S", "220 ready"), TranscriptLine(2, "C", "HELO x"))
+STARTS = """
+import asyncio, sys
+from bindpost.server.store.postgres import PostgresStore
+
+async def start():
+    print(flush=True)
+    sys.stdin.readline()
+    store = await PostgresStore.open(sys.argv[1])
+    print(store.sequence)
+    await store.close()
+
+asyncio.run(start())
+"""
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """Give the URL of a schema without tables."""
+    return postgres.new_url()
+
+
+@pytest.fixture
+async def node(url: str) -> AsyncIterator[Node]:
+    """Give what opens one more node of the same inbox."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**options: Any) -> PostgresStore:
+            store = await PostgresStore.open(url, **options)
+            stack.push_async_callback(store.close)
+            return store
+
+        yield open_one
+
+
+def make_message(
+    *, to: str = "to@example.com", session: str = "one", raw: bytes = b"Subject: x\r\n\r\n"
+) -> Message:
+    """Make a message."""
+    return Message(
+        id=new_id(),
+        received=utc_now(),
+        envelope=Envelope("from@example.com", (Recipient(to),)),
+        session=SessionFacts(session, utc_now(), "127.0.0.1:25", "direct:", "plain"),
+        raw=raw,
+    )
+
+
+async def heard(changes: AsyncIterator[Change], count: int) -> list[Change]:
+    """Give the next changes, which must come."""
+
+    async def take() -> list[Change]:
+        return [await anext(changes) for _ in range(count)]
+
+    return await asyncio.wait_for(take(), 20)
+
+
+async def caught_up(store: PostgresStore, sequence: int) -> None:
+    """Wait until a node has heard of a change."""
+    if store.sequence < sequence:
+        await heard(store.changes(), sequence - store.sequence)
+
+
+def test_nodes_that_start_at_once_make_the_tables_once(url: str) -> None:
+    """Of several processes that start at the same moment one makes the tables; all can use them."""
+    command = [sys.executable, "-c", STARTS, url]
+    nodes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    for one in nodes:
+        assert one.stdout is not None
+        one.stdout.readline()  # it is loaded
+
+    for one in nodes:
+        assert one.stdin is not None
+        one.stdin.write(b"\n")
+        one.stdin.flush()
+
+    assert [one.communicate(timeout=30)[0] for one in nodes] == [b"0\n"] * 3
+
+
+async def test_every_node_hears_everything_in_order(node: Node) -> None:
+    """What three nodes do at once, each of them is told once, in the same order, without a gap."""
+    nodes = [await node() for _ in range(3)]
+    followers = [one.changes() for one in nodes]
+
+    async def load(one: PostgresStore) -> list[str]:
+        rows = [
+            row
+            for _ in range(10)
+            for row in await asyncio.gather(*(one.add(make_message(), SAID) for _ in range(5)))
+        ]
+        await one.mark([row.id for row in rows], read=True)
+        return [row.id for row in rows]
+
+    ids = await asyncio.gather(*(load(one) for one in nodes))
+
+    told = [await heard(changes, 3 * 51) for changes in followers]
+    assert told[0] == told[1] == told[2]
+    assert [change.sequence for change in told[0]] == list(range(1, 3 * 51 + 1))
+    added = [change.ids[0] for change in told[0] if change.kind == "added"]
+    assert sorted(added) == sorted(chain(*ids))
+    counts = await nodes[0].count()
+    assert (counts.total, counts.unread) == (150, 0)
+
+
+async def test_a_node_waits_for_what_another_gets(node: Node) -> None:
+    """A follower on one node is woken by a message that comes to another, with its row."""
+    here, there = await node(), await node()
+    waiting = asyncio.ensure_future(heard(here.changes(), 1))
+    await asyncio.sleep(0)
+
+    row = await there.add(make_message(), SAID)
+
+    (change,) = await waiting
+    assert change.row == row
+    assert await here.get(row.id) == row
+    assert await here.transcript(row.id) == SAID
+
+
+async def test_a_node_that_starts_late_is_told_of_the_past(node: Node) -> None:
+    """A node can go back in the changes that others made before it was there."""
+    there = await node()
+    row = await there.add(make_message(), SAID)
+    await there.delete([row.id])
+
+    late = await node()
+
+    added, deleted = await heard(late.changes(0), 2)
+    assert (added.row, deleted.ids) == (row, (row.id,))
+
+
+async def test_what_is_forgotten_meanwhile_is_an_error(node: Node) -> None:
+    """A node that others have left behind says so to followers, and goes on with what is new."""
+    here, there = await node(remembered=5), await node(remembered=5)
+    row = await there.add(make_message(), SAID)
+    await caught_up(here, row.cursor)
+    behind = here.changes()
+    for number in range(20):
+        await there.mark([row.id], read=number % 2 == 0)
+    await here.mark([row.id], read=True)
+
+    with pytest.raises(StoreError, match="no longer remembered"):
+        await heard(behind, 1)
+
+    live = here.changes()
+    newest = await there.add(make_message(), SAID)
+    assert (await heard(live, 1))[0].row == newest
+
+
+async def test_a_transcript_that_another_node_removed_is_whole_again(node: Node) -> None:
+    """A session goes on after its messages were deleted elsewhere: nothing of it is missing."""
+    here, there = await node(), await node()
+    first = await here.add(make_message(), SAID)
+    await caught_up(there, first.cursor)
+    await there.delete(None)
+
+    longer = (*SAID, TranscriptLine(9, "C", "DATA"))
+    second = await here.add(make_message(), longer)
+
+    assert await there.transcript(second.id) == longer
+
+
+async def test_retention_holds_for_all_nodes_together(node: Node) -> None:
+    """However many nodes take mail, no more is kept than one of them may keep, and all is told."""
+    nodes = [await node(retention=Retention(max_messages=10)) for _ in range(3)]
+    changes = nodes[0].changes(0)
+    await asyncio.gather(*(one.add(make_message(), SAID) for one in nodes for _ in range(20)))
+
+    gone: list[str] = []
+    while len(gone) < 50:
+        (change,) = await heard(changes, 1)
+        gone += change.ids if change.kind == "deleted" else ()
+
+    assert len(set(gone)) == 50
+    assert (await nodes[1].count()).total == 10
+
+
+async def test_an_outage_is_an_error_at_once_and_over_by_itself(
+    node: Node, postgres: PostgresServer
+) -> None:
+    """While the database is away nothing is kept, and said so quickly; then all goes on."""
+    here, there = await node(), await node(patience=0.5)
+    kept = await here.add(make_message(), SAID)
+    await caught_up(there, kept.cursor)
+    changes = there.changes()
+
+    with postgres.away():
+        results = await asyncio.gather(
+            *(here.add(make_message(), SAID) for _ in range(50)), return_exceptions=True
+        )
+        assert all(isinstance(result, StoreAwayError) for result in results)
+        with pytest.raises(StoreAwayError):
+            await there.find()
+
+    row = await here.add(make_message(), SAID)
+    assert (await heard(changes, 1))[0].row == row
+    assert [found.id for found in await there.find()] == [row.id, kept.id]
+
+
+async def test_a_restart_between_two_messages_is_not_seen(
+    node: Node, postgres: PostgresServer
+) -> None:
+    """A connection that was lost while nothing was done is made anew, and nothing fails."""
+    store = await node()
+    first = await store.add(make_message(), SAID)
+
+    with postgres.away():
+        pass
+
+    second = await store.add(make_message(), SAID)
+    assert [row.id for row in await store.find()] == [second.id, first.id]
+
+
+async def test_a_database_that_went_back_is_not_written_to(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """When changes are lost that a node has told already, it takes no mail until a restart."""
+    store = await node()
+    await store.add(make_message(), SAID)
+    schema = url.rpartition("%3D")[2]
+    postgres.run(f"UPDATE {schema}.inbox SET sequence = 0")
+
+    with pytest.raises(StoreAwayError, match="has lost changes"):
+        await store.add(make_message(), SAID)
+
+
+@pytest.mark.parametrize("address", ["a\0b@x", "x" * 10_000 + "@x", "é" * 3000 + "@x"])
+async def test_odd_addresses_are_found(node: Node, address: str) -> None:
+    """An address that PostgreSQL can't keep or index as it is, is found, and comes back whole."""
+    store = await node()
+    row = await store.add(make_message(to=address), SAID)
+    await store.add(make_message(to=address[:-1] + "y"), SAID)
+
+    assert [found.id for found in await store.find(Query(recipient=address))] == [row.id]
+    kept = await store.get(row.id)
+    assert kept is not None
+    assert kept.envelope.recipients[0].address == address
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("options=-csearch_path%3Dnone_such", "isn't there; create it"),
+        ("dbname=none_such", "none_such"),
+        ("port=1", "can't be used now"),
+        ("nonsense=1", "can't be read"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_named(
+    postgres: PostgresServer, options: str, error: str
+) -> None:
+    """What is wrong with a database is said, and never its password."""
+    url = postgres.url("public", password="geheim").partition("?")[0]
+
+    with pytest.raises(StoreError, match=error) as raised:
+        await PostgresStore.open(f"{url}?{options}")
+
+    assert "geheim" not in str(raised.value)
+
+
+async def test_a_database_of_a_newer_bindpost_is_left_alone(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Tables that a newer bindpost has made are named as such."""
+    await node()
+    schema = url.rpartition("%3D")[2]
+    postgres.run(f"INSERT INTO {schema}.schema_version VALUES (99)")
+
+    with pytest.raises(StoreError, match="schema version 99"):
+        await node()
