@@ -19,6 +19,7 @@ from .fields import SETTINGS, Field, fields_of
 from .file import DEFAULT_NAME, parse, read
 from .lines import line_numbers
 from .model import Settings
+from .store import check_store
 from .tree import Tree, check, join, leaves
 from .via import scheme_of
 
@@ -26,6 +27,7 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "web": ("web",),
         "data": ("data",),
+        "store": ("store",),
         "personality": ("personality",),
         "on_bind_failure": ("on_bind_failure",),
         "log": ("log",),
@@ -86,6 +88,7 @@ def load(
     settings = msgspec.convert(draft.tree, Settings)
     _check_vias(settings, draft)
     _check_faults(settings, draft)
+    _check_store(settings, draft)
     return Loaded(settings, MappingProxyType(draft.origins), draft.folder)
 
 
@@ -232,6 +235,14 @@ def _check_faults(settings: Settings, draft: _Draft) -> None:
         if problem := problem_of(fault):
             key = f"fault[{index}]"
             raise ConfigError(key, problem, origin=draft.origin(f"{key}.stage"))
+
+
+def _check_store(settings: Settings, draft: _Draft) -> None:
+    if settings.store:
+        try:
+            check_store(settings.store)
+        except ValueError as error:
+            raise ConfigError("store", str(error), origin=draft.origin("store")) from None
 
 
 def _flag(name: str) -> str:

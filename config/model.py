@@ -295,6 +295,13 @@ class Settings(Table, frozen=True):
             extra={"words": (":memory:",)},
         ),
     ] = ""
+    store: Annotated[
+        str,
+        Meta(
+            description="Where the inbox is: postgresql://USER@HOST/DATABASE, or empty for the "
+            "data folder."
+        ),
+    ] = ""
     durability: Annotated[
         Literal["full", "normal"],
         Meta(

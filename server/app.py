@@ -14,6 +14,7 @@ from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
+from bindpost.config.redact import redact
 from bindpost.config.scenario_file import load_folder
 from bindpost.errors import BindError
 from bindpost.log import get_logger
@@ -38,6 +39,7 @@ from .smtp.tls import make_context
 from .store import open_store
 from .store.events import EventStore
 from .store.index_state import TellsIndex
+from .store.lock import take_folder
 from .store.store import Retention, SharedStore
 
 if TYPE_CHECKING:
@@ -100,13 +102,7 @@ class Bindpost:
 
     async def _start(self) -> None:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
-            self.store = await open_store(
-                self._data(),
-                _retention(self.settings.retention),
-                sort=self.mailboxes.of,
-                durability=self.settings.durability,
-            )
-            stack.push_async_callback(self.store.close)
+            self.store = await self._open_store(stack)
             self.sessions.activity.begin((await self.store.count()).total)
             self.events = await last.enter_async_context(self._keeping_events())
             bounces = Bounces(self.store, hostname=self._plan.resources.hostname)
@@ -152,8 +148,8 @@ class Bindpost:
         """
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
-        Listeners, paths, rules, faults, TLS and users are read anew; `data`, `durability`, `web`,
-        `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
+        Listeners, paths, rules, faults, TLS and users are read anew; `data`, `store`, `durability`,
+        `web`, `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
         `link_check`, `lab`, `fault_presets` and the protocol log stay as they are until a restart.
         Raises `ConfigError`, changing nothing.
         """
@@ -179,6 +175,20 @@ class Bindpost:
 
     def _data(self) -> str | Path:
         return data_location(self.settings, self._folder)
+
+    async def _open_store(self, stack: contextlib.AsyncExitStack) -> SharedStore:
+        """Open the store; the stack closes it. With one elsewhere the data folder is locked too."""
+        elsewhere, data = self.settings.store, self._data()
+        if elsewhere and isinstance(data, Path):
+            stack.callback((await asyncio.to_thread(take_folder, data)).release)
+        store = await open_store(
+            elsewhere or data,
+            _retention(self.settings.retention),
+            sort=self.mailboxes.of,
+            durability=self.settings.durability,
+        )
+        stack.push_async_callback(store.close)
+        return store
 
     def _keeping_events(self) -> contextlib.AbstractAsyncContextManager[EventStore | None]:
         return keeping(
@@ -237,7 +247,7 @@ class Bindpost:
             index=self.index,
             activity=self.sessions.activity,
             compatibility=Compatibility(
-                database=str(self._data()),
+                database=redact(self.settings.store) or str(self._data()),
                 message_size=self.settings.limits.message_size,
                 delete_without_body=self.settings.mailpit.delete_without_body,
                 chaos=self.settings.mailpit.chaos,

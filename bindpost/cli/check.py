@@ -84,7 +84,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     Hook.load_all(loaded.settings.webhook, folder=loaded.folder)
     Rules.load(loaded.settings.link_check, folder=loaded.folder)
     start_logging(loaded)  # a bind may warn, and standard output is for the result
-    if data_location(loaded.settings, loaded.folder) != IN_MEMORY:
+    if not loaded.settings.store and data_location(loaded.settings, loaded.folder) != IN_MEMORY:
         can_index()
     verdicts = asyncio.run(_walk_all(loaded, self_test=self_test))
     if as_json:

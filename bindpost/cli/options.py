@@ -18,6 +18,7 @@ _SHARED: Final = ("config", "listen", "via", *FLAGS)
 _METAVARS: Final = {
     "web": "ENDPOINT|off",
     "data": "DIR|:memory:",
+    "store": "URL",
     "personality": "NAME",
     "ready_file": "FILE",
     "hostname": "NAME",

@@ -12,6 +12,7 @@ from bindpost import events
 from bindpost.log import get_logger
 
 from ..store.index_state import IndexState, TellsIndex
+from ..store.memory import MemoryStore
 from ..store.sqlite import SqliteStore
 from ..store.sqlite_index import has_grams
 from ..store.store import MessageStore
@@ -19,6 +20,7 @@ from .supervising import Supervisor, start_indexer
 
 _LOG: Final = get_logger("bindpost.indexer")
 IN_MEMORY: Final = "The inbox is in memory, and searched there."
+ELSEWHERE: Final = "The inbox is in PostgreSQL; contents are read message by message."
 NO_GRAMS: Final = "this SQLite has no FTS5 with the tokenizer trigram (3.34 and later have)"
 
 
@@ -45,7 +47,7 @@ def can_index() -> bool:
 async def indexing(store: MessageStore) -> AsyncIterator[TellsIndex]:
     """Have the index of a store made while the block runs, if it can have one."""
     if not isinstance(store, SqliteStore):
-        yield NoIndex(IN_MEMORY)
+        yield NoIndex(IN_MEMORY if isinstance(store, MemoryStore) else ELSEWHERE)
         return
     if not can_index():
         yield NoIndex(NO_GRAMS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bindpost.errors import ConfigError, StoreError
+
 from .events import EventStore
 from .memory import MemoryStore
 from .memory_events import MemoryEventStore
@@ -23,15 +25,35 @@ async def open_store(
     durability: Durability = DURABLE,
 ) -> SharedStore:
     """
-    Open the store at a location: `:memory:`, or a folder, which is made if it is missing.
+    Open the store at a location: `:memory:`, a URL of PostgreSQL, or a folder.
 
-    `sort` gives the mailboxes of each message that comes. `durability` is that of a folder; see
-    `sqlite_connection`. Raises `StoreInUseError` when another process holds the folder,
-    `StoreError` when it cannot be used.
+    A folder is made if it is missing. `sort` gives the mailboxes of each message that comes.
+    `durability` is that of a folder or a database; see `sqlite_connection`. Raises
+    `StoreInUseError` when another process holds the folder, `StoreError` when it cannot be used,
+    and `ConfigError` when the database can't be.
     """
     if str(location) == ":memory:":
         return MemoryStore(retention, sort=sort)
+    if isinstance(location, str) and "://" in location:
+        return await _open_postgres(location, retention, sort=sort, durability=durability)
     return await SqliteStore.open(Path(location), retention, sort=sort, durability=durability)
+
+
+async def _open_postgres(
+    url: str, retention: Retention, *, sort: Sort, durability: Durability
+) -> SharedStore:
+    try:
+        from .postgres import PostgresStore
+    except ImportError:
+        raise ConfigError(
+            "store",
+            "an inbox in PostgreSQL needs psycopg, which is not installed",
+            hint='install bindpost with its extra: pip install "bindpost[postgres]"',
+        ) from None
+    try:
+        return await PostgresStore.open(url, retention, sort=sort, durability=durability)
+    except StoreError as error:
+        raise ConfigError("store", str(error)) from error
 
 
 async def open_events(location: str | Path, *, keep: int) -> EventStore:

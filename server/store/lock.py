@@ -26,6 +26,12 @@ def make_folder(folder: Path) -> None:
         raise _unusable(folder, "cannot be made", error) from error
 
 
+def take_folder(folder: Path) -> FolderLock:
+    """Make a data folder if it is missing, and lock it. Raises what `FolderLock` raises."""
+    make_folder(folder)
+    return FolderLock(folder)
+
+
 @final
 class FolderLock:
     """

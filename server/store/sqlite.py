@@ -18,7 +18,7 @@ from ..message.model import Transcript
 from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
-from .lock import FolderLock, make_folder
+from .lock import FolderLock, take_folder
 from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
 from .sqlite_inbox import LARGE, SEGMENT, Inbox
 from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
@@ -326,8 +326,7 @@ def _take_folder(
     folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], Inbox]
 ) -> tuple[FolderLock, Inbox]:
     """Lock a folder and open its database."""
-    make_folder(folder)
-    lock = FolderLock(folder)
+    lock = take_folder(folder)
     path = folder / DATABASE_FILE
     try:
         connection = open_writer(path, durability)

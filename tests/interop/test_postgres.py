@@ -1,0 +1,115 @@
+"""Several bindpost processes on one PostgreSQL: one inbox; a node dies, the database is away."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bindpost.testing import Load, Serve, Serving, check_kept
+
+from ..postgres_server import PostgresServer
+
+MAIL = "Subject: {}\r\n\r\nbody\r\n"
+Node = Callable[[], Serving]
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """Give the URL of an inbox of the test's own."""
+    return postgres.new_url()
+
+
+@pytest.fixture
+def node(serve: Serve, url: str, tmp_path: Path) -> Node:
+    """Give what starts one more node, with a data folder of its own."""
+    folders = iter(range(9))
+
+    def start() -> Serving:
+        data = str(tmp_path / f"node{next(folders)}")
+        return serve("--data", data, "--store", url).wait_ready()
+
+    return start
+
+
+def send(serving: Serving, subject: str) -> None:
+    """Send a message to a node."""
+    with smtplib.SMTP(*serving.smtp) as smtp:
+        smtp.sendmail("a@b.test", ["c@d.test"], MAIL.format(subject))
+
+
+def test_a_wait_on_one_node_is_answered_by_mail_to_another(node: Node) -> None:
+    """Who waits at one node gets the message that another took; both show the same inbox."""
+    here, there = node(), node()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(here.client.wait, subject="across", timeout=20)
+        send(there, "across")
+
+        found = waiting.result(30)
+
+    assert found is not None
+    assert here.client.raw(found.id) == MAIL.format("across").encode()
+    assert [one.id for one in there.client.messages()] == [found.id]
+
+
+def test_kill_9_of_a_node_loses_nothing_and_stops_nobody(node: Node) -> None:
+    """A node is killed under load: what it acknowledged is there, and the other one goes on."""
+    dying, living = node(), node()
+    loads = [Load(dying.smtp), Load(living.smtp, first=1_000_000)]
+    loads[0].wait_for_acknowledged(50)
+
+    dying.process.kill()
+    loads[0].wait_end()
+    loads[1].wait_for_more(20)
+    loads[1].stop()
+
+    check_kept(loads[0].acknowledged | loads[1].acknowledged, living.client)
+
+
+def test_while_the_database_is_away_mail_is_refused_for_now(
+    node: Node, postgres: PostgresServer
+) -> None:
+    """Senders get 451 while it is away; then everything goes on, and nothing was lost."""
+    here, there = node(), node()
+    load = Load(here.smtp)
+    load.wait_for_acknowledged(20)
+
+    with postgres.away():
+        load.wait_end()  # each sender has been refused
+        with pytest.raises(smtplib.SMTPDataError, match="451"):
+            send(here, "refused")
+
+    send(here, "back here")
+    send(there, "back there")
+    back = {name: MAIL.format(name).encode() for name in ("back here", "back there")}
+    check_kept(load.acknowledged | back, there.client)
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("postgresql://me:geheim@127.0.0.1:1/mail", "store: PostgreSQL 127.0.0.1:1/mail can't be"),
+        ("postgresql://127.0.0.1/mail?password=geheim", "store: password can't be given behind"),
+        ("mysql://me:geheim@127.0.0.1/mail", "store: .* is no store"),
+    ],
+)
+def test_a_store_that_cannot_be_used_ends_the_start(tmp_path: Path, store: str, said: str) -> None:
+    """The message names the setting and the server, and never the password; the code is 78."""
+    command = [sys.executable, "-m", "bindpost", "serve", "--web", "off", "--listen", "127.0.0.1:0"]
+    ended = subprocess.run(
+        [*command, "--data", str(tmp_path), "--store", store],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 78
+    assert "geheim" not in ended.stdout + ended.stderr
+    assert re.search(said, ended.stdout + ended.stderr)
