@@ -85,7 +85,7 @@ class PostgresStore(WrittenStore):
         self._listener = Listener(
             server,
             channel,
-            is_news=lambda sequence: sequence > self.sequence,
+            is_news=self._is_news,
             catch_up=self._catch_up,
         )
 
@@ -253,6 +253,10 @@ class PostgresStore(WrittenStore):
         """Tell changes again that are remembered in the database."""
         question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
         return [decode(told, Change) for (told,) in await self._reader.ask(question)]
+
+    def _is_news(self, told: str) -> bool:
+        """Say whether a number isn't one of a change that was heard of already."""
+        return not (told.isdecimal() and len(told) < 20 and int(told) <= self.sequence)
 
     async def _catch_up(self) -> None:
         """Read what others have changed, and hand it on."""

@@ -103,9 +103,9 @@ class PostgresInbox:
         self._heard = 0
         self._is_thinned = False
         with server.translated():
-            self.begin()
+            self._totals = self._read_totals()
             self.rollback()
-            self._committed = replace(self._totals)
+        self._committed = replace(self._totals)
 
     @property
     def sequence(self) -> int:
@@ -126,8 +126,7 @@ class PostgresInbox:
     def begin(self) -> None:
         """Begin a transaction, in which nobody else changes the inbox."""
         seen = max(self._heard, self._committed.sequence)
-        found = self._session.begin("SELECT sequence, total, unread, size FROM inbox FOR UPDATE")
-        self._totals = _Totals(*found.fetchall()[0])
+        self._totals = self._read_totals("FOR UPDATE")
         if self._totals.sequence < seen:
             raise StoreAwayError(
                 f"{self._server} has lost changes: it is at {self._totals.sequence}, and was at "
@@ -301,6 +300,12 @@ class PostgresInbox:
             many -= 1
             large -= entry.size
         return self._remove(expired, cause="retention")
+
+    def _read_totals(self, how: str = "") -> _Totals:
+        """Begin a transaction by reading the row of `inbox`."""
+        sql = f"SELECT sequence, total, unread, size FROM inbox {how}"  # noqa: S608 - constants only
+        found = self._session.begin(sql)
+        return _Totals(*found.fetchall()[0])
 
     def _catch_up(self, seen: int) -> None:
         """Read what others have changed since; forget what may be no more."""

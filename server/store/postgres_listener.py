@@ -29,8 +29,8 @@ class Listener:
     """
     Listens on a channel, and calls `catch_up` at the first moment and after each notification.
 
-    `is_news` says of a notification's number whether it tells anything new. Listens from the moment
-    it is made, on the loop that runs then, until `close`.
+    `is_news` says of a notification's text whether it tells anything new; anybody may have sent it.
+    Listens from the moment it is made, on the loop that runs then, until `close`.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Listener:
         server: Server,
         channel: str,
         *,
-        is_news: Callable[[int], bool],
+        is_news: Callable[[str], bool],
         catch_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._server = server
@@ -69,5 +69,5 @@ class Listener:
             while True:
                 await self._catch_up()
                 async for notification in connection.notifies(timeout=_LOOK):
-                    if self._is_news(int(notification.payload)):
+                    if self._is_news(notification.payload):
                         await self._catch_up()

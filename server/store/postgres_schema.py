@@ -38,6 +38,7 @@ def migrate(session: Session, server: Server) -> str:
 
 
 def _apply(session: Session, server: Server, schema: str) -> None:
+    session.execute("SET LOCAL lock_timeout = 0")  # however long another node takes for it
     session.execute("SELECT pg_advisory_xact_lock(?, hashtext(?))", (_LOCK, schema))
     session.script("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
     ((version,),) = session.execute(
