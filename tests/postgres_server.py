@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ from bindpost.server.message.model import new_id
 
 USERS: Final = ("postgres", "nobody")
 """Those who may run it in place of root, whom its programs refuse."""
+TABLES: Final = (
+    *("message", "body", "header", "recipient", "transcript", "change"),
+    *("tag", "mailbox", "mailbox_tag", "mailbox_total"),
+)
 OPTIONS: Final = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
 
 
@@ -33,6 +37,8 @@ class PostgresServer:
         self._pg_ctl = pg_ctl
         self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-"))
         self._port = free_port()
+        self._free: list[str] = []
+        self._lasting = ExitStack()
         self._identity: dict[str, Any] = {}
         if os.geteuid() == 0:
             names = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -49,11 +55,31 @@ class PostgresServer:
         options = f"options=-csearch_path%3D{schema}"
         return f"postgresql://{user}@127.0.0.1:{self._port}/postgres?{options}"
 
-    def new_url(self) -> str:
-        """Make a schema; give its URL."""
+    @contextmanager
+    def new_schema(self) -> Iterator[str]:
+        """Have a schema without tables while the block runs; gives its URL."""
         schema = f"inbox_{new_id()}".lower()
         self.run(f"CREATE SCHEMA {schema}")
-        return self.url(schema)
+        try:
+            yield self.url(schema)
+        finally:
+            self.run(f"DROP SCHEMA {schema} CASCADE")
+
+    @contextmanager
+    def inbox(self) -> Iterator[str]:
+        """
+        Lend a schema whose inbox is empty; gives its URL.
+
+        Its tables may be there already: to make them anew for each test would take longer than most
+        of the tests. Whoever opened it must have closed it at the end of the block.
+        """
+        url = self._free.pop() if self._free else self._lasting.enter_context(self.new_schema())
+        yield url
+        with psycopg.connect(url, autocommit=True) as connection:
+            for table in TABLES:
+                connection.execute(f"DELETE FROM {table}".encode())
+            connection.execute("UPDATE inbox SET sequence = 0, total = 0, unread = 0, size = 0")
+        self._free.append(url)
 
     def run(self, sql: str) -> None:
         """Execute a statement."""
@@ -79,6 +105,7 @@ class PostgresServer:
 
     def close(self) -> None:
         """End it, and remove its data."""
+        self._lasting.close()
         self.stop()
         shutil.rmtree(self._folder)
 

@@ -20,7 +20,7 @@ from . import postgres_queries, rules
 from .codec import decode
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
-from .postgres_connection import TIMEOUT, Server, Session
+from .postgres_connection import PATIENCE, Server, Session
 from .postgres_inbox import PostgresInbox
 from .postgres_listener import Listener
 from .postgres_queries import Question
@@ -67,10 +67,9 @@ class PostgresStore(WrittenStore):
         retention: Retention,
         remembered: int,
         search_seconds: float,
-        patience: float,
     ) -> None:
         self._inbox = inbox
-        self._reader = Reader(server, patience=patience)
+        self._reader = Reader(server)
         self._searching = asyncio.Lock()
         super().__init__(
             inbox,
@@ -99,7 +98,7 @@ class PostgresStore(WrittenStore):
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
         durability: Durability = DURABLE,
-        patience: float = TIMEOUT,
+        patience: float = PATIENCE,
     ) -> PostgresStore:
         """
         Open the store in a database, making the tables that are missing.
@@ -107,10 +106,10 @@ class PostgresStore(WrittenStore):
         `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
         is how many changes `changes(since)` can go back; a search through contents may take
         `search_seconds`. With the durability `normal` a crash of the server may take what was added
-        in the last moments before it. A question waits `patience` seconds for a connection. Raises
-        `StoreError` when the database can't be used.
+        in the last moments before it. After `patience` seconds without a connection, or twice as
+        many without an answer, calls fail. Raises `StoreError` when the database can't be used.
         """
-        server = Server(url)
+        server = Server(url, patience=patience)
         make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
         channel, inbox = await asyncio.to_thread(make)
         store = cls(
@@ -120,7 +119,6 @@ class PostgresStore(WrittenStore):
             retention=retention,
             remembered=remembered,
             search_seconds=search_seconds,
-            patience=patience,
         )
         await store._reader.open()
         return store
@@ -283,11 +281,10 @@ def _take(
     session = Session(server, durability)
     try:
         channel = migrate(session, server)
-    finally:
+        inbox = PostgresInbox(server, session, channel=channel, remembered=remembered, sort=sort)
+    except BaseException:
         session.close()
-    inbox = PostgresInbox(
-        server, channel=channel, remembered=remembered, sort=sort, durability=durability
-    )
+        raise
     return channel, inbox
 
 

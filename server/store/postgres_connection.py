@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Final, final
 
 import psycopg
@@ -14,19 +16,8 @@ from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
 from .sqlite_connection import DURABLE, Durability
 
-TIMEOUT: Final = 5
-"""Seconds within which a server has to answer a connection."""
-_PATIENCE: Final = 10
-"""Seconds that a node waits for another that changes the inbox, or that is given to a lost one."""
-_ALIVE: Final[Mapping[str, str | int]] = {
-    "connect_timeout": TIMEOUT,
-    "keepalives_idle": _PATIENCE,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": _PATIENCE * 1000,
-    "application_name": "bindpost",
-}
-"""What is asked of a connection, so that a server that vanished is noticed; a URL may say else."""
+PATIENCE: Final = 5.0
+"""Seconds that a connection is waited for; for an answer, and for another node, twice as long."""
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
 """Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
 
@@ -38,10 +29,11 @@ class Server:
     """
     A database on a PostgreSQL server, by its URL, which may have all that libpq knows.
 
-    `str` names it without its credentials. Raises `StoreError` when the URL is none.
+    `str` names it without its credentials. It is given `patience` seconds for a connection, and
+    twice as many before it counts as vanished. Raises `StoreError` when the URL is none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         try:
             said = conninfo_to_dict(url)
         except psycopg.Error:
@@ -50,7 +42,8 @@ class Server:
                 "the URL of the store can't be read; it is postgresql://USER@HOST:PORT/DATABASE, "
                 "with what is special in a name or password written as %XX"
             ) from None
-        unsaid = {name: value for name, value in _ALIVE.items() if name not in said}
+        self.patience = patience
+        unsaid = {name: value for name, value in _alive(patience).items() if name not in said}
         self.conninfo = make_conninfo(url, **unsaid)
         host, port, name = (said.get(key) for key in ("host", "port", "dbname"))
         self._name = f"PostgreSQL {host or 'localhost'}:{port or 5432}/{name or ''}"
@@ -65,12 +58,14 @@ class Server:
         A node that stops while it has the inbox locked loses the connection after a while, and
         with it the lock.
         """
-        connection = psycopg.connect(self.conninfo, autocommit=True)
-        synchronous = "on" if durability == DURABLE else "off"
+        # Raw: psycopg would go through every batch's statement to find its own marks.
+        connection = psycopg.connect(
+            self.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor
+        )
+        synchronous, wait = "on" if durability == DURABLE else "off", round(2000 * self.patience)
         connection.execute(
-            f"SET synchronous_commit = {synchronous};"
-            f" SET lock_timeout = '{_PATIENCE}s';"
-            f" SET idle_in_transaction_session_timeout = '{_PATIENCE}s'".encode()
+            f"SET synchronous_commit = {synchronous}; SET lock_timeout = {wait};"
+            f" SET idle_in_transaction_session_timeout = {wait}".encode()
         )
         return connection
 
@@ -98,6 +93,18 @@ class Server:
             raise
         except Exception as error:
             raise self.translate(error) from error
+
+
+def _alive(patience: float) -> Mapping[str, str | int]:
+    """Say what notices a server that vanished, where a URL says nothing of it."""
+    return {
+        "connect_timeout": math.ceil(patience),
+        "keepalives_idle": math.ceil(patience),
+        "keepalives_interval": math.ceil(patience / 2),
+        "keepalives_count": 2,
+        "tcp_user_timeout": round(2000 * patience),
+        "application_name": "bindpost",
+    }
 
 
 def _is_away(error: Exception) -> bool:
@@ -178,9 +185,11 @@ class Session:
         return self._connection
 
 
+@lru_cache
 def marked(sql: str) -> bytes:
-    """Give a statement whose parameters are marked as psycopg does it."""
-    return sql.replace("%", "%%").replace("?", "%s").encode()
+    """Give a statement whose parameters are marked as PostgreSQL does it: `$1`, `$2`, ..."""
+    first, *others = sql.split("?")
+    return (first + "".join(f"${n}{part}" for n, part in enumerate(others, start=1))).encode()
 
 
 def storable(value: object) -> object:

@@ -24,7 +24,6 @@ from .postgres_mailboxes import Mailboxes, Members
 from .postgres_tags import NewTags, Tags
 from .sql_places import Scope, Touched
 from .sql_rows import NewMessages, Rows
-from .sqlite_connection import DURABLE, Durability
 from .store import (
     Change,
     ChangeCause,
@@ -74,20 +73,20 @@ class PostgresInbox:
 
     `commit` gives the changes of other nodes too that have not been heard of, in front of its own.
     Of all changes the latest `remembered` are kept; `channel` is where nodes are told that there
-    are new ones. Belongs to one thread at a time, but for `hear`.
+    are new ones. Belongs to one thread at a time, as its session does, but for `hear`.
     """
 
     def __init__(
         self,
         server: Server,
+        session: Session,
         *,
         channel: str,
         remembered: int,
         sort: Sort = unsorted,
-        durability: Durability = DURABLE,
     ) -> None:
         self._server = server
-        self._session = Session(server, durability)
+        self._session = session
         self._channel = channel
         self._remembered = remembered
         self._sort = sort

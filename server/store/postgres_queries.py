@@ -73,8 +73,10 @@ def find(query: Query, *, limit: int, offset: int) -> Question:
     tables, conditions = _select(query)
     return _scoped(
         query.mailbox,
-        f"SELECT {_COLUMNS} FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY message.cursor DESC LIMIT ? OFFSET ?",
+        # Those that the offset skips are not worth their columns.
+        f"SELECT {_COLUMNS} FROM (SELECT message.cursor FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
+        " ORDER BY message.cursor DESC LIMIT ? OFFSET ?) AS page JOIN message USING (cursor)"
+        " ORDER BY message.cursor DESC",
         *conditions.parameters,
         fitting(limit) or None,
         fitting(offset),

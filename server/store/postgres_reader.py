@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
 from bindpost.errors import SearchTimeoutError
 
-from .postgres_connection import TIMEOUT, Server, marked, storable
+from .postgres_connection import Server, marked, storable
 from .postgres_queries import Question
 
 _CONNECTIONS: Final = 4
@@ -21,20 +21,16 @@ _Row = tuple[Any, ...]
 
 @final
 class Reader:
-    """
-    Asks questions; a connection that was lost is made anew. Belongs to one event loop.
+    """Asks questions; a connection that was lost is made anew. Belongs to one event loop."""
 
-    A question waits `patience` seconds for a connection.
-    """
-
-    def __init__(self, server: Server, *, patience: float = TIMEOUT) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
         self._pool: AsyncConnectionPool[AsyncConnection[_Row]] = AsyncConnectionPool(
             server.conninfo,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor},
             min_size=1,
             max_size=_CONNECTIONS,
-            timeout=patience,
+            timeout=server.patience,
             check=AsyncConnectionPool.check_connection,
             open=False,
             name="bindpost-store-reader",
@@ -57,7 +53,7 @@ class Reader:
                 try:
                     async with connection.transaction():
                         await connection.execute(
-                            "SELECT set_config('statement_timeout', %s, true)",
+                            "SELECT set_config('statement_timeout', $1, true)",
                             (str(max(1, round(seconds * 1000))),),
                         )
                         return await _ask(connection, question)

@@ -85,7 +85,7 @@ async def open_store(
             if base == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             elif base == "postgres":
-                url = request.getfixturevalue("postgres").new_url()
+                url = stack.enter_context(request.getfixturevalue("postgres").inbox())
                 store = await PostgresStore.open(url, retention, remembered=remembered)
             else:
                 folder = tmp_path / new_id()

@@ -51,7 +51,7 @@ async def inbox(
         if request.param == "memory":
             store = MemoryStore(sort=by_domain)
         elif request.param == "postgres":
-            url = request.getfixturevalue("postgres").new_url()
+            url = stack.enter_context(request.getfixturevalue("postgres").inbox())
             store = await PostgresStore.open(url, sort=by_domain)
         else:
             store = await SqliteStore.open(tmp_path / "mail", sort=by_domain)

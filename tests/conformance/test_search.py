@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -194,24 +195,24 @@ async def test_a_search_through_contents_has_a_limit(
     tmp_path: Path, message: MakeMessage, where: str, request: pytest.FixtureRequest
 ) -> None:
     """Out of time, a search through contents says so and finds nothing; others go on."""
-    store: MessageStore
-    if where == "memory":
-        store = MemoryStore(search_seconds=0)
-    elif where == "sqlite":
-        store = await SqliteStore.open(tmp_path / "data", search_seconds=0)
-    else:
-        url = request.getfixturevalue("postgres").new_url()
-        store = await PostgresStore.open(url, search_seconds=0)
-    row = await store.add(message(RICH), ())
-    try:
+    async with AsyncExitStack() as stack:
+        store: MessageStore
+        if where == "memory":
+            store = MemoryStore(search_seconds=0)
+        elif where == "sqlite":
+            store = await SqliteStore.open(tmp_path / "data", search_seconds=0)
+        else:
+            url = stack.enter_context(request.getfixturevalue("postgres").inbox())
+            store = await PostgresStore.open(url, search_seconds=0)
+        stack.push_async_callback(store.close)
+        row = await store.add(message(RICH), ())
+
         with pytest.raises(SearchTimeoutError, match="narrow it"):
             await store.find(Query(terms=(Term("text", "secret"),)))
         with pytest.raises(SearchTimeoutError):
             await store.count(Query(terms=(Term("raw", "secret"),)))
 
         assert await found(store, Term("from", "jane")) == [row.id]
-    finally:
-        await store.close()
 
 
 # Tags

@@ -6,7 +6,7 @@ import re
 import smtplib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,9 +36,10 @@ Node = Callable[..., Serving]
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:
-    """Give the URL of an inbox of the test's own."""
-    return postgres.new_url()
+def url(postgres: PostgresServer) -> Iterator[str]:
+    """Give the URL of a schema without tables."""
+    with postgres.new_schema() as url:
+        yield url
 
 
 @pytest.fixture

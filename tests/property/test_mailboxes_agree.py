@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -184,10 +185,20 @@ def test_mailboxes_in_postgres(postgres: PostgresServer) -> None:
     """A store in PostgreSQL agrees, too."""
 
     class PostgresMachine(MailboxMachine):
-        """Compares with a store in a schema of its own."""
+        """Compares with a store that begins empty."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lent = ExitStack()
 
         async def open_other(self) -> SharedStore:
             """Open it."""
-            return await PostgresStore.open(postgres.new_url(), sort=by_recipient)
+            url = self.lent.enter_context(postgres.inbox())
+            return await PostgresStore.open(url, sort=by_recipient)
+
+        def teardown(self) -> None:
+            """Close everything."""
+            super().teardown()
+            self.lent.close()
 
     run_state_machine_as_test(PostgresMachine, settings=settings(SETTINGS, max_examples=5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -314,15 +315,21 @@ def test_postgres_store(postgres: PostgresServer) -> None:
     """A store in PostgreSQL does so, too."""
 
     class PostgresMachine(StoreMachine):
-        """Does all that to a store in a schema of its own."""
+        """Does all that to a store that begins empty."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.url = postgres.new_url()
+            self.lent = ExitStack()
+            self.url = self.lent.enter_context(postgres.inbox())
 
         async def open_store(self) -> MessageStore:
             """Open it."""
             return await PostgresStore.open(self.url)
+
+        def teardown(self) -> None:
+            """Close everything."""
+            super().teardown()
+            self.lent.close()
 
     # Each step is a round trip, each opening makes connections.
     run_state_machine_as_test(PostgresMachine, settings=settings(SETTINGS, max_examples=10))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
+import psycopg
 import pytest
 
 from bindpost.errors import StoreAwayError, StoreError
@@ -46,9 +48,10 @@ asyncio.run(start())
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:
+def url(postgres: PostgresServer) -> Iterator[str]:
     """Give the URL of a schema without tables."""
-    return postgres.new_url()
+    with postgres.new_schema() as url:
+        yield url
 
 
 @pytest.fixture
@@ -241,6 +244,33 @@ async def test_a_restart_between_two_messages_is_not_seen(
 
     second = await store.add(make_message(), SAID)
     assert [row.id for row in await store.find()] == [second.id, first.id]
+
+
+async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Who has the inbox locked and doesn't go on keeps others from it for a limited time."""
+    store = await node(patience=0.2)
+    async with await psycopg.AsyncConnection.connect(url) as stopped:
+        await stopped.execute("SELECT * FROM inbox FOR UPDATE")
+
+        with pytest.raises(StoreAwayError, match="lock timeout"):
+            await store.add(make_message(), SAID)
+
+    await store.add(make_message(), SAID)
+
+
+async def test_anybody_may_notify(node: Node, postgres: PostgresServer, url: str) -> None:
+    """A notification that isn't from a node is a reason to look, and does no harm."""
+    here, there = await node(), await node()
+    changes = here.changes()
+    channel = f"bindpost_{crc32(url.rpartition('%3D')[2].encode()):08x}"
+    for text in ("", "what", "9" * 40):
+        postgres.run(f"NOTIFY {channel}, '{text}'")
+
+    row = await there.add(make_message(), SAID)
+
+    assert (await heard(changes, 1))[0].row == row
 
 
 async def test_a_database_that_went_back_is_not_written_to(
