@@ -317,9 +317,10 @@ class FaultyWire(SmtpWire):
             self._idle_timer.cancel()
             self._idle_timer = None
 
-    def _note(self, line: bytes) -> None:
-        super()._note(line)
-        self._forget_idle_timer()
+    def _note(self, line: bytes, text: str) -> None:
+        super()._note(line, text)
+        if self._idle_timer is not None:
+            self._forget_idle_timer()
 
     def _ended(self) -> None:
         self._forget_idle_timer()

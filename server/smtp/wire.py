@@ -214,7 +214,7 @@ class SmtpWire(SMTP):
     def drain(self) -> None:
         """End with 421 as soon as no transaction is open (RFC 5321, 3.8)."""
         self._draining = True
-        self._close_if_drained()
+        self._close_if_idle()
 
     def cut(self) -> None:
         """End now."""
@@ -223,9 +223,9 @@ class SmtpWire(SMTP):
             # Every transport that carries a session has it; uvloop's are no WriteTransport, though.
             cast("asyncio.WriteTransport", transport).abort()
 
-    def _close_if_drained(self) -> None:
+    def _close_if_idle(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
-        if self._draining and idle and not self._writer.is_closing():
+        if idle and not self._writer.is_closing():
             self._write(self.conversation.say("shutting_down"))
             self._close()
 
@@ -314,13 +314,13 @@ class SmtpWire(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
-        self._note(line)
+        self._note(line, line.decode("utf-8", "replace"))
 
-    def _note(self, line: bytes) -> None:
+    def _note(self, line: bytes, text: str) -> None:
         if self._at_start:
             self._look_for_header(line)
         self._in_command = True
-        self._recorder.add("C", line.decode("utf-8", "replace"))
+        self._recorder.add("C", text)
         if self._log is not None:
             self._log.received(line)
 
@@ -357,7 +357,8 @@ class SmtpWire(SMTP):
 
     def _end_command(self) -> None:
         self._in_command = False
-        self._close_if_drained()
+        if self._draining:
+            self._close_if_idle()
 
     async def push(self, status: str | bytes | None) -> None:
         """Say what aiosmtpd itself has to say, in the personality's words."""

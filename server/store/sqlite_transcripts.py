@@ -27,6 +27,9 @@ class _Written:
         return 0 < self.lines <= len(transcript) and transcript[self.lines - 1] == self.last
 
 
+_NOTHING: Final = _Written(0, None)
+
+
 @final
 class Transcripts:
     """
@@ -46,14 +49,16 @@ class Transcripts:
         """Make the transcript of a live session longer, by writing only the lines that are new."""
         written = self._written.get(session)
         if written is None or not written.begins(transcript):
+            written = _NOTHING
             self._replaced[session] = None
-            self._pieces[session] = [(0, transcript[:])]
-        elif len(transcript) > written.lines:
-            new = (written.lines, transcript[written.lines :])
-            self._pieces.setdefault(session, []).append(new)
+            self._pieces[session] = []
+        new = transcript[written.lines :]
+        if not new and written is not _NOTHING:
+            return
+        self._pieces.setdefault(session, []).append((written.lines, new))
         if len(self._written) >= _SESSIONS:
             self._written.clear()
-        self._written[session] = _Written(len(transcript), transcript[-1] if transcript else None)
+        self._written[session] = _Written(written.lines + len(new), new[-1] if new else None)
 
     def knows(self, session: str) -> bool:
         """Say whether a session is remembered as one that has kept a message."""
