@@ -13,8 +13,11 @@ from ..message.model import Transcript, TranscriptLine
 from .reply import Reply
 
 Speaker = Literal["C", "S", "-"]
-_Said = tuple[int, float, Speaker, str | tuple[int, tuple[str, ...]]]
-"""How many lines were said before; when, in seconds; who said it; and what, or a reply's parts."""
+_Said = tuple[int, float, Speaker | int, str | tuple[str, ...]]
+"""
+How many lines were said before; when, in seconds; who said it, and what. A reply has its code and
+its lines there.
+"""
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -62,7 +65,7 @@ class Recorder:
                 self.add("S", line)
             return
         self._size += size
-        self._said.append((self._count, time.monotonic(), "S", (reply.code, lines)))
+        self._said.append((self._count, time.monotonic(), reply.code, lines))
         self._count += number
 
     def _add_at_limit(self, speaker: Speaker, text: str) -> None:
@@ -114,10 +117,12 @@ class RecordedLines(Sequence[TranscriptLine]):
         """Give the lines from a place on, those that were recorded since, too."""
         found = bisect.bisect_right(self._said, place, key=operator.itemgetter(0)) - 1
         for number in range(max(0, found), len(self._said)):
-            first, when, speaker, what = self._said[number]
+            first, when, who, what = self._said[number]
             milliseconds = int((when - self._start) * 1000)
-            if isinstance(what, str):
-                yield TranscriptLine(milliseconds, speaker, what)
+            if isinstance(who, int):
+                assert not isinstance(what, str)
+                for text in Reply(who, what).text_lines[max(0, place - first) :]:
+                    yield TranscriptLine(milliseconds, "S", text)
             else:
-                for text in Reply(*what).text_lines[max(0, place - first) :]:
-                    yield TranscriptLine(milliseconds, speaker, text)
+                assert isinstance(what, str)
+                yield TranscriptLine(milliseconds, who, what)

@@ -12,7 +12,8 @@ import collections
 import logging
 import re
 import ssl
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -69,13 +70,14 @@ class Surroundings:
 
 
 Verb = Callable[[str], Reply]
+_NO_TLVS: Final[Mapping[str, str | int]] = {}
 UNCLEAN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters and what is not UTF-8: never part of a good argument."""
 
 
 def _host_of(name: object) -> str | None:
-    """Give the address in a socket's name, None for a Unix socket."""
-    return str(name[0]) if isinstance(name, tuple) else None
+    """Give the address in a socket's name, shared by its sessions; None for a Unix socket."""
+    return sys.intern(str(name[0])) if isinstance(name, tuple) else None
 
 
 def _format_peer(name: object) -> str | None:
@@ -110,6 +112,7 @@ class SmtpWire(SMTP):
     AuthLoginPasswordChallenge = "Password:"
 
     conversation: Conversation
+    _session_id: str | None = None
     _log: SessionLog | None = None
     _kept_messages = False
     _at_start = True
@@ -153,12 +156,11 @@ class SmtpWire(SMTP):
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
         self._recorder = Recorder()
-        self._session_id = new_id()
         self._started = utc_now()
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
-        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
+        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or _NO_TLVS
         self.conversation = Conversation(
             self._around.rules,
             peer_host=peer,
@@ -169,6 +171,13 @@ class SmtpWire(SMTP):
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
         self._has_room = self._around.sessions.enter(self) and not self._over_ims_limit()
+
+    @property
+    def session_id(self) -> str:
+        """The session's id, made when somebody asks: of most idle ones nobody does."""
+        if self._session_id is None:
+            self._session_id = new_id()
+        return self._session_id
 
     def _cb_client_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -197,7 +206,7 @@ class SmtpWire(SMTP):
 
     async def _keep_rest(self) -> None:
         try:
-            await self._around.store.end_session(self._session_id, self._recorder.lines)
+            await self._around.store.end_session(self.session_id, self._recorder.lines)
         except StoreError as error:
             _LOG.warning("the end of a transcript was not kept", error=str(error))
 
@@ -391,7 +400,7 @@ class SmtpWire(SMTP):
 
     def _fields(self) -> dict[str, object]:
         return {
-            "session": self._session_id,
+            "session": self.session_id,
             "listener": self._around.listener,
             "peer": self.conversation.peer_host,
         }
