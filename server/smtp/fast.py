@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP
 
-from .body import Body
+from .body import Body, Chunks
 from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
@@ -48,7 +48,8 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     command_size_limits: Any = EveryCommand()
     _command: Driver | None = None
-    _body: Body | None = None
+    lane: Mapping[str, Answer]
+    _body: Body | Chunks | None = None
     _is_over_budget = False
     _is_starting = False
 
@@ -205,7 +206,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         line = bytes(inbox[:end]).rstrip(b"\r")
         text = line.decode("latin-1")
         verb, _, argument = text.partition(" ")
-        answer = LANE.get(verb.upper())
+        answer = self.lane.get(verb.upper())
         if answer is None or not (text.isascii() and text.isprintable()):
             return False
         del inbox[: end + 1]
@@ -241,16 +242,39 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             self._around.sessions.in_flight.release(self)
 
     async def _read_body(self, limit: int) -> bytes | None:
-        body = self._body = Body(limit)
+        body = Body(limit)
         behind = bytes(self._inbox)
         self._inbox.clear()
-        self._around.sessions.in_flight.take(self, 0)
+        await self._gather(body, behind)
+        return body.message
+
+    async def smtp_BDAT(self, arg: str | None) -> None:
+        """Take a chunk of a message; between two chunks those before count as in flight, too."""
+        try:
+            await super().smtp_BDAT(arg)
+        finally:
+            if self._chunks is None:
+                self._around.sessions.in_flight.release(self)
+
+    async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
+        chunks.begin(octets)
+        behind = bytes(self._inbox[:octets])
+        del self._inbox[:octets]
+        await self._gather(chunks, behind)
+
+    def _forget_chunks(self) -> None:
+        super()._forget_chunks()
+        self._around.sessions.in_flight.release(self)
+
+    async def _gather(self, body: Body | Chunks, behind: bytes) -> None:
+        """Let bytes come into a body until it is whole, beginning with those behind its command."""
+        self._body = body
+        self._around.sessions.in_flight.take(self, body.held)
         self._feed(behind)
         await parked(Need.BODY)
         self._body = None
         if not body.is_whole:
             raise asyncio.IncompleteReadError(b"", None)
-        return body.message
 
     def _feed(self, data: bytes) -> None:
         """Give bytes to the message that is coming; what is behind it goes into the inbox."""
@@ -294,6 +318,7 @@ def fast_sessions(
         FastProtocol,
         SmtpProtocol(surroundings, loop=loop),
         command_size_limits=EveryCommand(),
+        lane=CHUNKING_LANE if surroundings.rules.extends("CHUNKING") else LANE,
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
     )
@@ -316,3 +341,7 @@ LANE: Final[Mapping[str, Answer]] = MappingProxyType(
     }
 )
 """How the commands are answered that nearly all sessions are made of."""
+CHUNKING_LANE: Final[Mapping[str, Answer]] = MappingProxyType(
+    {**LANE, "BDAT": lambda session, argument: session._run(session.smtp_BDAT(argument))}
+)
+"""The same where a message may come by BDAT (RFC 3030)."""
