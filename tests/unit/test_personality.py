@@ -19,7 +19,7 @@ from bindpost.server.smtp.wording import STOCK_SENTENCES
 NAMES = personality.names()
 ALWAYS_KNOWN = {"hostname": "mx.test", "build": "1.2", "client": "127.0.0.1", "limit": 100}
 """What every reply may tell."""
-KNOWN_AT = {
+KNOWN_AT: dict[str, dict[str, object]] = {
     "mail_ok": {"address": "a@b"},
     "mail_ok_size": {"address": "a@b", "size": "5"},
     "rcpt_ok": {"address": "a@b"},
