@@ -38,8 +38,8 @@ class Bounces:
     """
     The notifications of one app; belongs to one event loop.
 
-    Each is kept in the inbox as a message to the sender, and then given to `send`, the relay's
-    release, if there is one. What has not gone out when the app ends is forgotten.
+    Each is kept in the inbox as a message to the sender. A bounce is then given to `send`, the
+    relay's release, if there is one. What has not gone out when the app ends is forgotten.
     """
 
     send: Callable[[MessageRow], Awaitable[object]] | None = None
@@ -91,7 +91,8 @@ class Bounces:
         line = TranscriptLine(0, "-", note)
         try:
             row = await self._store.add(Message(new_id(), now, envelope, facts, raw), (line,))
-            if self.send is not None:
+            # A client could ask for success in anybody's name: that is not sent to strangers.
+            if self.send is not None and fate.action == "failed":
                 await self.send(row)
         except (StoreError, ValueError) as error:
             _LOG.warning("a notification did not go out", error=str(error), message_id=message.id)

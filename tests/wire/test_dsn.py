@@ -12,6 +12,9 @@ from typing import Any, cast
 import pytest
 
 from bindpost.config.fault import Fault
+from bindpost.server.faults.bounces import Bounces
+from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts, utc_now
+from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 
 from .conftest import PATIENCE, Bench, Serve
@@ -158,3 +161,27 @@ async def test_what_bounces_or_is_lost_is_not_confirmed(start: Start) -> None:
     assert b"Action: failed\r\n" in raw
     assert b"message/rfc822" in raw
     assert b"secret" in raw
+
+
+async def test_only_a_bounce_is_sent_on() -> None:
+    """The relay gets no mail that any client can have written; TLS goes on being required."""
+    store, sent = MemoryStore(), asyncio.Queue[MessageRow]()
+    bounces = Bounces(store, hostname="mx.test")
+    bounces.send = sent.put
+    to = Recipient("c@d", {"NOTIFY": "SUCCESS,FAILURE"})
+    facts = SessionFacts("1", utc_now(), "127.0.0.1:25", "direct:", "plain")
+    envelope = Envelope("a@b", (to,), {"REQUIRETLS": None})
+    message = Message("1", utc_now(), envelope, facts, TEXT.encode())
+
+    bounces.confirm(message)
+    bounces.plan(message, Fault(name="late", stage="after-acceptance", action="bounce"))
+    async with asyncio.timeout(PATIENCE):
+        row = await sent.get()
+    bounce, success = await store.find()
+    await bounces.close()
+    await store.close()
+
+    assert row == bounce
+    assert sent.empty()
+    assert [one.session.via for one in (bounce, success)] == ["bounce", "dsn"]
+    assert dict(bounce.envelope.parameters) == {"REQUIRETLS": None}
