@@ -111,7 +111,7 @@ Transcript = Sequence[TranscriptLine]
 
 
 class Message(msgspec.Struct, frozen=True):
-    """An accepted message; `raw` is what came between DATA and the final dot, unaltered."""
+    """An accepted message; `raw` is what came up to the final dot, or by BDAT, unaltered."""
 
     id: str
     received: datetime
