@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, final
-
-import msgspec
 
 from bindpost.config.fault import Fault, seconds_of
 from bindpost.errors import StoreError
@@ -51,18 +50,23 @@ class Bounces:
 
     def plan(self, message: Message, fault: Fault) -> None:
         """Have a message bounce after the time of a rule, if anybody wants to be told."""
-        fate = failure_by(fault)
-        if self._tells_of(message, fate):
-            told = f"{fault.name}: bounce of {message.id}"
-            note = f"the bounce of {message.id}, by the fault {fault.name}"
-            facts = _facts(message, VIA, faults=(told,))
-            self._start(self._tell(message, fate, facts, note, after=seconds_of(fault)))
+        wanted = recipients_to_tell_of(message.envelope, failure_by(fault))
+        if wanted and len(self._waiting) < MAX_WAITING:
+            task = asyncio.get_running_loop().create_task(self._bounce(message, fault))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
 
-    def confirm(self, message: Message) -> None:
-        """Tell the sender that a message was delivered, if NOTIFY asks for that (RFC 3461)."""
-        if self._tells_of(message, DELIVERED):
+    async def confirm(self, message: Message) -> None:
+        """
+        Tell the sender that a message was delivered, if NOTIFY asks for that (RFC 3461).
+
+        The notification is kept when this returns, and goes no further than the inbox: a client
+        could ask for one in the name of a stranger.
+        """
+        if recipients_to_tell_of(message.envelope, DELIVERED):
             note = f"{message.id} was delivered, which NOTIFY asks to be told"
-            self._start(self._tell(message, DELIVERED, _facts(message, VIA_SUCCESS), note))
+            with _failure_logged(message):
+                await self._keep(message, DELIVERED, note, via=VIA_SUCCESS)
 
     async def close(self) -> None:
         """Forget what has not gone out."""
@@ -71,43 +75,40 @@ class Bounces:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _tells_of(self, message: Message, fate: Fate) -> bool:
-        wanted = recipients_to_tell_of(message.envelope, fate)
-        return bool(wanted) and len(self._waiting) < MAX_WAITING
-
-    def _start(self, telling: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(telling)
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
-
-    async def _tell(
-        self, message: Message, fate: Fate, facts: SessionFacts, note: str, *, after: float = 0.0
-    ) -> None:
-        await asyncio.sleep(after)
-        now = utc_now()
-        raw = notification(message, fate, hostname=self._hostname, now=now)
-        facts = msgspec.structs.replace(facts, started=now)
-        envelope = _envelope_to(message.envelope)
-        line = TranscriptLine(0, "-", note)
-        try:
-            row = await self._store.add(Message(new_id(), now, envelope, facts, raw), (line,))
-            # A client could ask for success in anybody's name: that is not sent to strangers.
-            if self.send is not None and fate.action == "failed":
+    async def _bounce(self, message: Message, fault: Fault) -> None:
+        await asyncio.sleep(seconds_of(fault))
+        note = f"the bounce of {message.id}, by the fault {fault.name}"
+        told = (f"{fault.name}: bounce of {message.id}",)
+        with _failure_logged(message):
+            row = await self._keep(message, failure_by(fault), note, via=VIA, faults=told)
+            if self.send is not None:
                 await self.send(row)
-        except (StoreError, ValueError) as error:
-            _LOG.warning("a notification did not go out", error=str(error), message_id=message.id)
+
+    async def _keep(
+        self, message: Message, fate: Fate, note: str, *, via: str, faults: tuple[str, ...] = ()
+    ) -> MessageRow:
+        """Keep the notification of a message's fate. Raises `StoreError`."""
+        now = utc_now()
+        facts = SessionFacts(
+            session_id=new_id(),
+            started=now,
+            listener=message.session.listener,
+            via=via,
+            personality="",
+            faults=faults,
+        )
+        raw = notification(message, fate, hostname=self._hostname, now=now)
+        told = Message(new_id(), now, _envelope_to(message.envelope), facts, raw)
+        return await self._store.add(told, (TranscriptLine(0, "-", note),))
 
 
-def _facts(message: Message, via: str, faults: tuple[str, ...] = ()) -> SessionFacts:
-    """Give the facts of a session that there was none of."""
-    return SessionFacts(
-        session_id=new_id(),
-        started=message.received,
-        listener=message.session.listener,
-        via=via,
-        personality="",
-        faults=faults,
-    )
+@contextlib.contextmanager
+def _failure_logged(message: Message) -> Iterator[None]:
+    """Log that a notification could not be kept or sent: its message was accepted all the same."""
+    try:
+        yield
+    except (StoreError, ValueError) as error:
+        _LOG.warning("a notification did not go out", error=str(error), message_id=message.id)
 
 
 def _envelope_to(envelope: Envelope) -> Envelope:

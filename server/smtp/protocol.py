@@ -157,7 +157,7 @@ class SmtpProtocol(FaultyWire):
             return self.conversation.say("message_failed")
         self._kept_messages = True
         if is_delivered and self._around.rules.personality.honours_dsn:
-            self._around.bounces.confirm(message)
+            await self._around.bounces.confirm(message)
         self._around.sessions.activity.accept(len(body), message.session.listener)
         if self._around.sessions.receipts.tells_of(len(body)):
             self._report(

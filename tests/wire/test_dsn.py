@@ -12,8 +12,16 @@ from typing import Any, cast
 import pytest
 
 from bindpost.config.fault import Fault
+from bindpost.errors import StoreFullError
 from bindpost.server.faults.bounces import Bounces
-from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts, utc_now
+from bindpost.server.message.model import (
+    Envelope,
+    Message,
+    Recipient,
+    SessionFacts,
+    Transcript,
+    utc_now,
+)
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 
@@ -163,6 +171,26 @@ async def test_what_bounces_or_is_lost_is_not_confirmed(start: Start) -> None:
     assert b"secret" in raw
 
 
+class FullStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
+    """A store that has no room for notifications."""
+
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message of a session's."""
+        if message.session.via == "dsn":
+            raise StoreFullError("no room")
+        return await super().add(message, transcript, mailbox=mailbox)
+
+
+async def test_a_notification_that_fails_harms_nothing(start: Start) -> None:
+    """The message was accepted, and its client hears so."""
+    bench = await start(store=FullStore())
+    await send(bench, "MAIL FROM:<a@b>", SUCCESS)
+
+    assert await bench.kept() == [TEXT.encode()]
+
+
 async def test_only_a_bounce_is_sent_on() -> None:
     """The relay gets no mail that any client can have written; TLS goes on being required."""
     store, sent = MemoryStore(), asyncio.Queue[MessageRow]()
@@ -173,7 +201,7 @@ async def test_only_a_bounce_is_sent_on() -> None:
     envelope = Envelope("a@b", (to,), {"REQUIRETLS": None})
     message = Message("1", utc_now(), envelope, facts, TEXT.encode())
 
-    bounces.confirm(message)
+    await bounces.confirm(message)
     bounces.plan(message, Fault(name="late", stage="after-acceptance", action="bounce"))
     async with asyncio.timeout(PATIENCE):
         row = await sent.get()
