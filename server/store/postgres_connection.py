@@ -14,6 +14,7 @@ from psycopg.errors import DiskFull, ReadOnlySqlTransaction, UniqueViolation
 
 from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
+from .sql_rows import Rows
 from .sqlite_connection import DURABLE, Durability
 
 PATIENCE: Final = 5.0
@@ -183,6 +184,11 @@ class Session:
     def _open(self) -> _Connection:
         assert self._connection is not None, "a transaction has begun"
         return self._connection
+
+
+def new_rows(table: str, *columns: str) -> Rows:
+    """Give rows for a table, to be collected and then written."""
+    return Rows(table, *columns, insert="INSERT")
 
 
 @lru_cache

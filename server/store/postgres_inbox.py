@@ -19,11 +19,12 @@ from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
 from .codec import decode, encode
-from .postgres_connection import Server, Session
+from .postgres_connection import Server, Session, new_rows
 from .postgres_mailboxes import Mailboxes, Members
 from .postgres_tags import NewTags, Tags
+from .postgres_transcripts import Transcripts
 from .sql_places import Scope, Touched
-from .sql_rows import NewMessages, Rows
+from .sql_rows import NewMessages
 from .store import (
     Change,
     ChangeCause,
@@ -34,7 +35,6 @@ from .store import (
     Sort,
     unsorted,
 )
-from .transcripts import Transcripts
 from .writer import SLICE
 
 _LAST_CURSOR: Final = 2**63 - 1
@@ -90,11 +90,11 @@ class PostgresInbox:
         self._channel = channel
         self._remembered = remembered
         self._sort = sort
-        self._new = NewMessages(self._session)
+        self._new = NewMessages(self._session, new_rows)
         self._tags = NewTags(self._session)
         self._mailboxes = Mailboxes(self._session)
         self._transcripts = Transcripts(self._session)
-        self._told = Rows("change", "sequence", "told")
+        self._told = new_rows("change", "sequence", "told")
         self._totals = _Totals()
         self._committed = _Totals()
         self._changes: list[Change] = []
@@ -171,6 +171,9 @@ class PostgresInbox:
 
     def make_room(self, sizes: Sequence[int]) -> None:
         """Do nothing: the disk is the server's."""
+
+    def shorten_log(self) -> None:
+        """Do nothing: the log is the server's."""
 
     def tidy(self) -> bool:
         """Do nothing: PostgreSQL tidies itself."""

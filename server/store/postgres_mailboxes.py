@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, final
 
-from .postgres_connection import Session
+from .postgres_connection import Session, new_rows
 from .postgres_tags import Tags
-from .sql_rows import Rows
 from .terms import fold
 
 _COUNT: Final = (
@@ -36,7 +35,7 @@ class Mailboxes:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._new = Rows("mailbox", "name", "cursor", "read")
+        self._new = new_rows("mailbox", "name", "cursor", "read")
         self._arrived: Counter[str] = Counter()
         self._arrived_size: Counter[str] = Counter()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, final
 
-from .postgres_connection import Session
-from .sql_rows import Found, Rows
+from .postgres_connection import Session, new_rows
+from .sql_rows import Found
 from .terms import fold
 
 _HAVING: Final = (
@@ -134,8 +134,8 @@ class NewTags:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[tuple[str | None, str], str] = {}
-        self._whole = Rows("tag", "cursor", "folded", "name")
-        self._own = Rows("mailbox_tag", "mailbox", "cursor", "folded", "name")
+        self._whole = new_rows("tag", "cursor", "folded", "name")
+        self._own = new_rows("mailbox_tag", "mailbox", "cursor", "folded", "name")
 
     def add(self, cursor: int, tags: Sequence[str], mailbox: str | None = None) -> tuple[str, ...]:
         """Take the tags of a new message; give them in the case in which they are known."""

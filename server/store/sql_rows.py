@@ -9,7 +9,7 @@ many. To a database elsewhere each statement may be a round trip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar, final
 
 from ..message.headers import HeaderFields
@@ -19,7 +19,7 @@ from .codec import decode, encode
 from .store import MessageRow
 from .terms import fold, searched_header
 
-_AT_ONCE: Final = (64, 16, 4, 1)
+_AT_ONCE: Final = (64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement: a few sizes, so that each is compiled once."""
 
 Value = str | int | bytes
@@ -53,13 +53,24 @@ class Database(Protocol):
 
 @final
 class Rows:
-    """Rows for one table, collected and then written by as few statements as can be."""
+    """
+    Rows for one table, collected and then written by as few statements as can be.
 
-    def __init__(self, table: str, *columns: str) -> None:
+    `otherwise` is what to do about a row that is there already. `insert` is the verb; SQLite has
+    one of its own.
+    """
+
+    def __init__(
+        self, table: str, *columns: str, otherwise: str = "", insert: str = "INSERT OR FAIL"
+    ) -> None:
         self._width = len(columns)
         row = f"({marks(columns)})"
-        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - constants only
-        self._statements = {count: head + ", ".join([row] * count) for count in _AT_ONCE}
+        # A transaction that fails is rolled back whole. Without FAIL SQLite would write down beside
+        # its log how to undo this statement alone, which is as much again.
+        head = f"{insert} INTO {table} ({', '.join(columns)}) VALUES "
+        self._statements = {
+            count: f"{head}{', '.join([row] * count)} {otherwise}" for count in _AT_ONCE
+        }
         self._values: list[Value] = []
 
     def add(self, *row: Value) -> None:
@@ -99,19 +110,23 @@ def pieces(values: Sequence[_T], width: int = 1) -> Iterator[Sequence[_T]]:
 
 @final
 class NewMessages:
-    """The messages that a transaction adds, with their `ids`; used by the thread that writes."""
+    """
+    The messages that a transaction adds, with their `ids`; used by the thread that writes.
 
-    def __init__(self, database: Database) -> None:
+    `new_rows` makes rows for a table of the database.
+    """
+
+    def __init__(self, database: Database, new_rows: Callable[..., Rows] = Rows) -> None:
         self._database = database
         self.ids: list[str] = []
-        self._messages = Rows(
+        self._messages = new_rows(
             "message",
             *("cursor", "id", "received", "size", "read", "sender", "subject", "session"),
             *("envelope", "facts", "fields"),
         )
-        self._headers = Rows("header", "cursor", "from_", "to_", "cc", "reply_to", "message_id")
-        self._bodies = Rows("body", "cursor", "raw")
-        self._recipients = Rows("recipient", "cursor", "address")
+        self._headers = new_rows("header", "cursor", "from_", "to_", "cc", "reply_to", "message_id")
+        self._bodies = new_rows("body", "cursor", "raw")
+        self._recipients = new_rows("recipient", "cursor", "address")
         self._all = (self._messages, self._headers, self._bodies, self._recipients)
 
     def add(self, row: MessageRow) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from ..message.digest import Digest
 from ..message.model import Transcript
-from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search
+from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search, sqlite_transcripts
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
 from .lock import FolderLock, take_folder
@@ -147,7 +147,7 @@ class SqliteStore(WrittenStore):
 
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
-        return await self._look_up(message_id, mailbox, sqlite_queries.transcript)
+        return await self._look_up(message_id, mailbox, sqlite_transcripts.read)
 
     async def find(
         self,

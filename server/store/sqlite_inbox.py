@@ -24,6 +24,7 @@ from .sqlite_mailboxes import Mailboxes
 from .sqlite_segments import Segments
 from .sqlite_space import Space
 from .sqlite_tags import NewTags, Tags
+from .sqlite_transcripts import Transcripts
 from .store import (
     Change,
     ChangeCause,
@@ -34,7 +35,6 @@ from .store import (
     Sort,
     unsorted,
 )
-from .transcripts import Transcripts
 from .writer import SLICE
 
 LARGE: Final = 64 * 1024
@@ -159,6 +159,7 @@ class Inbox:
     def close(self) -> None:
         """Close the connection and the segments."""
         self._segments.close()
+        self._space.close()
         self._connection.close()
 
     def translate(self, error: Exception) -> StoreError:
@@ -182,6 +183,10 @@ class Inbox:
         with suppress(OSError):
             while self._space.room() < needed and self._compact(hard=True):
                 self._space.make_room(needed)
+
+    def shorten_log(self) -> None:
+        """Have the log copied into the database when it is time; called between transactions."""
+        self._space.shorten_log()
 
     def tidy(self) -> bool:
         """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
@@ -411,7 +416,7 @@ class Inbox:
                     f"DELETE FROM {table} WHERE cursor IN ({marks(some)})",  # noqa: S608 - only marks
                     some,
                 )
-        self._transcripts.drop_unused({entry[4] for entry in entries})
+        self._transcripts.drop_unused(entry[4] for entry in entries)
         self._totals.total -= len(entries)
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)

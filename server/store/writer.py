@@ -62,6 +62,10 @@ class Inbox(Protocol):
         """Give the disk back what can be, until there is room for messages of these sizes."""
         ...
 
+    def shorten_log(self) -> None:
+        """Have the log copied into the database when it is time; called between transactions."""
+        ...
+
     def tidy(self) -> bool:
         """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
         ...
@@ -198,6 +202,7 @@ class Writer:
             while (jobs := self._take(timeout=self._quiet if untidy else None)) is not None:
                 if jobs:
                     self._write(jobs)
+                    self._inbox.shorten_log()
                     untidy = True
                 else:
                     untidy = self._inbox.tidy()

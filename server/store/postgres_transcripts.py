@@ -1,4 +1,4 @@
-"""Transcripts in a database: one a session, grown by pieces; used by the thread that writes."""
+"""Transcripts in PostgreSQL: one a session, grown by pieces; used by the thread that writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, final
 
 from ..message.model import Transcript, TranscriptLine
 from .codec import encode
-from .sql_rows import Database, Rows, marks, pieces
+from .postgres_connection import Session, new_rows
 
 _SESSIONS: Final = 10_000
 """Live sessions whose length is remembered; of the others the whole transcript is written anew."""
@@ -34,12 +34,12 @@ class Transcripts:
     After a rollback `forget` must be called: what was remembered as written may not be.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._written: dict[str, _Written] = {}
         self._replaced: dict[str, None] = {}
         self._pieces: dict[str, list[tuple[int, Transcript]]] = {}
-        self._rows = Rows("transcript", "session", "line", "lines")
+        self._rows = new_rows("transcript", "session", "line", "lines")
 
     def grow(self, session: str, transcript: Transcript) -> None:
         """Make the transcript of a live session longer, by writing only the lines that are new."""
@@ -61,42 +61,36 @@ class Transcripts:
     def finish(self, session: str, transcript: Transcript) -> None:
         """Give the transcript of a session that is over; of none when it has kept no message."""
         if not self.knows(session):
-            kept = self._database.execute("SELECT 1 FROM message WHERE session = ?", (session,))
+            kept = self._session.execute("SELECT 1 FROM message WHERE session = ?", (session,))
             if not kept.fetchone():
                 return
         self.grow(session, transcript)
         del self._written[session]
 
     def write(self) -> None:
-        """Write what was collected. Raises what the database raises."""
-        for some in pieces(list(self._replaced)):
-            self._database.execute(
-                f"DELETE FROM transcript WHERE session IN ({marks(some)})",  # noqa: S608 - only marks
-                some,
+        """Write what was collected. Raises what psycopg raises."""
+        if self._replaced:
+            self._session.execute(
+                "DELETE FROM transcript WHERE session = ANY(?)", (list(self._replaced),)
             )
         for session, grown in self._pieces.items():
             for line, lines in grown:
                 self._rows.add(session, line, encode(lines))
         self._replaced.clear()
         self._pieces.clear()
-        self._rows.write(self._database)
+        self._rows.write(self._session)
 
     def drop_unused(self, sessions: Iterable[str]) -> None:
         """Remove the transcripts of those of these sessions that have no message left."""
-        for some in pieces(list(sessions)):
-            named = f"session IN ({marks(some)})"
-            used = self._database.execute(
-                f"SELECT DISTINCT session FROM message WHERE {named}",  # noqa: S608 - only marks
-                some,
-            ).fetchall()
-            self._database.execute(
-                f"DELETE FROM transcript WHERE {named}"  # noqa: S608 - only marks
-                " AND NOT EXISTS (SELECT 1 FROM message"
-                " WHERE message.session = transcript.session)",
-                some,
-            )
-            for session in {*some} - {session for (session,) in used}:
-                self._written.pop(session, None)
+        named = list(sessions)
+        found = self._session.execute(
+            "DELETE FROM transcript WHERE session = ANY(?) AND NOT EXISTS"
+            " (SELECT 1 FROM message WHERE message.session = transcript.session)"
+            " RETURNING session",
+            (named,),
+        )
+        for (session,) in found.fetchall():
+            self._written.pop(session, None)
 
     def forget(self) -> None:
         """Forget what is written, so that transcripts are written as a whole again."""
