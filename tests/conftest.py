@@ -19,8 +19,7 @@ from bindpost.server.indexer.building import Building
 from bindpost.server.indexer.file import IndexFile
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
-
-from .postgres_server import PostgresServer
+from bindpost.testing.postgres import PostgresServer
 
 IN_CI = os.environ.get("CI") == "true"
 UNPACKED = Path(__file__).parents[1] / ".cache" / "debian"

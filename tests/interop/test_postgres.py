@@ -14,9 +14,8 @@ import pytest
 
 from bindpost.proxy.local import free_port
 from bindpost.testing import Load, Serve, Serving, check_kept
+from bindpost.testing.postgres import PostgresServer
 from bindpost.testing.programs import run, running
-
-from ..postgres_server import PostgresServer
 
 BALANCED = """
 defaults

@@ -32,8 +32,7 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import MessageStore, Query, SharedStore
-
-from ..postgres_server import PostgresServer
+from bindpost.testing.postgres import PostgresServer
 
 T = TypeVar("T")
 

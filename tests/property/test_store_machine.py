@@ -35,8 +35,7 @@ from bindpost.server.message.model import (
 from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import Change, Counts, MessageStore, Query
-
-from ..postgres_server import PostgresServer
+from bindpost.testing.postgres import PostgresServer
 
 T = TypeVar("T")
 

@@ -27,8 +27,7 @@ from bindpost.server.message.model import (
 )
 from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.store import Change, Query, Retention
-
-from ..postgres_server import PostgresServer
+from bindpost.testing.postgres import PostgresServer
 
 Node = Callable[..., Awaitable[PostgresStore]]
 SAID: Transcript = (TranscriptLine(0, "S", "220 ready"), TranscriptLine(2, "C", "HELO x"))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: in a temporary folder, on a free port, as no root."""
+"""A PostgreSQL server for tests: in a temporary folder, on a free port, and never as root."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import psycopg
 
-from bindpost.proxy.local import free_port
-from bindpost.server.message.model import new_id
+from ..proxy.local import free_port
+from ..server.message.model import new_id
 
 USERS: Final = ("postgres", "nobody")
 """Those who may run it in place of root, whom its programs refuse."""
@@ -77,7 +77,7 @@ class PostgresServer:
         yield url
         with psycopg.connect(url, autocommit=True) as connection:
             for table in TABLES:
-                connection.execute(f"DELETE FROM {table}".encode())
+                connection.execute(f"DELETE FROM {table}".encode())  # noqa: S608 - constants only
             connection.execute("UPDATE inbox SET sequence = 0, total = 0, unread = 0, size = 0")
         self._free.append(url)
 
@@ -115,7 +115,7 @@ class PostgresServer:
     def _run(self, *command: str | Path) -> None:
         # To files: what it starts inherits them, and would hold a pipe open.
         with (self._folder / "output").open("w") as output:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 - the test's program
                 command,
                 stdout=output,
                 stderr=output,
