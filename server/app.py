@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,7 +15,6 @@ from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
-from bindpost.config.scenario_file import load_folder
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
@@ -45,6 +44,8 @@ from .web.server import WebServer
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from bindpost.config.scenario_file import ScenarioFile
 
     from .lab.archive import Archive
     from .pop3.server import Pop3Server
@@ -89,10 +90,9 @@ class Bindpost:
         self._access = Access()
         self._origins = Origins()
         self._link_rules = Rules.load(settings.link_check, folder=folder)
-        own = settings.lab.scenarios
         presets = settings.fault_presets
         self.presets = load_presets(folder / presets if presets else None)
-        self._scenarios = load_folder(folder / own) if own else {}
+        self._scenarios = _own_scenarios(settings, folder)
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -321,6 +321,15 @@ class Bindpost:
             await asyncio.sleep(SWEEP_INTERVAL)
             if deleted := await self.store.sweep():
                 _LOG.info(events.RETENTION_SWEPT, deleted=deleted)
+
+
+def _own_scenarios(settings: Settings, folder: Path) -> Mapping[str, ScenarioFile]:
+    """Read the scenarios of the user's own, if the settings name any. Raises `ConfigError`."""
+    if not settings.lab.scenarios:
+        return {}
+    from bindpost.config.scenario_file import load_folder
+
+    return load_folder(folder / settings.lab.scenarios)
 
 
 def _retention(settings: RetentionSettings) -> Retention:
