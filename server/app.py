@@ -350,4 +350,4 @@ async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         await task
     finally:
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.gather(task, return_exceptions=True)
