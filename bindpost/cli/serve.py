@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,9 +97,7 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
             loop.add_signal_handler(number, handler)
             signals.callback(loop.remove_signal_handler, number)
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                with _uncollected():
-                    await stack.enter_async_context(app)
+            async with app:
                 started.set()
                 await _first_of(stop, app.listeners.lost)
                 await asyncio.gather(*reloads)
@@ -111,17 +108,6 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
                 raise
             return EXIT_OK  # stopped before it had begun
     return EXIT_UNAVAILABLE if app.listeners.lost.is_set() else EXIT_OK
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage in what a start makes, then or later: all that stays."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 async def _reload(app: Bindpost, flags: dict[str, Any]) -> None:
