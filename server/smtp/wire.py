@@ -24,7 +24,7 @@ from bindpost import events
 from bindpost.config.fault import Stage
 from bindpost.errors import StoreError
 from bindpost.log import get_logger, is_heard
-from bindpost.proxy.haproxy.codec import looks_like_header
+from bindpost.proxy.haproxy.signature import looks_like_header
 
 from ..activity import Refusal
 from ..faults import Faults
