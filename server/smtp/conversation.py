@@ -15,7 +15,7 @@ from typing import Final
 from bindpost import events
 from bindpost.config.model import Limits
 
-from ..message.model import Envelope, Recipient
+from ..message.model import ClientCertificate, Envelope, Recipient
 from .grammar import (
     MalformedAddressError,
     MalformedParameterError,
@@ -64,10 +64,18 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    withheld: frozenset[str] = frozenset()
+    """Mechanisms of AUTH that the personality has, and this listener can't offer."""
     phrases: Phrasebook = field(init=False, repr=False, compare=False)
     """The replies, with what is the same in all conversations."""
     size_limit: int = field(init=False)
     """The largest message that is taken, in bytes."""
+    mechanisms: tuple[str, ...] = field(init=False)
+    """The mechanisms of AUTH that there are; EXTERNAL is for clients with a certificate only."""
+    extensions: tuple[str, ...] = field(init=False, repr=False)
+    """EHLO's keyword lines, for clients without a certificate."""
+    certified_extensions: tuple[str, ...] = field(init=False, repr=False)
+    """The same for clients with one."""
 
     def __post_init__(self) -> None:
         announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
@@ -75,6 +83,20 @@ class Rules:
         constant = {"hostname": self.hostname, "build": self.build, "limit": self.size_limit}
         phrases = Phrasebook(self.personality, constant)
         object.__setattr__(self, "phrases", phrases)
+        has = self.personality.auth_mechanisms
+        offered = tuple(name for name in has if name not in self.withheld)
+        object.__setattr__(self, "mechanisms", offered)
+        object.__setattr__(self, "certified_extensions", self._listed(self.withheld))
+        object.__setattr__(self, "extensions", self._listed(self.withheld | {"EXTERNAL"}))
+
+    def _listed(self, withheld: frozenset[str]) -> tuple[str, ...]:
+        """Give the personality's keyword lines, AUTH's without these mechanisms."""
+        return tuple(
+            " ".join(word for word in line.split() if word not in withheld)
+            if line.startswith("AUTH ")
+            else line
+            for line in self.personality.extensions
+        )
 
     @property
     def build(self) -> str:
@@ -84,7 +106,7 @@ class Rules:
     @property
     def auth_offered(self) -> bool:
         """Whether AUTH exists at all."""
-        return bool(self.personality.auth_mechanisms) and not self.policy.ims.disable_auth
+        return bool(self.mechanisms) and not self.policy.ims.disable_auth
 
     def extends(self, keyword: str) -> bool:
         """Tell whether the personality has an extension."""
@@ -101,8 +123,8 @@ class Conversation:
     """
 
     __slots__ = (
-        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
-        *("peer_host", "rules", "tls", "transaction"),
+        *("_local", "_peer", "_report", "certificate", "client_name", "esmtp", "helo_name"),
+        *("login", "peer_host", "rules", "tls", "transaction"),
     )
 
     def __init__(
@@ -120,6 +142,7 @@ class Conversation:
         self.helo_name: str | None = None
         self.esmtp = False
         self.tls = False
+        self.certificate: ClientCertificate | None = None
         self.login: str | None = None
         self.transaction: Transaction | None = None
         self._peer = address_of(peer_host)
@@ -145,9 +168,10 @@ class Conversation:
         extended = self.rules.policy.ims.advertise_smtp_extensions
         return self.say("greeting" if extended else "greeting_plain")
 
-    def tls_started(self) -> None:
+    def tls_started(self, certificate: ClientCertificate | None) -> None:
         """Forget what was learned before TLS (RFC 3207, 4.2)."""
         self.tls = True
+        self.certificate = certificate
         self.helo_name = self.login = self.transaction = None
         self.esmtp = False
 
@@ -193,12 +217,14 @@ class Conversation:
             hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
         if not self.offers_tls:
             hidden |= {"STARTTLS", "TLS"}
+        certified = self.certificate is not None
+        extensions = self.rules.certified_extensions if certified else self.rules.extensions
         size = ims.inbound_size_limit
         if self.rules.personality.announces_process_limit:
             size = self.rules.size_limit
         return [
             line.format(size=size) if "{" in line else line
-            for line in self.rules.personality.extensions
+            for line in extensions
             if line.split()[0] not in hidden
         ]
 

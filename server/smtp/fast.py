@@ -30,14 +30,14 @@ from .protocol import SmtpProtocol
 from .reader import LINE_LIMIT
 from .reply import Reply
 from .sweeper import Sweeper
-from .wire import Surroundings
+from .wire import AUTH_LIMITS, Surroundings
 
 Answer = Callable[["FastProtocol", str], None]
 """Answers a command, given its argument."""
 
 
 class EveryCommand(dict[str, int]):
-    """The limit of a command line, the same for all; unlike a defaultdict it never grows."""
+    """The limit of a command line, AUTH's a larger one; unlike a defaultdict it never grows."""
 
     def __missing__(self, _command: str) -> int:
         return LINE_LIMIT
@@ -46,7 +46,7 @@ class EveryCommand(dict[str, int]):
 class FastProtocol(FastSmtp, SmtpProtocol):
     """One SMTP session of bindpost on the fast engine."""
 
-    command_size_limits: Any = EveryCommand()
+    command_size_limits: Any = EveryCommand(AUTH_LIMITS)
     _command: Driver | None = None
     _body: Body | None = None
     _is_over_budget = False
@@ -293,7 +293,7 @@ def fast_sessions(
     return prepare(
         FastProtocol,
         SmtpProtocol(surroundings, loop=loop),
-        command_size_limits=EveryCommand(),
+        command_size_limits=EveryCommand(AUTH_LIMITS),
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
     )
