@@ -177,7 +177,11 @@ class Auth(Table, frozen=True):
     """Who may log in by SMTP, `[auth]` (docs/logins.md)."""
 
     users: Annotated[
-        FileName, Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted.")
+        FileName,
+        Meta(
+            description="File of NAME:PASSWORD lines, or tokens instead; empty = every login is "
+            "accepted."
+        ),
     ] = ""
 
 

@@ -271,9 +271,9 @@ def _lines(message: Message) -> Iterator[str]:
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.client_certificate:
-        yield f"certificate {session.client_certificate.subject}"
-        yield f"            of {session.client_certificate.issuer}"
-        yield f"            SHA-256 {session.client_certificate.sha256}"
+        certificate = session.client_certificate
+        yield f"certificate {certificate.subject} of {certificate.issuer}"
+        yield f"            SHA-256 {certificate.sha256}"
     if session.login:
         yield f"login       {session.login}"
     for fault in session.faults:
