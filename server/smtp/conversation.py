@@ -91,12 +91,13 @@ class Rules:
 
     def _listed(self, withheld: frozenset[str]) -> tuple[str, ...]:
         """Give the personality's keyword lines, AUTH's without these mechanisms."""
-        return tuple(
+        lines = (
             " ".join(word for word in line.split() if word not in withheld)
             if line.startswith("AUTH ")
             else line
             for line in self.personality.extensions
         )
+        return tuple(line for line in lines if line != "AUTH")
 
     @property
     def build(self) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from bindpost.config.model import Ims, Limits
 from bindpost.server.mailboxes import Keys
 from bindpost.server.mailboxes.keys import Key
 from bindpost.server.passwords import Plain, Scrypt
+from bindpost.server.smtp import personality
 from bindpost.server.smtp.accounts import Accounts
+from bindpost.server.smtp.conversation import Rules
+from bindpost.server.smtp.policy import Policy
 from bindpost.server.smtp.sasl import cram_digest
 
 USERS = {"ann": b"secret"}
@@ -82,6 +87,21 @@ def test_a_digest_is_compared(accounts: Accounts, name: str, password: bytes, go
     digest = cram_digest(password, CHALLENGE)
 
     assert accounts.accepts_digest(name, CHALLENGE, digest) is good
+
+
+def test_no_mechanism_no_keyword() -> None:
+    """Where EXTERNAL is all that there is, AUTH is there for clients with a certificate only."""
+    words = msgspec.structs.replace(
+        personality.load("plain"),
+        extensions=("AUTH EXTERNAL", "HELP"),
+        auth_mechanisms=("EXTERNAL",),
+    )
+    rules = Rules(
+        personality=words, policy=Policy.from_settings(Ims()), limits=Limits(), hostname="mx.test"
+    )
+
+    assert rules.extensions == ("HELP",)
+    assert rules.certified_extensions == ("AUTH EXTERNAL", "HELP")
 
 
 def test_a_password_is_never_shown() -> None:
