@@ -17,7 +17,8 @@ AUTH_LIMIT: Final = 12288
 SECRET: Final = b"********"
 _AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _LONG: Final = re.compile(rb"X?AUTH ", re.IGNORECASE)
-_OVERLONG: Final = b"(a line that is too long)"
+OVERLONG: Final = b"(a line that is too long)"
+"""What is shown of such a line."""
 _TIMER_STEP: Final = 64 * 1024
 
 
@@ -50,7 +51,7 @@ class CommandReader(asyncio.StreamReader):
         except asyncio.LimitOverrunError:
             self._overlong = True
             raise
-        self._heard(_OVERLONG if self._overlong else _shown(line))
+        self._heard(OVERLONG if self._overlong else _shown(line))
         self._overlong = False
         return line
 

@@ -34,7 +34,7 @@ from .accounts import Accounts
 from .certificate import certificate_of
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
-from .reader import AUTH_LIMIT, LINE_LIMIT, SECRET, CommandReader
+from .reader import AUTH_LIMIT, LINE_LIMIT, OVERLONG, SECRET, CommandReader
 from .reply import Reply
 from .reverse import Lookup, reverse_name
 from .sasl import MECHANISMS
@@ -120,7 +120,7 @@ class SmtpWire(SMTP):
     _in_data = False
     _draining = False
     _expects_responses = False
-    """Whether AUTH was said, and nobody has logged in by it."""
+    """Whether AUTH was said, or may have been, and nobody has logged in by it."""
 
     def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
         rules = surroundings.rules
@@ -323,7 +323,7 @@ class SmtpWire(SMTP):
             raise asyncio.CancelledError
         if self._expects_responses and self._may_be_response(line):
             line = SECRET
-        elif _BEGINS_LOGIN.match(line):
+        elif _BEGINS_LOGIN.match(line) or line is OVERLONG:
             self._expects_responses = True
         self._note(line)
 

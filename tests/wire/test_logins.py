@@ -123,6 +123,7 @@ PIPELINED = {
     "an initial response too many": [f"AUTH CRAM-MD5 {b64(PASSWORD)}", b64(PASSWORD)],
     "no Base64 first": ["AUTH LOGIN", PASSWORD, b64(PASSWORD)],
     "no user": [f"AUTH PLAIN {b64(PASSWORD)}", b64(PASSWORD)],
+    "an AUTH that is too long": [f"AUTH PLAIN {'A' * 3 * AUTH_LIMIT}", b64(PASSWORD)],
     "messages of SCRAM": ["AUTH SCRAM-SHA-256", b64(f"n,,n={USER},r=x"), b64(PASSWORD), ""],
 }
 
@@ -152,7 +153,7 @@ async def test_no_pipelined_response_is_left(
     words = " ".join(PIPELINED[name]).split()
     secrets = [word for word in words if word not in MECHANISMS | {"AUTH", "GSSAPI"}]
     assert [line for line in said + logged for secret in secrets if secret in line] == []
-    assert said[1].startswith("AUTH ")
+    assert said[1].startswith(("AUTH ", "(a line that is too long)"))
     assert "DATA" in said
 
 
