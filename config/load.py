@@ -39,6 +39,7 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """The setting that each flag sets; `listen` and `via` stand beside them."""
 
 _UNIX: Final = "unix:"
+_TOML: Final = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,8 @@ def _absolute(value: object, known_as: Field, folder: Path) -> object:
     # os.path's expanduser leaves alone a ~ that it can't expand; that of pathlib raises.
     if known_as.kind == "endpoint" and value.startswith(_UNIX):
         return f"{_UNIX}{folder / os.path.expanduser(value.removeprefix(_UNIX))}"
-    if known_as.kind == "file":
+    is_file = known_as.kind == "personality" and value.endswith(_TOML)
+    if known_as.kind == "file" or is_file:
         return str(folder / os.path.expanduser(value))
     return value
 

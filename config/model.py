@@ -12,7 +12,7 @@ from .kinds import (
     EndpointText,
     FileName,
     ListeningText,
-    Personality,
+    PersonalityName,
     Table,
     TlsMode,
 )
@@ -43,7 +43,7 @@ class Listener(Table, frozen=True):
         Meta(description="Bind path: a URL such as direct: or winsock://HOST:PORT, or a [path.*]."),
     ] = "direct:"
     personality: Annotated[
-        str, Meta(description="Personality of this listener; empty = the general one.")
+        PersonalityName, Meta(description="Personality of this listener; empty = the general one.")
     ] = ""
     tls: Annotated[
         TlsMode,
@@ -302,7 +302,13 @@ class Settings(Table, frozen=True):
             "what is older than the last checkpoint does. Both outlive the process."
         ),
     ] = "full"
-    personality: Personality = "ims-5.5"
+    personality: Annotated[
+        PersonalityName,
+        Meta(
+            description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain, one that a package "
+            "brings, or that of a file (docs/personalities.md)."
+        ),
+    ] = "ims-5.5"
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""

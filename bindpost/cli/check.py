@@ -74,8 +74,6 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     loaded = load_flags(flags)
     sinks_of(loaded.settings.event_log)
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
-    for listener in loaded.settings.listener:
-        resources.rules_of(listener)
     Mailboxes.load(loaded.settings.mailbox, folder=loaded.folder)
     Route.load(loaded.settings.relay, folder=loaded.folder)
     Pop3Server.load(

@@ -163,19 +163,19 @@ class Conversation:
 
     def helo(self, argument: str) -> Reply:
         """Answer HELO; it resets the transaction."""
-        if not argument and self.rules.personality.helo_required:
-            return self.say("helo_missing")
-        self._greet(argument, esmtp=False)
-        return self.say("helo" if argument else "helo_missing")
+        reply = self.say("helo" if argument else "helo_missing", helo=argument)
+        if reply.is_positive:
+            self._greet(argument, esmtp=False)
+        return reply
 
     def ehlo(self, argument: str) -> Reply:
         """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan)."""
         if not self.rules.personality.extensions:
             return self.say("ehlo_refused")
-        if not argument and self.rules.personality.helo_required:
-            return self.say("helo_missing")
+        if not argument and not (missing := self.say("helo_missing")).is_positive:
+            return missing
         self._greet(argument, esmtp=True)
-        hello = self.say("ehlo")
+        hello = self.say("ehlo", helo=argument)
         return Reply(hello.code, (*hello.lines, *self._keywords()))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
@@ -243,7 +243,7 @@ class Conversation:
             return self.say("rcpt_too_many")
         if not self._may_relay(address):
             self._report(events.RELAY_REFUSED, recipient=address)
-            return self.say("relay_denied")
+            return self.say("relay_denied", address=address)
         self.transaction.recipients.append(Recipient(address, parameters))
         return self.say("rcpt_ok", address=address)
 

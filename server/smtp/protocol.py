@@ -212,11 +212,11 @@ class SmtpProtocol(FaultyWire):
         assert isinstance(login, LoginPassword)
         name = login.login.decode("utf-8", "replace")
         if self._around.faults.is_on and (refusal := self._strike_login(name)) is not None:
-            return AuthResult(success=False, handled=False, message=refusal.text_lines[0])
+            return AuthResult(success=False, handled=False, message=refusal.text)
         if await self._is_good(name, login):
             self.conversation.login = name
             reply = self.conversation.say("auth_ok", mechanism=mechanism)
-            return AuthResult(success=True, message=reply.text_lines[0], auth_data=login)
+            return AuthResult(success=True, message=reply.text, auth_data=login)
         self._report(
             events.AUTH_FAILED,
             mechanism=mechanism,
@@ -225,7 +225,7 @@ class SmtpProtocol(FaultyWire):
             error="Logon failure: unknown user name or bad password.",
         )
         reply = self.conversation.say("auth_failed")
-        return AuthResult(success=False, handled=False, message=reply.text_lines[0])
+        return AuthResult(success=False, handled=False, message=reply.text)
 
     async def _is_good(self, name: str, login: LoginPassword) -> bool:
         if self._around.keys.knows(name):

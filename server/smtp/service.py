@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -16,9 +16,9 @@ from ..faults.bounces import Bounces
 from ..logins import Users, read_users
 from ..mailboxes import Keys
 from ..store.store import MessageStore
-from . import personality
 from .conversation import Rules
 from .fast import fast_sessions
+from .personality import Personality, load
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
@@ -36,6 +36,8 @@ class Resources:
     policy: Policy
     users: Users | None
     tls_context: ssl.SSLContext | None
+    personalities: Mapping[str, Personality]
+    """By their names in the settings, files by their paths."""
     keys: Keys = field(default_factory=Keys)
 
     @classmethod
@@ -43,7 +45,7 @@ class Resources:
         cls, settings: Settings, *, hostname: str, folder: Path, keys: Keys | None = None
     ) -> Self:
         """
-        Read certificate, users and rules; touches no network.
+        Read certificate, users, rules and personalities; touches no network.
 
         `folder` is what relative file names are relative to, `keys` are those of mailboxes. Raises
         `ConfigError`.
@@ -52,19 +54,30 @@ class Resources:
         modes = [settings.pop3.tls, *(listener.tls for listener in settings.listener)]
         if not tls.certificate and not {"starttls", "implicit"}.isdisjoint(modes):
             tls = type(tls)(certificate=SELF_SIGNED)
+        chosen = {listener.personality for listener in settings.listener} - {""}
         return cls(
             settings=settings,
             hostname=hostname,
             policy=Policy.from_settings(settings.ims),
             users=read_users(folder / settings.auth.users) if settings.auth.users else None,
             tls_context=make_context(tls, hostname=hostname, folder=folder),
+            personalities={name: load(name) for name in (settings.personality, *sorted(chosen))},
             keys=keys or Keys(),
         )
 
+    @property
+    def personality(self) -> Personality:
+        """The general personality."""
+        return self.personalities[self.settings.personality]
+
+    def personality_of(self, listener: Listener) -> Personality:
+        """Give the personality of one of the settings' listeners."""
+        return self.personalities[listener.personality or self.settings.personality]
+
     def rules_of(self, listener: Listener) -> Rules:
-        """Give the rules of a listener's conversations. Raises `ConfigError`."""
+        """Give the rules of a listener's conversations."""
         return Rules(
-            personality=personality.load(listener.personality or self.settings.personality),
+            personality=self.personality_of(listener),
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,
