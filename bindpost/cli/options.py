@@ -18,7 +18,7 @@ _SHARED: Final = ("config", "listen", "via", *FLAGS)
 _METAVARS: Final = {
     "web": "ENDPOINT|off",
     "data": "DIR|:memory:",
-    "personality": "NAME",
+    "personality": "NAME|FILE",
     "ready_file": "FILE",
     "hostname": "NAME",
     "tls_certificate": "FILE",

@@ -37,9 +37,7 @@ def test_the_personalities_are_known() -> None:
     assert NAMES == ["imc-4.0", "ims-5.0", "ims-5.5", "plain"]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "ims", "IMS-5.5", "../ims-5.5", "plain\0", "/"]
-)
+@pytest.mark.parametrize("name", ["", "ims", "IMS-5.5", "../ims-5.5", "plain\0", "/"])
 def test_an_unknown_personality_is_a_configuration_error(name: str) -> None:
     """The error names the key and the choice."""
     with pytest.raises(ConfigError) as caught:
