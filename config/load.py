@@ -14,7 +14,7 @@ import msgspec
 from bindpost.errors import ConfigError
 
 from .environment import FILE, LISTEN, VIA, assignments, from_text
-from .fault import problem_of
+from .fault_file import check_faults, read_faults
 from .fields import SETTINGS, Field, fields_of
 from .file import DEFAULT_NAME, parse, read
 from .lines import line_numbers
@@ -84,9 +84,10 @@ def load(
         _put_flag(draft, name, value)
     _put_listeners(draft, environ, given)
     check(draft.tree, draft.origin)
+    _add_faults(draft)
     settings = msgspec.convert(draft.tree, Settings)
     _check_vias(settings, draft)
-    _check_faults(settings, draft)
+    check_faults(settings.fault, draft.origin)
     return Loaded(settings, MappingProxyType(draft.origins), draft.folder)
 
 
@@ -229,11 +230,16 @@ def _check_vias(settings: Settings, draft: _Draft) -> None:
             raise ConfigError(key, str(error), origin=draft.origin(key)) from None
 
 
-def _check_faults(settings: Settings, draft: _Draft) -> None:
-    for index, fault in enumerate(settings.fault):
-        if problem := problem_of(fault):
-            key = f"fault[{index}]"
-            raise ConfigError(key, problem, origin=draft.origin(f"{key}.stage"))
+def _add_faults(draft: _Draft) -> None:
+    """Put the rules of the file that `faults` names behind those of the settings."""
+    name = str(draft.tree.get("faults", ""))
+    if not name:
+        return
+    rules = cast("list[Tree]", draft.tree.setdefault("fault", []))
+    for table, places in read_faults(Path(name), draft.origin("faults") or "faults"):
+        key = f"fault[{len(rules)}]"
+        rules.append(table)
+        draft.origins |= {f"{key}{rest}": place for rest, place in places.items()}
 
 
 def _flag(name: str) -> str:

@@ -348,6 +348,10 @@ class Settings(Table, frozen=True):
     fault: Annotated[
         tuple[Fault, ...], Meta(description="Faults on purpose, `[[fault]]`; none by default.")
     ] = ()
+    faults: Annotated[
+        FileName,
+        Meta(description="File of more `[[fault]]` tables, behind those here; empty = none."),
+    ] = ""
     fault_presets: Annotated[
         FileName,
         Meta(description="Folder of fault presets of one's own, *.toml; empty = only bindpost's."),

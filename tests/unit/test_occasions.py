@@ -22,7 +22,7 @@ def _names(node: ast.expr) -> list[str]:
     return [
         one.value
         for one in ast.walk(node)
-        if isinstance(one, ast.Constant) and one.value in OCCASIONS
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value in OCCASIONS
     ]
 
 

@@ -132,7 +132,7 @@ def test_overridden_methods_are_left_out() -> None:
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_every_sentence_is_known(sentence: str) -> None:
     """Each of aiosmtpd's sentences stands for an occasion."""
-    assert occasion_of(sentence) in OCCASIONS.keys()
+    assert occasion_of(sentence) in OCCASIONS
 
 
 @pytest.mark.parametrize("row", range(len(STOCK_SENTENCES)))
