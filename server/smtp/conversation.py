@@ -331,7 +331,7 @@ class Conversation:
 
     def not_implemented(self, _argument: str) -> Reply:
         """Answer SOML and SAML (RFC 821)."""
-        return self.say("auth_required" if self._not_yet() else "not_implemented")
+        return self._not_yet() or self.say("not_implemented")
 
     def turn(self, _argument: str) -> Reply:
         """Answer TURN, which IMS speaks as a client only (KB Q257979)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -86,34 +85,29 @@ def test_a_file_that_is_not_there_is_told(folder: Path) -> None:
         load(file=folder / "bindpost.toml", environ={})
 
 
-def _rules(values: dict[str, Any]) -> Fault | None:
-    fault = msgspec.structs.replace(Fault(stage="RCPT", action="reply"), **values)
-    return None if problem_of(fault) else fault
-
-
-texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+required: dict[str, st.SearchStrategy[object]] = {
+    "stage": st.sampled_from(list(STAGES)),
+    "action": st.sampled_from(list(ACTIONS)),
+}
+optional: dict[str, st.SearchStrategy[object]] = {
+    "name": st.from_regex(r"\A[a-z.-]{1,5}\Z"),
+    "code": st.integers(400, 599),
+    "text": st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    "seconds": st.floats(0, 86400),
+    "probability": st.floats(0, 1),
+    "seed": st.integers(-(2**63) + 1, 2**63 - 1),
+    "count": st.integers(0, 9),
+    "when": st.builds(When, recipient=texts, tls=st.sampled_from(["any", "no"]), helo=texts),
+}
 rules = (
-    st.fixed_dictionaries(
-        {"stage": st.sampled_from(list(STAGES)), "action": st.sampled_from(list(ACTIONS))},
-        optional={
-            "name": st.from_regex(r"\A[a-z.-]{1,5}\Z"),
-            "code": st.integers(400, 599),
-            "text": st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
-            "seconds": st.floats(0, 86400),
-            "probability": st.floats(0, 1),
-            "seed": st.integers(-(2**63) + 1, 2**63 - 1),
-            "count": st.integers(0, 9),
-            "when": st.builds(
-                When, recipient=texts, tls=st.sampled_from(["any", "no"]), helo=texts
-            ),
-        },
-    )
-    .map(_rules)
-    .filter(lambda rule: rule is not None)
+    st.fixed_dictionaries(required, optional=optional)
+    .map(lambda values: msgspec.structs.replace(Fault(stage="RCPT", action="reply"), **values))
+    .filter(lambda fault: not problem_of(fault))
 )
 
 
-@given(st.lists(rules, min_size=1, max_size=4, unique_by=lambda rule: rule and rule.name))
+@given(st.lists(rules, min_size=1, max_size=4, unique_by=lambda fault: fault.name))
 def test_what_is_written_is_read_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, faults: list[Fault]
 ) -> None:
