@@ -71,7 +71,7 @@ def test_each_dependency_is_pinned_as_asked_for(
     assert unmet == []
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.combinations(TOGETHER, 2))
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(TOGETHER, 2)))
 def test_files_pin_the_same_versions(one: str, other: str, checkout: Path) -> None:
     """These files are installed into one environment, so what they share is the same."""
     first, second = versions(checkout, one), versions(checkout, other)
