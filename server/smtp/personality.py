@@ -98,9 +98,8 @@ def plug_ins() -> Mapping[str, EntryPoint]:
     """Give the installed personalities by name; bindpost's own can't be replaced by one."""
     from importlib.metadata import entry_points  # dear, and most need no plug-ins
 
-    return {
-        entry.name: entry for entry in entry_points(group=PLUG_INS) if entry.name not in names()
-    }
+    own = names()
+    return {entry.name: entry for entry in entry_points(group=PLUG_INS) if entry.name not in own}
 
 
 def load(name: str) -> Personality:
