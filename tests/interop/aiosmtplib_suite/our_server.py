@@ -106,9 +106,9 @@ def _around(
 class Telling(SmtpProtocol):
     """A session that tells the suite's handler of each command, and takes its words with LF."""
 
-    def _note(self, line: bytes) -> None:
-        super()._note(line)
-        verb, _, rest = line.decode().partition(" ")
+    def _note(self, line: bytes, text: str) -> None:
+        super()._note(line, text)
+        verb, _, rest = text.partition(" ")
         if verb.upper() in ("MAIL", "RCPT"):
             path, *options = rest.partition(":")[2].split()
             self.event_handler.record_command(
