@@ -26,6 +26,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "helo": "the name that the client gave",
         "id": "the message's id",
         "mechanism": "the mechanism of AUTH",
+        "octets": "the size of the chunk",
         "size": "what the client said of the message's size",
         "user": "the name that was asked for",
     }
@@ -39,11 +40,16 @@ ANY: Final = "245"
 
 
 class Occasion(NamedTuple):
-    """When it is, the first digits that a code may have (RFC 5321, 4.2.1), and its own fields."""
+    """
+    When it is, the first digits that a code may have (RFC 5321, 4.2.1), and its own fields.
+
+    `extension` is the keyword without which it never comes, and needs no words.
+    """
 
     when: str
     codes: str
     fields: tuple[str, ...] = ()
+    extension: str = ""
 
 
 OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
@@ -88,6 +94,13 @@ OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
         "data_start": Occasion("DATA", GO_ON),
         "data_syntax": Occasion("DATA with an argument", REFUSED),
         "need_rcpt": Occasion("DATA before RCPT", REFUSED),
+        "bdat_ok": Occasion("a chunk of BDAT but the last", DONE, ("octets",), "CHUNKING"),
+        "bdat_syntax": Occasion(
+            "BDAT without a size; the session ends", REFUSED, extension="CHUNKING"
+        ),
+        "bdat_begun": Occasion("RCPT or DATA after BDAT", REFUSED, extension="CHUNKING"),
+        "bdat_required": Occasion("DATA after `BODY=BINARYMIME`", REFUSED, extension="CHUNKING"),
+        "bdat_failed": Occasion("BDAT in a transaction that failed", REFUSED, extension="CHUNKING"),
         "message_ok": Occasion("the message is kept", DONE, ("id",)),
         "message_too_big": Occasion("the message is over the limit", REFUSED),
         "message_full": Occasion("the disk is full", REFUSED),

@@ -76,6 +76,12 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The personality that gave what this one does not say itself; empty = none."""
     announces_process_limit: bool = False
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
+    honours_dsn: bool = False
+    """Whether DSN's parameters are checked in full, and NOTIFY=SUCCESS is answered (RFC 3461)."""
+
+    def offers(self, keyword: str) -> bool:
+        """Tell whether the keyword list has an extension."""
+        return any(line.split()[0] == keyword for line in self.extensions)
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""

@@ -38,17 +38,25 @@ def problems_of(words: Personality) -> Iterator[tuple[str, str]]:
         if mechanism not in MECHANISMS:
             known = " and ".join(MECHANISMS)
             yield "auth_mechanisms", f"there is no mechanism {mechanism!r}; there are {known}"
+    needed = occasions_of(words)
     for name in OCCASIONS:
-        if name not in words.reply:
+        if name in needed and name not in words.reply:
             yield f"reply.{name}", 'has no words; give it some, or say extends = "plain"'
     for name, reply in words.reply.items():
         yield from _of_reply(name, reply)
 
 
+def occasions_of(words: Personality) -> set[str]:
+    """Give the occasions for which a personality must have words; for others it may."""
+    return {
+        name for name, one in OCCASIONS.items() if not one.extension or words.offers(one.extension)
+    }
+
+
 def _of_keyword(line: str) -> Iterator[str]:
     if not _KEYWORD_LINE.fullmatch(line):
         yield f"{line!r} is no keyword line; write printable ASCII, one blank between words"
-    yield from _of_fields(line, ("size",))
+    yield from _of_fields(line, ("size", "recipients"))
 
 
 def _of_reply(name: str, reply: ReplyText) -> Iterator[tuple[str, str]]:

@@ -13,19 +13,20 @@ from bindpost.errors import ConfigError
 from bindpost.server import smtp
 from bindpost.server.smtp import personality
 from bindpost.server.smtp.occasions import OCCASIONS
-from bindpost.server.smtp.personality_check import problems_of
+from bindpost.server.smtp.personality_check import occasions_of, problems_of
 from bindpost.server.smtp.reply import MAX_LINE, Reply
 from bindpost.server.smtp.wording import STOCK_SENTENCES
 
 NAMES = personality.names()
 ALWAYS_KNOWN = {"hostname": "mx.test", "build": "1.2", "client": "127.0.0.1", "limit": 100}
 """What every reply may tell."""
-OWN = {
+OWN: dict[str, object] = {
     "address": "a@b",
     "argument": "<a",
     "helo": "client",
     "id": "1",
     "mechanism": "LOGIN",
+    "octets": 86,
     "size": "5",
     "user": "a",
 }
@@ -50,7 +51,9 @@ def test_an_unknown_personality_is_a_configuration_error(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_personality_has_words_for_every_occasion(name: str) -> None:
     """No occasion finds a server without words, and no words are without an occasion."""
-    assert personality.load(name).reply.keys() == OCCASIONS.keys()
+    words = personality.load(name)
+
+    assert words.reply.keys() == occasions_of(words)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,6 +127,7 @@ def test_what_the_keyword_list_promises_is_there(name: str) -> None:
         *(("BODY",) if "8BITMIME" in keywords else ()),
         *(("SMTPUTF8",) if "SMTPUTF8" in keywords else ()),
         *(("RET", "ENVID") if "DSN" in keywords else ()),
+        *(keywords.keys() & {"REQUIRETLS", "MT-PRIORITY"}),
         *(("AUTH",) if {"AUTH", "XAUTH"} & keywords.keys() else ()),
     }
 
