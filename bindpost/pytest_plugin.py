@@ -94,6 +94,8 @@ def _in_process(request: pytest.FixtureRequest, keywords: dict[str, Any]) -> Ite
         keywords = keywords | {"config": request.config.rootpath / keywords["config"]}
     elif "personality" not in keywords:
         keywords = keywords | {"personality": request.config.getini("bindpost_personality")}
+    if (personality := keywords.get("personality") or "").endswith(".toml"):
+        keywords = keywords | {"personality": str(request.config.rootpath / personality)}
     try:
         server = InProcess(chosen_settings(**keywords), folder=request.config.rootpath)
         server.start()

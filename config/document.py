@@ -54,8 +54,8 @@ def sample() -> str:
 
 
 def toml(value: object) -> str:
-    """Write a value as TOML; for strings, numbers, truth values and lists JSON is the same."""
-    return json.dumps(value, ensure_ascii=False)
+    """Write a value as TOML; but for DEL it is the same as JSON, unless it is a table."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _tables(kinds: Tables, header: str, *, optional: bool = False) -> Iterator[Table]:

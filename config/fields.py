@@ -41,9 +41,10 @@ class Field:
 
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
-    have, or `REQUIRED`. `kind` is `file`, `endpoint`, `text` (of several lines) or empty; `words`
-    are the values that stand for themselves instead (`off`); `services` says whether an endpoint's
-    port may be the name of a service. `tables` is what the shapes other than VALUE hold.
+    have, or `REQUIRED`. `kind` is `file`, `personality` (a name, or a file that ends in .toml),
+    `endpoint`, `text` (of several lines) or empty; `words` are the values that stand for themselves
+    instead (`off`); `services` says whether an endpoint's port may be the name of a service.
+    `tables` is what the shapes other than VALUE hold.
     """
 
     name: str
@@ -89,7 +90,11 @@ class Field:
             both = typing.get_origin(values) is types.UnionType
             return "a table of strings, or of lists of them" if both else "a table of strings"
         nouns: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number"}
-        kinds = {"file": "a file name", "endpoint": 'an endpoint such as "127.0.0.1:1025"'}
+        kinds = {
+            "file": "a file name",
+            "personality": "a name, or a file name that ends in .toml",
+            "endpoint": 'an endpoint such as "127.0.0.1:1025"',
+        }
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")
         words = "".join(f', or "{word}"' for word in self.words)
         return f"{noun} {self._range}".rstrip() + words

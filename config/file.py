@@ -17,8 +17,18 @@ _LARGEST: Final = 1024 * 1024
 """Bytes of a file that can be a configuration; `--config /dev/zero` must end, too."""
 
 
-def read(path: Path, named_by: str) -> str:
-    """Read a configuration file; raises `ConfigError`. `named_by` is the flag or variable."""
+def read(
+    path: Path,
+    named_by: str,
+    *,
+    what: str = "configuration",
+    hint: str = "`bindpost config init` prints a file to start from",
+) -> str:
+    """
+    Read a configuration file, or another one of TOML that `what` names.
+
+    Raises `ConfigError`. `named_by` is the flag, variable or setting; `hint` says what to do.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
@@ -26,13 +36,13 @@ def read(path: Path, named_by: str) -> str:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigError(
             str(path),
-            f"the configuration file cannot be read: {reason}",
+            f"the {what} file cannot be read: {reason}",
             origin=named_by,
-            hint="`bindpost config init` prints a file to start from",
+            hint=hint,
         ) from None
     if len(data) > _LARGEST:
         raise ConfigError(
-            str(path), f"is larger than {_LARGEST} bytes; that is no configuration", origin=named_by
+            str(path), f"is larger than {_LARGEST} bytes; that is no {what}", origin=named_by
         )
     try:
         return data.decode("utf-8-sig")

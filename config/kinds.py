@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Personality = Annotated[
-    str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
-]
+PersonalityName = Annotated[str, Meta(extra={"kind": "personality"})]
+"""A personality's name, or its file; loading makes that absolute."""
 TlsMode = Literal["auto", "off", "starttls", "implicit"]
 Asking = Literal["off", "optional", "required"]
 """Whether a server asks its clients for certificates."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from .tree import join
 
@@ -24,6 +25,18 @@ def line_numbers(text: str) -> Mapping[str, int]:
                 found.setdefault(key, number)
         inside ^= triples % 2 == 1
     return found
+
+
+def place_in(text: str, path: Path) -> Callable[[str], str]:
+    """Give what says where a key of a TOML text stands, or the table around it: `FILE:LINE`."""
+    lines = line_numbers(text)
+
+    def place(key: str) -> str:
+        while key and key not in lines:
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
+        return f"{path}:{lines[key]}" if key else str(path)
+
+    return place
 
 
 def _header(line: str, tables: dict[str, int]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from bindpost.errors import ConfigError
 
 from .environment import FILE, LISTEN, VIA, assignments, from_text
-from .fault import problem_of
+from .fault_file import check_faults, read_faults
 from .fields import SETTINGS, Field, fields_of
 from .file import DEFAULT_NAME, parse, read
 from .lines import line_numbers
@@ -41,6 +41,7 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """The setting that each flag sets; `listen` and `via` stand beside them."""
 
 _UNIX: Final = "unix:"
+_TOML: Final = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ def load(
         _put_flag(draft, name, value)
     _put_listeners(draft, environ, given)
     check(draft.tree, draft.origin)
+    _add_faults(draft)
     settings = msgspec.convert(draft.tree, Settings)
     _check_vias(settings, draft)
-    _check_faults(settings, draft)
+    check_faults(settings.fault, draft.origin)
     _check_store(settings, draft)
     return Loaded(settings, MappingProxyType(draft.origins), draft.folder)
 
@@ -216,7 +218,8 @@ def _absolute(value: object, known_as: Field, folder: Path) -> object:
     # os.path's expanduser leaves alone a ~ that it can't expand; that of pathlib raises.
     if known_as.kind == "endpoint" and value.startswith(_UNIX):
         return f"{_UNIX}{folder / os.path.expanduser(value.removeprefix(_UNIX))}"
-    if known_as.kind == "file":
+    is_file = known_as.kind == "personality" and value.endswith(_TOML)
+    if known_as.kind == "file" or is_file:
         return str(folder / os.path.expanduser(value))
     return value
 
@@ -230,11 +233,16 @@ def _check_vias(settings: Settings, draft: _Draft) -> None:
             raise ConfigError(key, str(error), origin=draft.origin(key)) from None
 
 
-def _check_faults(settings: Settings, draft: _Draft) -> None:
-    for index, fault in enumerate(settings.fault):
-        if problem := problem_of(fault):
-            key = f"fault[{index}]"
-            raise ConfigError(key, problem, origin=draft.origin(f"{key}.stage"))
+def _add_faults(draft: _Draft) -> None:
+    """Put the rules of the file that `faults` names behind those of the settings."""
+    name = str(draft.tree.get("faults", ""))
+    if not name:
+        return
+    rules = cast("list[Tree]", draft.tree.setdefault("fault", []))
+    for table, places in read_faults(Path(name), draft.origin("faults") or "faults"):
+        key = f"fault[{len(rules)}]"
+        rules.append(table)
+        draft.origins |= {f"{key}{rest}": place for rest, place in places.items()}
 
 
 def _check_store(settings: Settings, draft: _Draft) -> None:

@@ -13,7 +13,7 @@ from .kinds import (
     EndpointText,
     FileName,
     ListeningText,
-    Personality,
+    PersonalityName,
     Table,
     TlsMode,
 )
@@ -44,7 +44,7 @@ class Listener(Table, frozen=True):
         Meta(description="Bind path: a URL such as direct: or winsock://HOST:PORT, or a [path.*]."),
     ] = "direct:"
     personality: Annotated[
-        str, Meta(description="Personality of this listener; empty = the general one.")
+        PersonalityName, Meta(description="Personality of this listener; empty = the general one.")
     ] = ""
     tls: Annotated[
         TlsMode,
@@ -325,7 +325,13 @@ class Settings(Table, frozen=True):
             "what is older than the last checkpoint does. Both outlive the process."
         ),
     ] = "full"
-    personality: Personality = "ims-5.5"
+    personality: Annotated[
+        PersonalityName,
+        Meta(
+            description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain, one that a package "
+            "brings, or that of a file (docs/personalities.md)."
+        ),
+    ] = "ims-5.5"
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
@@ -365,6 +371,10 @@ class Settings(Table, frozen=True):
     fault: Annotated[
         tuple[Fault, ...], Meta(description="Faults on purpose, `[[fault]]`; none by default.")
     ] = ()
+    faults: Annotated[
+        FileName,
+        Meta(description="File of more `[[fault]]` tables, behind those here; empty = none."),
+    ] = ""
     fault_presets: Annotated[
         FileName,
         Meta(description="Folder of fault presets of one's own, *.toml; empty = only bindpost's."),

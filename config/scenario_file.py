@@ -18,7 +18,7 @@ import msgspec
 from bindpost.errors import ConfigError
 
 from .file import parse, read
-from .lines import line_numbers
+from .lines import place_in
 from .scenario import Phase, Scenario, Server
 from .tree import check, join
 
@@ -103,13 +103,7 @@ def load_folder(folder: Path) -> dict[str, ScenarioFile]:
 def read_text(name: str, text: str, path: Path) -> ScenarioFile:
     """Read a scenario's text; `path` is for the messages. Raises `ConfigError`."""
     tree = parse(text, path, "")
-    lines = line_numbers(text)
-
-    def origin(key: str) -> str:
-        while key and key not in lines:
-            key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return f"{path}:{lines[key]}" if key else str(path)
-
+    origin = place_in(text, path)
     check(tree, origin, (Scenario,))
     scenario = msgspec.convert(tree, Scenario)
     for key, problem in _problems(scenario):

@@ -30,7 +30,6 @@ from .listeners import Listeners, Plan
 from .mailboxes import Mailboxes
 from .message.model import new_id
 from .optional import OptionalParts
-from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
@@ -310,7 +309,7 @@ class Bindpost:
     async def _become_ready(self) -> None:
         """Say that the service is ready once every listener that will be is bound."""
         await self.listeners.wait_bound()
-        build = self.settings.ims.build or personality.load(self.settings.personality).build
+        build = self.settings.ims.build or self._plan.resources.personality.build
         _LOG.info(events.SERVICE_STARTED, build=build)
         web = self.web.url if self.web is not None else None
         smtp = [str(address) for address in self.smtp]

@@ -38,8 +38,6 @@ class Plan:
     def check(self) -> None:
         """Raise `ConfigError` for what no listener can be made from."""
         self.providers()
-        for listener in self.settings.listener:
-            self.resources.rules_of(listener)
 
     def providers(self) -> list[BindProvider]:
         """Give each listener's bind provider, in order. Raises `ConfigError`."""

@@ -73,7 +73,7 @@ class ListeningPost:
         self.error: BindError | None = None
         self.mishap: Mishap | None = None
         self.capacity: int | None = None
-        self.personality = settings.personality or resources.settings.personality
+        self.personality = resources.personality_of(settings).name
         self.given_up = asyncio.Event()
         """Set when a bound path was lost and its provider does not bind it again by itself."""
         self._lost_at = 0.0

@@ -44,7 +44,9 @@ _COMMANDS: Final = {
     "web-password": _Command(
         "bindpost.cli.web_password", "web_password", "A line for the file of the web side's users."
     ),
-    "plugins": _Command("bindpost.cli.plugins", "plugins", "Installed bind paths of others."),
+    "plugins": _Command(
+        "bindpost.cli.plugins", "plugins", "Installed bind paths and personalities of others."
+    ),
 }
 
 

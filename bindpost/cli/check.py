@@ -61,6 +61,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     69 when one could not, 78 for bad settings.
     """
     from bindpost.server.eventlog.sinks import sinks_of
+    from bindpost.server.faults import Faults
     from bindpost.server.indexer.indexing import can_index
     from bindpost.server.linkcheck.rules import Rules
     from bindpost.server.mailboxes import Mailboxes
@@ -74,8 +75,7 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     loaded = load_flags(flags)
     sinks_of(loaded.settings.event_log)
     resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
-    for listener in loaded.settings.listener:
-        resources.rules_of(listener)
+    Faults(loaded.settings.fault)
     Mailboxes.load(loaded.settings.mailbox, folder=loaded.folder)
     Route.load(loaded.settings.relay, folder=loaded.folder)
     Pop3Server.load(

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
+from bindpost.config.fault_file import write_faults
 from bindpost.fault_client import FaultRefusedError, FaultRule
 
 from .asking import client_of, on_server
@@ -98,6 +99,14 @@ def log(*, as_json: bool, server: str | None) -> None:
         whom = f"{one.sender or '<>'} to {to}" if to else ""
         row = f"{when}  {one.name}  {one.action} at {one.stage}  {one.peer or one.listener}  {whom}"
         click.echo(printable(row.rstrip()))
+
+
+@faults.command()
+@on_server
+def export(*, server: str | None) -> None:
+    """Print the faults in force as a file of them, which the setting `faults` can name."""
+    rules = client_of(server).faults.list()
+    click.echo(write_faults(one.rule for one in rules), nl=False)
 
 
 @faults.command()

@@ -19,7 +19,7 @@ _METAVARS: Final = {
     "web": "ENDPOINT|off",
     "data": "DIR|:memory:",
     "store": "URL",
-    "personality": "NAME",
+    "personality": "NAME|FILE",
     "ready_file": "FILE",
     "hostname": "NAME",
     "tls_certificate": "FILE",

@@ -11,6 +11,7 @@ import msgspec
 from ..config.load import load
 from ..config.model import Settings
 from ..config.tree import Tree, check
+from ..errors import ConfigError
 
 _HERE: Final = "127.0.0.1:0"
 DEFAULT_PERSONALITY: Final = "plain"
@@ -52,6 +53,10 @@ def chosen_settings(
         cast("list[Tree]", tree["listener"])[0]["tls"] = tls
         if tls != "off" and not loaded.tls.certificate:
             _merge(tree, {"tls": {"certificate": "self-signed"}})
+    if "faults" in (settings or {}):
+        raise ConfigError(
+            "faults", "is read with a configuration file only", hint="use config=, or say fault"
+        )
     _merge(tree, settings or {})
     check(tree, lambda _: "settings=")
     return msgspec.convert(tree, Settings)

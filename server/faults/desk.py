@@ -83,7 +83,7 @@ class Faults:
             try:
                 made[named.name] = self._arm(named, "file")
             except ValueError as error:
-                raise ConfigError(key, str(error)) from error
+                raise ConfigError(key, f"{named.name}: {error}") from error
         self._rules = made | others
         self._changed()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bindpost.config.document import markdown
-from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
+from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault
 from bindpost.pages import Part
 
 from .presets import load_presets
@@ -27,8 +27,10 @@ def fault_markdown() -> str:
             _table(("stage", "when it comes", "actions"), stages),
             "### Actions",
             _table(("action", "what it does"), actions),
-            markdown((Fault,)).strip().replace("### Top of the file", "### `[[fault]]`", 1),
-            markdown((When,)).strip().replace("### `[when]`", "### `[fault.when]`", 1),
+            markdown((Fault,))
+            .strip()
+            .replace("### Top of the file", "### `[[fault]]`", 1)
+            .replace("### `[when]`", "### `[fault.when]`", 1),
             "### Presets",
             _table(("preset", "title", "story"), presets),
         ]

@@ -229,19 +229,19 @@ class Conversation:
 
     def helo(self, argument: str) -> Reply:
         """Answer HELO; it resets the transaction."""
-        if not argument and self.rules.personality.helo_required:
-            return self.say("helo_missing")
-        self._greet(argument, esmtp=False)
-        return self.say("helo" if argument else "helo_missing")
+        reply = self.say("helo" if argument else "helo_missing", helo=argument)
+        if reply.is_positive:
+            self._greet(argument, esmtp=False)
+        return reply
 
     def ehlo(self, argument: str) -> Reply:
         """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan)."""
         if not self.rules.personality.extensions:
             return self.say("ehlo_refused")
-        if not argument and self.rules.personality.helo_required:
-            return self.say("helo_missing")
+        if not argument and not (missing := self.say("helo_missing")).is_positive:
+            return missing
         self._greet(argument, esmtp=True)
-        hello = self.say("ehlo")
+        hello = self.say("ehlo", helo=argument)
         now = Circumstances(self.offers_tls, self.tls, self.certificate is not None)
         return Reply(hello.code, (*hello.lines, *self.rules.keywords[now]))
 
@@ -293,7 +293,7 @@ class Conversation:
             return self.say("rcpt_too_many")
         if not self._may_relay(address):
             self._report(events.RELAY_REFUSED, recipient=address)
-            return self.say("relay_denied")
+            return self.say("relay_denied", address=address)
         self.transaction.recipients.append(Recipient(address, parameters))
         return self.say("rcpt_ok", address=address)
 
@@ -414,7 +414,7 @@ class Conversation:
 
     def not_implemented(self, _argument: str) -> Reply:
         """Answer SOML and SAML (RFC 821)."""
-        return self.say("auth_required" if self._not_yet() else "not_implemented")
+        return self._not_yet() or self.say("not_implemented")
 
     def turn(self, _argument: str) -> Reply:
         """Answer TURN, which IMS speaks as a client only (KB Q257979)."""

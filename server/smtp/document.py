@@ -13,14 +13,44 @@ from typing import Final
 from bindpost.pages import Part
 
 from . import personality
+from .occasions import ALWAYS, FIELDS, OCCASIONS
 from .personality import Personality, ReplyText
 
 _ATTESTED: Final = {"text": "code and text", "code": "code", "no": "no"}
 
 
 def replies() -> str:
-    """Give a section for each personality."""
-    return "\n".join(_section(personality.load(name)) for name in personality.names())
+    """Give the tables of occasions and fields, and a section for each personality."""
+    sections = (_section(personality.load(name)) for name in personality.names())
+    return "\n".join([_occasions(), *sections])
+
+
+def _occasions() -> str:
+    rows = [
+        f"| `{name}` | {one.when} | {_classes(one.codes)} | {_codes(one.fields)} |"
+        for name, one in OCCASIONS.items()
+    ]
+    fields = [f"| `{name}` | {words} |" for name, words in {**ALWAYS, **FIELDS}.items()]
+    return "\n".join(
+        [
+            "### Occasions",
+            "",
+            "| occasion | when | code | fields of its own |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Every text may have {_codes(tuple(ALWAYS))} beside its own.",
+            "",
+            "| field | what it is |",
+            "|---|---|",
+            *fields,
+            "",
+        ]
+    )
+
+
+def _classes(digits: str) -> str:
+    return " or ".join(f"{digit}yz" for digit in digits)
 
 
 def _section(words: Personality) -> str:

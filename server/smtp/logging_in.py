@@ -159,15 +159,15 @@ class LoggingIn(FaultyWire):
     def _judged(self, mechanism: str, name: str, good: bool) -> AuthResult:
         """Log in, or refuse and tell of it; a fault on purpose may refuse, too."""
         if self._around.faults.is_on and (refusal := self._strike_login(name)) is not None:
-            return AuthResult(success=False, handled=False, message=refusal.text_lines[0])
+            return AuthResult(success=False, handled=False, message=refusal.text)
         if good:
             self.conversation.login = name
             self._expects_responses = False
             reply = self.conversation.say("auth_ok", mechanism=mechanism)
-            return AuthResult(success=True, message=reply.text_lines[0])
+            return AuthResult(success=True, message=reply.text)
         self._tell_refused(mechanism, name)
         reply = self.conversation.say("auth_failed")
-        return AuthResult(success=False, handled=False, message=reply.text_lines[0])
+        return AuthResult(success=False, handled=False, message=reply.text)
 
     def _tell_refused(self, mechanism: str, name: str) -> None:
         self._report(

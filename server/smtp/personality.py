@@ -1,96 +1,40 @@
-"""Personality: the wording and the keyword list of a server, read from data."""
+"""Personality: the wording and the keyword list of a server, read from data and found by name."""
 
 from __future__ import annotations
 
 import functools
-import string
 import tomllib
+from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import msgspec
+from msgspec import Meta
 
+from bindpost.config.file import parse, read
+from bindpost.config.lines import place_in
+from bindpost.config.tree import Tree, check
 from bindpost.errors import ConfigError
 
+from .personality_check import problems_of
 from .reply import Reply
 
-REPLY_KEYS: Final = frozenset(
-    [
-        "greeting",
-        "greeting_plain",
-        "access_denied",
-        "too_many_connections",
-        "shutting_down",
-        "internal_error",
-        "helo",
-        "helo_missing",
-        "ehlo",
-        "ehlo_refused",
-        "send_helo",
-        "mail_ok",
-        "mail_ok_size",
-        "mail_syntax",
-        "mail_nested",
-        "mail_too_big",
-        "malformed_address",
-        "parameter_unknown",
-        "parameter_bad",
-        "rcpt_ok",
-        "rcpt_syntax",
-        "rcpt_too_many",
-        "need_mail",
-        "relay_denied",
-        "data_start",
-        "data_syntax",
-        "need_rcpt",
-        "message_ok",
-        "message_too_big",
-        "message_full",
-        "message_failed",
-        "rset",
-        "noop",
-        "help",
-        "quit",
-        "vrfy",
-        "vrfy_ok",
-        "vrfy_unknown",
-        "vrfy_syntax",
-        "expn",
-        "not_implemented",
-        "turn",
-        "etrn",
-        "etrn_syntax",
-        "xexch50_start",
-        "xexch50_done",
-        "xexch50_syntax",
-        "unknown_command",
-        "bad_syntax",
-        "line_too_long",
-        "not_ascii",
-        "too_many_bad",
-        "too_many_times",
-        "auth_ok",
-        "auth_failed",
-        "auth_already",
-        "auth_syntax",
-        "auth_unknown",
-        "auth_aborted",
-        "auth_not_base64",
-        "auth_required",
-        "auth_needs_tls",
-        "starttls_ready",
-        "starttls_syntax",
-        "starttls_unavailable",
-        "starttls_required",
-        "insecure",
-    ]
-)
-"""Every occasion on which a server speaks; a personality has words for each."""
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from importlib.resources.abc import Traversable
 
-CHUNKING_KEYS: Final = frozenset(
-    ["bdat_ok", "bdat_syntax", "bdat_begun", "bdat_required", "bdat_failed"]
-)
-"""The further occasions of one that has the extension CHUNKING."""
+FILE_SUFFIX: Final = ".toml"
+"""What ends in it is a file, anything else a name."""
+PLUG_INS: Final = "bindpost.personalities"
+"""
+Entry-point group of the personalities that others add.
+
+An entry's name is the personality's, its value the package that has the file NAME.toml.
+"""
+_HINT: Final = "docs/personalities.md tells how to write one"
+_OWN: Final = ("name", "product", "build")
+"""What a personality that extends another says itself."""
 
 Attested = Literal["text", "code", "no"]
 
@@ -104,7 +48,7 @@ class ReplyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     code: int
-    text: str
+    text: Annotated[str, Meta(extra={"kind": "text"})]
     attested: Attested = "no"
     source: str = ""
 
@@ -142,58 +86,126 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""
         words = self.reply[occasion]
-        if "{" not in words.text:
-            return Reply(words.code, tuple(words.text.split("\n")))
         return Reply(
             words.code, tuple([line.format_map(fields) for line in words.text.split("\n")])
         )
 
 
 def names() -> list[str]:
-    """Give the names of the personalities that there are."""
-    folder = resources.files(__package__) / "personalities"
+    """Give the names of bindpost's own personalities."""
     return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+        f.name.removesuffix(FILE_SUFFIX)
+        for f in _folder().iterdir()
+        if f.name.endswith(FILE_SUFFIX)
     )
 
 
-@functools.cache
+def plug_ins() -> Mapping[str, EntryPoint]:
+    """Give the installed personalities by name; bindpost's own can't be replaced by one."""
+    from importlib.metadata import entry_points  # dear, and most need no plug-ins
+
+    own = names()
+    return {entry.name: entry for entry in entry_points(group=PLUG_INS) if entry.name not in own}
+
+
 def load(name: str) -> Personality:
     """
-    Read a personality by its name.
+    Give a personality: bindpost's own or an installed one by its name, or a file's by its path.
 
-    Raises `ConfigError` for an unknown name; an incomplete data file is a `ValueError`.
+    A path ends in `.toml`. Raises `ConfigError` for an unknown name, and for a file that can't be
+    used; it names file, line and key.
     """
-    if name not in names():
+    if name.endswith(FILE_SUFFIX):
+        text = read(Path(name), "personality", what="personality", hint=_HINT)
+        return _foreign(text, Path(name))
+    if name in names():
+        return _own(name)
+    installed = plug_ins()
+    if name not in installed:
+        choice = ", ".join((*names(), *sorted(installed)))
         raise ConfigError(
-            "personality", f"there is no personality {name!r}", hint=f"choose {', '.join(names())}"
+            "personality",
+            f"there is no personality {name!r}",
+            hint=f"choose {choice}, or give a file whose name ends in {FILE_SUFFIX}",
         )
-    personality = msgspec.convert(_read(name), Personality)
-    check(personality)
-    return personality
+    return _installed(installed[name])
 
 
-def _read(name: str) -> dict[str, Any]:
+@functools.cache
+def _own(name: str) -> Personality:
+    """Read one of bindpost's own."""
+    return _read(_text(name), Path(f"{name}{FILE_SUFFIX}"))
+
+
+def _installed(entry: EntryPoint) -> Personality:
+    """Read that of a plug-in; whatever it fails of is told as a setting that can't be used."""
+    path = Path(entry.value) / f"{entry.name}{FILE_SUFFIX}"
+    try:
+        text = (resources.files(entry.value) / path.name).read_text("utf-8")
+    except Exception as error:
+        raise ConfigError(
+            "personality",
+            f"the plug-in {entry.value} for {entry.name} has no file {path.name}: {error!r}",
+            hint=_HINT,
+        ) from error
+    found = _foreign(text, path)
+    if found.name != entry.name:
+        raise ConfigError(
+            "name",
+            f"is {found.name!r}, but the package calls it {entry.name!r}",
+            origin=str(path),
+            hint="give both the same name",
+        )
+    return found
+
+
+def _foreign(text: str, path: Path) -> Personality:
+    """Read one that is not bindpost's own."""
+    found = _read(text, path)
+    if found.name in names():
+        raise ConfigError(
+            "name",
+            f"{found.name} is bindpost's own",
+            origin=place_in(text, path)("name"),
+            hint="give it another name",
+        )
+    return found
+
+
+def _read(text: str, path: Path) -> Personality:
+    """Read a personality's text; `path` is for the messages. Raises `ConfigError`."""
+    origin = place_in(text, path)
+    tree = _extended(parse(text, path, "personality"), origin)
+    check(tree, origin, (Personality,))
+    found = msgspec.convert(tree, Personality)
+    for key, problem in problems_of(found):
+        raise ConfigError(key, problem, origin=origin(key))
+    return found
+
+
+def _extended(tree: Tree, origin: Callable[[str], str]) -> Tree:
     """Give a personality's data, with what it does not say taken from the one that it extends."""
-    text = (resources.files(__package__) / "personalities" / f"{name}.toml").read_text("utf-8")
-    data = tomllib.loads(text)
-    if "extends" not in data:
-        return data
-    base = _read(data["extends"])
-    return base | data | {"reply": base["reply"] | data.get("reply", {})}
+    extends = tree.get("extends", "")
+    if not extends:
+        return tree
+    if extends not in names():
+        raise ConfigError(
+            "extends",
+            f"{extends!r} is none of bindpost's own",
+            origin=origin("extends"),
+            hint=f"choose {', '.join(names())}",
+        )
+    base = _extended(tomllib.loads(_text(str(extends))), origin)
+    merged = {key: value for key, value in base.items() if key not in _OWN} | tree
+    own = tree.get("reply", {})
+    if isinstance(own, dict):  # or the check says what is wrong with it
+        merged["reply"] = cast("Tree", base["reply"]) | own
+    return merged
 
 
-def occasions_of(personality: Personality) -> frozenset[str]:
-    """Give the occasions on which a personality speaks."""
-    return REPLY_KEYS | CHUNKING_KEYS if personality.offers("CHUNKING") else REPLY_KEYS
+def _text(name: str) -> str:
+    return (_folder() / f"{name}{FILE_SUFFIX}").read_text("utf-8")
 
 
-def check(personality: Personality) -> None:
-    """Raise `ValueError` unless the data has words for every occasion, and only for those."""
-    differing = occasions_of(personality) ^ personality.reply.keys()
-    if differing:
-        raise ValueError(f"{personality.name}: replies missing or unknown: {sorted(differing)}")
-    for occasion, words in personality.reply.items():
-        if not 200 <= words.code <= 599:
-            raise ValueError(f"{personality.name}: {occasion} has the code {words.code}")
-        list(string.Formatter().parse(words.text))
+def _folder() -> Traversable:
+    return resources.files(__package__) / "personalities"

@@ -39,6 +39,11 @@ class Reply:
             for index, line in enumerate(self.lines)
         ]
 
+    @property
+    def text(self) -> str:
+        """The text form, which `parse` reads."""
+        return "\r\n".join(self.text_lines)
+
     def encode(self) -> bytes:
         """
         Give the bytes for the wire.

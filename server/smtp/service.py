@@ -20,10 +20,10 @@ from ..faults.bounces import Bounces
 from ..logins import read_users
 from ..mailboxes import Keys
 from ..store.store import MessageStore
-from . import personality
 from .accounts import Accounts
 from .conversation import Rules
 from .fast import fast_sessions
+from .personality import Personality, load
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
@@ -41,13 +41,15 @@ class Resources:
     policy: Policy
     accounts: Accounts
     tls_contexts: Mapping[Asking, ssl.SSLContext]
+    personalities: Mapping[str, Personality]
+    """By their names in the settings, files by their paths."""
 
     @classmethod
     def load(
         cls, settings: Settings, *, hostname: str, folder: Path, keys: Keys | None = None
     ) -> Self:
         """
-        Read certificate, users and rules; touches no network.
+        Read certificate, users, rules and personalities; touches no network.
 
         `folder` is what relative file names are relative to, `keys` are those of mailboxes. Raises
         `ConfigError`.
@@ -60,20 +62,31 @@ class Resources:
         for index, listener in enumerate(settings.listener):
             _check_asking(index, listener, possible=bool(tls.client_ca))
         users = read_users(folder / settings.auth.users) if settings.auth.users else None
+        chosen = {listener.personality for listener in settings.listener} - {""}
         return cls(
             settings=settings,
             hostname=hostname,
             policy=Policy.from_settings(settings.ims),
             accounts=Accounts(users, keys or Keys()),
             tls_contexts=contexts,
+            personalities={name: load(name) for name in (settings.personality, *sorted(chosen))},
         )
 
+    @property
+    def personality(self) -> Personality:
+        """The general personality."""
+        return self.personalities[self.settings.personality]
+
+    def personality_of(self, listener: Listener) -> Personality:
+        """Give the personality of one of the settings' listeners."""
+        return self.personalities[listener.personality or self.settings.personality]
+
     def rules_of(self, listener: Listener) -> Rules:
-        """Give the rules of a listener's conversations. Raises `ConfigError`."""
+        """Give the rules of a listener's conversations."""
         users = self.accounts.users
         uncertified = frozenset({"EXTERNAL"} if self._asking(listener) == "off" else ())
         return Rules(
-            personality=personality.load(listener.personality or self.settings.personality),
+            personality=self.personality_of(listener),
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,

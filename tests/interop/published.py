@@ -1,4 +1,4 @@
-"""Installs the published clients of tests/interop/clients as their users do, once, into .cache."""
+"""Installs published clients, and the tests that one brings along, once, into .cache."""
 
 from __future__ import annotations
 
@@ -48,6 +48,37 @@ def python() -> Path:
     return _installed(f"python{sys.version_info[1]}", [pins], install) / "bin" / "python"
 
 
+def aiosmtplib_suite() -> tuple[Path, Path]:
+    """
+    Give aiosmtplib's own source distribution, unpacked, and a folder with what its tests need.
+
+    Both are what constraints/suites.txt pins; the folder stands before others in PYTHONPATH.
+    """
+    pins = ROOT / "constraints" / "suites.txt"
+
+    def install(folder: Path) -> None:
+        needs, pip = folder / "needs", (sys.executable, "-m", "pip", "--disable-pip-version-check")
+        exactly = ("--quiet", "--no-deps", "--require-hashes", "-r")
+        _run([*pip, "install", "--target", needs, *exactly, pins], ROOT)
+        wanted = folder / "wanted.txt"
+        wanted.write_text(_pin_of("aiosmtplib", pins), "utf-8")
+        source = ("--no-binary", ":all:", "--no-build-isolation", "--dest", folder)
+        _run([*pip, "download", *source, *exactly, wanted], ROOT, PYTHONPATH=str(needs))
+        (archive,) = folder.glob("aiosmtplib-*.tar.gz")
+        _run(["tar", "-xzf", archive], folder)  # CPython 3.11.2's tarfile has no filter yet
+        (folder / archive.name.removesuffix(".tar.gz")).rename(folder / "source")
+
+    folder = _installed(f"aiosmtplib{sys.version_info[1]}", [pins], install)
+    return folder / "source", folder / "needs"
+
+
+def _pin_of(name: str, pins: Path) -> str:
+    """Give one distribution's lines of a file of pins, its hashes among them."""
+    text = pins.read_text("utf-8")
+    start = text.index(f"\n{name}==") + 1
+    return text[start : text.index("    #", start)]
+
+
 def _installed(name: str, inputs: Sequence[Path], install: Callable[[Path], None]) -> Path:
     """Give the folder that was installed from these files, installing it if there is none."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()[:16]
@@ -64,10 +95,16 @@ def _installed(name: str, inputs: Sequence[Path], install: Callable[[Path], None
     return folder
 
 
-def _run(command: Sequence[str | Path], folder: Path) -> None:
+def _run(command: Sequence[str | Path], folder: Path, **env: str) -> None:
     """Run an installer; where it can't, the test is skipped by what it said (in CI, failed)."""
     ended = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env=os.environ | env,
     )
     if ended.returncode != 0:
         pytest.skip(f"{Path(command[0]).name} could not install the clients: {ended.stderr[-300:]}")

@@ -14,6 +14,12 @@ CASES = {
     "not-toml": ("personality = plain\n", "line 1"),
     "bad-endpoint": ("[[listener]]\nendpoint = '1025'", "listener[0].endpoint"),
     "unknown-personality": ("personality = 'sendmail'", "personality"),
+    "no-personality-file": ("personality = 'none.toml'", "none.toml"),
+    "no-faults-file": ("faults = 'none.toml'", "none.toml"),
+    "odd-fault": (
+        "[[fault]]\nname = 'odd'\nstage = 'RCPT'\naction = 'reply'\nwhen.recipient = '/(/'",
+        "fault[0]: odd: ",
+    ),
     "unknown-path": ("[[listener]]\nendpoint = '127.0.0.1:0'\nvia = 'nowhere'", "via"),
     "bad-mask": ("[ims]\nRejectHosts = ['10.0.0.300']", "ims.RejectHosts"),
     "no-certificate": ("[tls]\ncertificate = 'none.pem'", "tls.certificate"),

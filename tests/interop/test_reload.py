@@ -96,3 +96,35 @@ def test_a_port_that_is_taken_does_not_end_the_service(serve: Serve, tmp_path: P
 
     connect(port).close()
     assert serving.stop() == 0
+
+
+def test_what_stands_in_files_of_its_own_is_read_again(serve: Serve, tmp_path: Path) -> None:
+    """A personality's file and one of faults change with a reload; a bad rule changes nothing."""
+    port = free_port()
+    personality, faults = tmp_path / "mine.toml", tmp_path / "faults.toml"
+    head = "extends = 'plain'\nname = 'mine'\nproduct = 'Mine'\nbuild = '1'\n[reply]\n"
+    rule = "[[fault]]\nname = 'no-mail'\nstage = 'MAIL'\naction = 'reply'\n"
+    personality.write_text(head + "noop = { code = 250, text = 'one' }\n")
+    faults.write_text(rule + "text = 'first'\n")
+    (tmp_path / "bindpost.toml").write_text(
+        settings(port, more="personality = 'mine.toml'\nfaults = 'faults.toml'\n")
+    )
+    serving = serve(listen="").wait_ready()
+    with connect(port) as before:
+        assert say(before, "NOOP") == b"250 one\r\n"
+        say(before, "HELO client")
+        assert say(before, "MAIL FROM:<a@b>") == b"451 first\r\n"
+
+    personality.write_text(head + "noop = { code = 250, text = 'two' }\n")
+    faults.write_text(rule + "text = 'second'\n")
+    serving.process.send_signal(signal.SIGHUP)
+    serving.wait_for(lambda record: record["event"].get("action") == "reloaded")
+    faults.write_text(rule + "stage = 'NOWHERE'\n")
+    serving.process.send_signal(signal.SIGHUP)
+    failed = serving.wait_for(lambda record: record["event"].get("action") == "reload-failed")
+
+    assert "faults.toml" in failed["bindpost"]["error"]
+    with connect(port) as after:
+        assert say(after, "NOOP") == b"250 two\r\n"
+        say(after, "HELO client")
+        assert say(after, "MAIL FROM:<a@b>") == b"451 second\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PARTS = ("runtime", "test", "clients")
-TOGETHER = ("runtime", "test")
+PARTS = ("runtime", "test", "clients", "suites")
+TOGETHER = ("runtime", "test", "suites")
 CLIENTS = Path("tests", "interop", "clients")
 
 
@@ -70,12 +71,13 @@ def test_each_dependency_is_pinned_as_asked_for(
     assert unmet == []
 
 
-def test_both_files_pin_the_same_versions(checkout: Path) -> None:
-    """Two of the files are installed into one environment, so what they share is the same."""
-    runtime, test = (versions(checkout, part) for part in TOGETHER)
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(TOGETHER, 2)))
+def test_files_pin_the_same_versions(one: str, other: str, checkout: Path) -> None:
+    """These files are installed into one environment, so what they share is the same."""
+    first, second = versions(checkout, one), versions(checkout, other)
 
-    assert {n: runtime[n] for n in runtime if n in test} == {
-        n: test[n] for n in test if n in runtime
+    assert {n: first[n] for n in first if n in second} == {
+        n: second[n] for n in second if n in first
     }
 
 

@@ -56,7 +56,7 @@ def test_its_path_is_listed(installed: dict[str, str]) -> None:
         check=True,
     )
 
-    assert {row["scheme"]: row["package"] for row in json.loads(done.stdout)} == {
+    assert {row["name"]: row["package"] for row in json.loads(done.stdout)} == {
         "portfile": "bindpost-portfile"
     }
 

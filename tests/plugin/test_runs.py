@@ -97,6 +97,9 @@ def test_options_and_markers(run: Run, tmp_path: Path) -> None:
     """The ini option sets the personality, a marker names a file, others stay out of it."""
     (tmp_path / "bindpost.toml").write_text("personality = 'imc-4.0'\nbad = 1\n")
     (tmp_path / "mail.toml").write_text("personality = 'ims-5.0'\n[limits]\nrecipients = 1\n")
+    (tmp_path / "mine.toml").write_text(
+        "extends = 'plain'\nname = 'mine'\nproduct = 'Mine'\nbuild = '1'\n"
+    )
     output = run(
         """
 def test_ini(bindpost):
@@ -108,6 +111,11 @@ def test_file(bindpost):
     assert bindpost.settings.limits.recipients == 1
     send(bindpost)
 
+@pytest.mark.bindpost(personality="mine.toml")
+def test_own_personality(bindpost):
+    send(bindpost)
+    assert bindpost.messages[0].session.personality == "mine"
+
 def test_async(bindpost):
     import asyncio
     async def main():
@@ -118,7 +126,7 @@ def test_async(bindpost):
         ini="bindpost_personality = ims-5.5",
     )
 
-    assert "3 passed" in output
+    assert "4 passed" in output
 
 
 def test_mistakes_are_told_in_a_sentence(run: Run) -> None:
@@ -131,6 +139,9 @@ def test_marker(bindpost): pass
 @pytest.mark.bindpost(settings={"limits": {"recipient": 1}})
 def test_key(bindpost): pass
 
+@pytest.mark.bindpost(settings={"faults": "more.toml"})
+def test_faults(bindpost): pass
+
 @pytest.mark.bindpost(config="none.toml")
 def test_file(bindpost): pass
 
@@ -140,10 +151,11 @@ def test_bind(bindpost): pass
         fails=True,
     )
 
-    assert "4 errors" in output
+    assert "5 errors" in output
     assert "@pytest.mark.bindpost takes personality=, tls=, via=" in output
     assert "not 'plain', colour" in output
     assert "limits.recipient" in output
+    assert "faults: is read with a configuration file only" in output
     assert "none.toml" in output
     assert "no bindpost for this test: bind 127.0.0.1:0 through winsock://127.0.0.1:1" in output
     assert "Traceback" not in output

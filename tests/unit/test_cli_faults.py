@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from bindpost.cli import main
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.load import load
 from bindpost.server.faults import Facts, Faults
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import Retention
@@ -93,3 +94,17 @@ async def test_what_can_not_be_is_refused(
     result = await run(*arguments)
 
     assert (result.exit_code, text in result.output) == (status, True), result.output
+
+
+async def test_what_is_exported_can_be_read(run: Run, faults: Faults, tmp_path: Path) -> None:
+    """The rules in force become a file of rules that are the same."""
+    await run("use", "full-mailbox")
+    await run("add", "QUIT", "delay", "seconds=0.5", "helo=a*", "name=slow")
+
+    exported = (await run("export")).output
+    (tmp_path / "exported.toml").write_text(exported)
+    loaded = load(environ={"BINDPOST_FAULTS": "exported.toml"}, look_around=False)
+
+    assert loaded.settings.fault == tuple(one.fault for one in faults.rules)
+    assert 'when.helo = "a*"\n' in exported
+    assert "probability" not in exported

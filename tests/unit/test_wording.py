@@ -17,7 +17,7 @@ import aiosmtpd.smtp
 import pytest
 
 from bindpost.server.smtp import protocol, wire
-from bindpost.server.smtp.personality import REPLY_KEYS
+from bindpost.server.smtp.occasions import OCCASIONS
 from bindpost.server.smtp.wording import STOCK_SENTENCES, occasion_of
 
 SAMPLE = "sample"
@@ -132,7 +132,7 @@ def test_overridden_methods_are_left_out() -> None:
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_every_sentence_is_known(sentence: str) -> None:
     """Each of aiosmtpd's sentences stands for an occasion."""
-    assert occasion_of(sentence) in REPLY_KEYS
+    assert occasion_of(sentence) in OCCASIONS
 
 
 @pytest.mark.parametrize("row", range(len(STOCK_SENTENCES)))

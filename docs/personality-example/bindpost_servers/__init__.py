@@ -1,0 +1,1 @@
+"""Personalities of bindpost that speak like Postfix, Exim and qmail."""
