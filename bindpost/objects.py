@@ -39,6 +39,7 @@ class Session(Object, frozen=True):
     Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
     were taken from its header: `reverse_path`, `recipients`. `faults` are those on purpose that
     struck the session since the message before; a bounce that one made has `via` = `bounce`.
+    `xclient` and `xforward` are what a trusted client told of another by these commands.
     """
 
     session_id: str
@@ -55,6 +56,9 @@ class Session(Object, frozen=True):
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    lmtp: bool = False
+    xclient: Mapping[str, str] = {}
+    xforward: Mapping[str, str] = {}
 
 
 class Fields(Object, frozen=True):

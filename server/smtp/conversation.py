@@ -14,6 +14,7 @@ from typing import Final
 
 from bindpost import events
 from bindpost.config.model import Limits
+from bindpost.proxy.haproxy.trusted import TrustedSenders
 
 from ..message.model import Envelope, Recipient
 from .grammar import (
@@ -24,6 +25,17 @@ from .grammar import (
     parse_parameters,
     split_path,
     strip_keyword,
+)
+from .origin import (
+    NOTHING,
+    XCLIENT,
+    XFORWARD,
+    Attributes,
+    BadAttributeError,
+    Told,
+    UnknownAttributeError,
+    available,
+    read_attributes,
 )
 from .personality import Personality
 from .phrases import Phrasebook
@@ -64,12 +76,18 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    lmtp: bool = False
+    """Whether LMTP is spoken and not SMTP (RFC 2033)."""
+    trusted: TrustedSenders | None = None
+    """Who may say XCLIENT and XFORWARD; None = nobody."""
     phrases: Phrasebook = field(init=False, repr=False, compare=False)
     """The replies, with what is the same in all conversations."""
     size_limit: int = field(init=False)
     """The largest message that is taken, in bytes."""
-    keywords: Mapping[bool, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    """EHLO's keyword lines, by whether STARTTLS is offered."""
+    keywords: Mapping[tuple[bool, bool], tuple[str, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    """EHLO's keyword lines, by whether STARTTLS is offered, and whether the client is trusted."""
 
     def __post_init__(self) -> None:
         announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
@@ -78,7 +96,9 @@ class Rules:
         phrases = Phrasebook(self.personality, constant)
         object.__setattr__(self, "phrases", phrases)
         keywords = {
-            offers_tls: self._keywords(offers_tls=offers_tls) for offers_tls in (True, False)
+            (offers_tls, trusts): self._keywords(offers_tls=offers_tls, trusts=trusts)
+            for offers_tls in (True, False)
+            for trusts in (True, False)
         }
         object.__setattr__(self, "keywords", keywords)
 
@@ -94,9 +114,9 @@ class Rules:
 
     def extends(self, keyword: str) -> bool:
         """Tell whether the personality has an extension."""
-        return any(line.split()[0] == keyword for line in self.personality.extensions)
+        return self.personality.has(keyword)
 
-    def _keywords(self, *, offers_tls: bool) -> tuple[str, ...]:
+    def _keywords(self, *, offers_tls: bool, trusts: bool) -> tuple[str, ...]:
         """List the personality's keywords, without what is switched off."""
         ims = self.policy.ims
         hidden = set()
@@ -106,6 +126,8 @@ class Rules:
             hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
         if not offers_tls:
             hidden |= {"STARTTLS", "TLS"}
+        if not trusts:
+            hidden |= {"XCLIENT", "XFORWARD"}
         size = ims.inbound_size_limit
         if self.personality.announces_process_limit:
             size = self.size_limit
@@ -121,13 +143,14 @@ class Conversation:
     The state of one session and its answers.
 
     `peer_host` is the client's address (None for a Unix socket), `local_host` the address that it
-    dialled, `client_name` its reverse name where one was looked up. `report` logs an event of the
-    catalogue with its fields.
+    dialled, `client_name` its reverse name where one was looked up; XCLIENT changes them, if the
+    real client is `trusted`. `xclient` is what that has told, `xforward` what XFORWARD told of the
+    last transaction. `report` logs an event of the catalogue with its fields.
     """
 
     __slots__ = (
-        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
-        *("peer_host", "rules", "tls", "transaction"),
+        *("_forwarded", "_local", "_peer", "_report", "client_name", "esmtp", "helo_name"),
+        *("login", "peer_host", "rules", "tls", "transaction", "trusted", "xclient", "xforward"),
     )
 
     def __init__(
@@ -138,6 +161,7 @@ class Conversation:
         local_host: str | None,
         report: Report,
         client_name: str | None = None,
+        trusted: bool = False,
     ) -> None:
         self.rules = rules
         self.peer_host = peer_host
@@ -147,6 +171,8 @@ class Conversation:
         self.tls = False
         self.login: str | None = None
         self.transaction: Transaction | None = None
+        self.trusted = trusted
+        self.xclient = self.xforward = self._forwarded = NOTHING
         self._peer = address_of(peer_host)
         self._local = address_of(local_host)
         self._report = report
@@ -175,6 +201,7 @@ class Conversation:
         self.tls = True
         self.helo_name = self.login = self.transaction = None
         self.esmtp = False
+        self._forwarded = NOTHING
 
     @property
     def offers_tls(self) -> bool:
@@ -184,29 +211,38 @@ class Conversation:
         )
         return self.rules.tls_available and not self.tls and not hidden
 
-    # HELO, EHLO
+    # HELO, EHLO, LHLO
 
     def helo(self, argument: str) -> Reply:
-        """Answer HELO; it resets the transaction."""
+        """Answer HELO; it resets the transaction. LMTP has none (RFC 2033, 4.1)."""
+        if self.rules.lmtp:
+            return self.say("unknown_command")
         if not argument and self.rules.personality.helo_required:
             return self.say("helo_missing")
         self._greet(argument, esmtp=False)
         return self.say("helo" if argument else "helo_missing")
 
     def ehlo(self, argument: str) -> Reply:
-        """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan)."""
+        """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan), LMTP has none."""
+        if self.rules.lmtp:
+            return self.say("unknown_command")
         if not self.rules.personality.extensions:
             return self.say("ehlo_refused")
+        return self.lhlo(argument)
+
+    def lhlo(self, argument: str) -> Reply:
+        """Answer LHLO, with which LMTP greets, as EHLO is answered (RFC 2033, 4.1)."""
         if not argument and self.rules.personality.helo_required:
             return self.say("helo_missing")
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo")
-        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls]))
+        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls, self.trusted]))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name
         self.esmtp = esmtp
         self.transaction = None
+        self._forwarded = NOTHING
 
     # The mail transaction
 
@@ -227,6 +263,7 @@ class Conversation:
         if size is not None and int(size) > self.rules.size_limit:
             return self.say("mail_too_big")
         self.transaction = Transaction(address, parameters)
+        self.xforward, self._forwarded = self._forwarded, NOTHING
         return self.say("mail_ok" if size is None else "mail_ok_size", address=address, size=size)
 
     def rcpt(self, argument: str) -> Reply:
@@ -301,11 +338,62 @@ class Conversation:
             return self.say("auth_required")
         return None
 
+    # Another client's facts
+
+    def xclient_taken(self, argument: str) -> Reply | None:
+        """
+        Take another client for the real one (Postfix's XCLIENT_README).
+
+        Gives the reply that refuses it. None: the session is where a connection begins, with this
+        client, which is to be admitted and greeted.
+        """
+        told = self._told_by("XCLIENT", XCLIENT, argument)
+        if isinstance(told, Reply):
+            return told
+        self.xclient = {**self.xclient, **told}
+        if "NAME" in told or "ADDR" in told:
+            self.client_name = available(told, "NAME")
+        if "ADDR" in told:
+            self.peer_host = available(told, "ADDR")
+            self._peer = address_of(self.peer_host)
+        if "DESTADDR" in told:
+            self._local = address_of(available(told, "DESTADDR"))
+        self.helo_name, self.login = available(told, "HELO"), available(told, "LOGIN")
+        self.esmtp = told.get("PROTO") == "ESMTP"
+        self._forwarded = NOTHING
+        return None
+
+    def xforwarded(self, argument: str) -> Reply:
+        """Answer XFORWARD: notes for the next transaction, and nothing else (XFORWARD_README)."""
+        told = self._told_by("XFORWARD", XFORWARD, argument)
+        if isinstance(told, Reply):
+            return told
+        self._forwarded = {**self._forwarded, **told}
+        return self.say("xforward_ok")
+
+    def _told_by(self, verb: str, known: Attributes, argument: str) -> Told | Reply:
+        """Read what is told, or give the reply that refuses it; checked in Postfix's order."""
+        if not self.rules.extends(verb):
+            return self.say("unknown_command", argument=verb)
+        if self.transaction is not None:
+            return self.say("origin_nested")
+        if not argument:
+            return self.say("origin_syntax", argument=verb)
+        if not self.trusted:
+            return self.say("origin_denied")
+        try:
+            return read_attributes(argument, known)
+        except UnknownAttributeError as error:
+            return self.say("origin_attribute", argument=error)
+        except BadAttributeError as error:
+            return self.say("origin_value", argument=error)
+
     # The other commands
 
     def rset(self, _argument: str) -> Reply:
         """Answer RSET; drops the transaction."""
         self.transaction = None
+        self._forwarded = NOTHING
         return self.say("rset")
 
     def noop(self, _argument: str) -> Reply:

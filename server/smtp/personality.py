@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import string
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
@@ -87,6 +89,14 @@ REPLY_KEYS: Final = frozenset(
 )
 """Every occasion on which a server speaks; a personality has words for each."""
 
+_ORIGIN: Final = frozenset(
+    {"origin_nested", "origin_denied", "origin_syntax", "origin_attribute", "origin_value"}
+)
+EXTENSION_KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"XCLIENT": _ORIGIN, "XFORWARD": _ORIGIN | {"xforward_ok"}}
+)
+"""Occasions that only a server with the extension has."""
+
 Attested = Literal["text", "code", "no"]
 
 
@@ -127,6 +137,21 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The personality that gave what this one does not say itself; empty = none."""
     announces_process_limit: bool = False
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
+    lmtp: dict[str, ReplyText] = {}
+    """The words that are others where it speaks LMTP (RFC 2033); empty = it does not."""
+
+    @property
+    def occasions(self) -> frozenset[str]:
+        """The occasions on which it speaks."""
+        return REPLY_KEYS.union(*(keys for one, keys in EXTENSION_KEYS.items() if self.has(one)))
+
+    def has(self, keyword: str) -> bool:
+        """Tell whether it has an extension."""
+        return any(line.split()[0] == keyword for line in self.extensions)
+
+    def in_lmtp(self) -> Personality:
+        """Give it as it speaks LMTP."""
+        return msgspec.structs.replace(self, reply=self.reply | self.lmtp)
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""
@@ -174,10 +199,11 @@ def _read(name: str) -> dict[str, Any]:
 
 def check(personality: Personality) -> None:
     """Raise `ValueError` unless the data has words for every occasion, and only for those."""
-    differing = REPLY_KEYS ^ personality.reply.keys()
+    occasions = personality.occasions
+    differing = (occasions ^ personality.reply.keys()) | (personality.lmtp.keys() - occasions)
     if differing:
         raise ValueError(f"{personality.name}: replies missing or unknown: {sorted(differing)}")
-    for occasion, words in personality.reply.items():
+    for occasion, words in (*personality.reply.items(), *personality.lmtp.items()):
         if not 200 <= words.code <= 599:
             raise ValueError(f"{personality.name}: {occasion} has the code {words.code}")
         list(string.Formatter().parse(words.text))

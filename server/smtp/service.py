@@ -7,9 +7,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from bindpost.config.model import Listener, Settings
+from bindpost.errors import ConfigError
+from bindpost.proxy.haproxy.trusted import TrustedSenders
 
 from ..faults import Faults
 from ..faults.bounces import Bounces
@@ -19,12 +21,17 @@ from ..store.store import MessageStore
 from . import personality
 from .conversation import Rules
 from .fast import fast_sessions
+from .lmtp import LmtpProtocol
+from .personality import Personality
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
 from .reverse import Lookup, reverse_name
 from .sessions import Sessions
 from .tls import SELF_SIGNED, make_context
+
+TRUSTED: Final = "listener.xclient_trusted"
+"""The setting that says who is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,39 @@ class Resources:
 
     def rules_of(self, listener: Listener) -> Rules:
         """Give the rules of a listener's conversations. Raises `ConfigError`."""
+        name = listener.personality or self.settings.personality
         return Rules(
-            personality=personality.load(listener.personality or self.settings.personality),
+            personality=self._spoken(personality.load(name), listener),
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,
             tls_available=self.starttls_context(listener) is not None,
             users=frozenset(self.users) if self.users is not None else None,
+            lmtp=listener.protocol == "lmtp",
+            trusted=self._trusted(listener),
         )
+
+    def _spoken(self, words: Personality, listener: Listener) -> Personality:
+        """Give a personality as it speaks a listener's protocol. Raises `ConfigError`."""
+        if listener.xclient_trusted and not words.has("XCLIENT"):
+            raise ConfigError(
+                TRUSTED,
+                f"the personality {words.name} knows no XCLIENT",
+                hint='give this listener personality = "plain"',
+            )
+        if listener.protocol == "smtp":
+            return words
+        if not words.lmtp:
+            raise ConfigError(
+                "listener.protocol",
+                f"the personality {words.name} speaks no LMTP",
+                hint='give this listener personality = "plain"',
+            )
+        return words.in_lmtp()
+
+    def _trusted(self, listener: Listener) -> TrustedSenders | None:
+        entries = listener.xclient_trusted
+        return TrustedSenders(entries, key=TRUSTED) if entries else None
 
     def starttls_context(self, listener: Listener) -> ssl.SSLContext | None:
         """Give the context for STARTTLS, None where it isn't offered."""
@@ -116,4 +148,5 @@ def session_factory(
     loop = asyncio.get_running_loop()
     if resources.settings.engine == "fast":
         return fast_sessions(surroundings, loop)
-    return lambda: SmtpProtocol(surroundings, loop=loop)
+    plain = LmtpProtocol if surroundings.rules.lmtp else SmtpProtocol
+    return lambda: plain(surroundings, loop=loop)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bindpost.config.model import Listener, Settings
+from bindpost.config.model import Settings
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
@@ -74,7 +74,7 @@ async def _serve(dialogue: Dialogue, store: MemoryStore) -> AsyncIterator[tuple[
 
     factory = session_factory(
         resources,
-        Listener(endpoint="127.0.0.1:0"),
+        settings.listener[0],
         via="direct:",
         store=store,
         sessions=sessions,

@@ -32,6 +32,9 @@ KNOWN_AT = {
     "etrn_syntax": {"argument": "a"},
     "auth_ok": {"mechanism": "LOGIN"},
     "message_ok": {"id": "1"},
+    "origin_syntax": {"argument": "XCLIENT"},
+    "origin_attribute": {"argument": "X"},
+    "origin_value": {"argument": "X=1"},
 }
 """What else the reply to an occasion may tell."""
 
@@ -60,7 +63,10 @@ def test_an_unknown_personality_is_a_configuration_error(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_personality_has_words_for_every_occasion(name: str) -> None:
     """No occasion finds a server without words, and no words are without an occasion."""
-    assert personality.load(name).reply.keys() == personality.REPLY_KEYS
+    words = personality.load(name)
+
+    assert words.reply.keys() == words.occasions
+    assert words.occasions >= personality.REPLY_KEYS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,6 +117,15 @@ def test_a_line_break_in_the_words_makes_a_line() -> None:
     assert talkative.say("help", hostname="mx") == Reply(214, ("one mx", "two"))
 
 
+def test_only_a_modern_server_speaks_lmtp() -> None:
+    """It says some things in other words there, and all others in the same; IMS had none."""
+    plain = personality.load("plain")
+
+    assert [name for name in NAMES if personality.load(name).lmtp] == ["plain"]
+    assert plain.in_lmtp().reply == plain.reply | plain.lmtp
+    assert "LHLO" in plain.in_lmtp().say("send_helo").text_lines[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_attested_has_a_source(name: str) -> None:
     """Words that claim to be the original's tell where that can be read."""
@@ -154,6 +169,7 @@ def test_ims_is_no_modern_server(name: str) -> None:
     keywords = {line.split()[0] for line in words.extensions}
 
     assert not keywords & {"8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8"}
+    assert not keywords & {"XCLIENT", "XFORWARD"}
     assert not [reply.text for reply in words.reply.values() if reply.text[1:2] == "."]
 
 
@@ -195,4 +211,13 @@ def test_data_that_is_not_whole_is_refused(reply: dict[str, personality.ReplyTex
     broken = msgspec.structs.replace(plain, reply=plain.reply | reply if reply else {})
 
     with pytest.raises(ValueError, match=r"plain|Single '{'"):
+        personality.check(broken)
+
+
+def test_lmtp_has_no_occasion_of_its_own() -> None:
+    """What is said in LMTP only would never be said."""
+    plain = personality.load("plain")
+    broken = msgspec.structs.replace(plain, lmtp={"lhlo": personality.ReplyText(250, "OK")})
+
+    with pytest.raises(ValueError, match="lhlo"):
         personality.check(broken)
