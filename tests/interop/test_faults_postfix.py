@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,49 +12,13 @@ from bindpost.testing.chosen import chosen_settings
 from bindpost.testing.inprocess import in_process
 from bindpost.testing.mailserver import MailServer
 
+from .mtas import HOSTNAME, PATIENCE, Send, postfix
+
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(180),
     pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only"),
 ]
-
-PATIENCE = 60.0
-MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-maillog_file = {folder}/maillog
-maillog_file_prefixes = {folder}
-myhostname = mta.test
-mydestination =
-inet_interfaces = loopback-only
-inet_protocols = ipv4
-alias_maps =
-local_recipient_maps =
-relayhost = [{host}]:{port}
-smtp_tls_security_level = none
-queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
-default_destination_concurrency_failed_cohort_limit = 0
-smtp_connection_cache_on_demand = no
-"""
-MASTER = """
-pickup    unix  n - n 1 1 pickup
-cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 1 1 qmgr
-rewrite   unix  - - n - - trivial-rewrite
-bounce    unix  - - n - 0 bounce
-defer     unix  - - n - 0 bounce
-trace     unix  - - n - 0 bounce
-flush     unix  n - n 1000? 0 flush
-smtp      unix  - - n - - smtp
-error     unix  - - n - - error
-retry     unix  - - n - - error
-postlog   unix-dgram n - n - 1 postlogd
-"""
-
-Send = Callable[[str, str], None]
 
 
 @pytest.fixture
@@ -67,34 +29,16 @@ def server(tmp_path: Path) -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def send(server: MailServer, program: Callable[[str], Path], tmp_path: Path) -> Iterator[Send]:
-    """Start a Postfix of the test's own; gives what hands it a message: recipient and subject."""
-    postfix, sendmail = program("postfix"), program("sendmail")
-    config = tmp_path / "etc"
-    for name in ("etc", "queue", "data"):
-        (tmp_path / name).mkdir()
-    shutil.chown(tmp_path / "data", "postfix")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)  # the daemons are not root
-    places = {"folder": tmp_path, "host": server.host, "port": server.port}
-    (config / "main.cf").write_text(MAIN.format(**places), "ascii")
-    (config / "master.cf").write_text(MASTER, "ascii")
-    subprocess.run([postfix, "-c", config, "start"], check=True, capture_output=True, timeout=60)
-
-    def hand_over(to: str, subject: str) -> None:
-        mail = f"From: sender@origin.test\nTo: {to}\nSubject: {subject}\n\nHello.\n"
-        command = [str(sendmail), "-C", str(config), "-i", "-f", "sender@origin.test", to]
-        subprocess.run(command, check=True, input=mail.encode(), timeout=60)
-
-    yield hand_over
-    subprocess.run([postfix, "-c", config, "stop"], check=True, capture_output=True, timeout=60)
+def send(server: MailServer, program: Callable[[str], Path]) -> Iterator[Send]:
+    """Start a Postfix of the test's own; gives what hands it a message: subject and recipient."""
+    with postfix(program, f"relayhost = [{server.host}]:{server.port}") as send:
+        yield send
 
 
 def test_greylisted_mail_arrives_once(server: MailServer, send: Send) -> None:
     """Postfix is turned away, keeps the message, and gets it through when the time has gone."""
     with server.faults.add("RCPT", "greylist", seconds=3.0, code=450) as greylist:
-        send("jane@grey.test", "greylisted")
+        send("greylisted", "jane@grey.test")
         message = server.wait_for(subject="greylisted", timeout=PATIENCE)
 
         assert greylist.fired >= 1
@@ -107,7 +51,7 @@ def test_all_mail_gets_through_a_flaky_relay_once(server: MailServer, send: Send
     subjects = {f"flaky {number}" for number in range(12)}
     with server.faults.preset("flaky-relay") as flaky:
         for subject in sorted(subjects):
-            send("jane@flaky.test", subject)
+            send(subject, "jane@flaky.test")
         for subject in sorted(subjects):
             server.wait_for(subject=subject, timeout=PATIENCE)
 
@@ -119,7 +63,7 @@ def test_all_mail_gets_through_a_flaky_relay_once(server: MailServer, send: Send
 def test_mail_to_a_full_mailbox_bounces(server: MailServer, send: Send) -> None:
     """Postfix tells the sender, in our words, and does not try again."""
     with server.faults.preset("full-mailbox", recipient="*@full.test") as full:
-        send("jane@full.test", "too much")
+        send("too much", "jane@full.test")
         bounce = server.wait_for(to="sender@origin.test", sender="", timeout=PATIENCE)
 
         assert full.fired == 1
@@ -131,7 +75,7 @@ def test_mail_to_a_full_mailbox_bounces(server: MailServer, send: Send) -> None:
 def test_mail_gets_through_a_tarpit_once(server: MailServer, send: Send) -> None:
     """Postfix waits as long as RFC 5321 wants it to."""
     with server.faults.preset("tarpit") as tarpit:
-        send("jane@slow.test", "slow")
+        send("slow", "jane@slow.test")
         message = server.wait_for(subject="slow", timeout=PATIENCE)
 
     assert [one.stage for one in tarpit.log] == ["banner", "RCPT", "end-of-data"]
@@ -142,11 +86,11 @@ def test_mail_gets_through_a_tarpit_once(server: MailServer, send: Send) -> None
 def test_postfix_goes_on_without_ehlo_behind_a_pix(server: MailServer, send: Send) -> None:
     """It says HELO when EHLO is refused, and the asterisks of the banner don't stop it."""
     with server.faults.preset("pix-fixup"):
-        send("jane@pix.test", "behind a PIX")
+        send("behind a PIX", "jane@pix.test")
         message = server.wait_for(subject="behind a PIX", timeout=PATIENCE)
 
     assert not message.session.esmtp
-    assert message.session.helo == "mta.test"
+    assert message.session.helo == HOSTNAME
 
 
 def test_a_250_that_does_not_come_makes_a_second_copy(server: MailServer, send: Send) -> None:
@@ -154,7 +98,7 @@ def test_a_250_that_does_not_come_makes_a_second_copy(server: MailServer, send: 
     # It pipelines QUIT, whose 221 it would take for the missing 250.
     server.faults.add("QUIT", "drop", count=1)
     with server.faults.add("end-of-data", "swallow", count=1):
-        send("jane@twice.test", "twice")
+        send("twice", "jane@twice.test")
         first = server.wait_for(subject="twice", timeout=PATIENCE)
         second = server.wait_for(subject="twice", after=first, timeout=PATIENCE)
 
