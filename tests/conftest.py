@@ -28,6 +28,7 @@ PROGRAM_FOLDERS = os.pathsep.join(
         "/usr/sbin",
         "/usr/lib/postfix/sbin",
         "/lib/systemd",
+        *map(str, (Path(__file__).parents[1] / ".cache/debian").glob("*/usr/sbin")),
     ]
 )
 
@@ -47,7 +48,8 @@ def program() -> Callable[[str], Path]:
     """
     Give the path of an outside program by its name; where it is absent, skip the test by that name.
 
-    Each belongs into scripts/lib/debian-packages.txt: in CI none may be absent.
+    Each belongs into scripts/lib/debian-packages.txt, or debian-unpacked.txt beside it: in CI none
+    may be absent.
     """
 
     def find(name: str) -> Path:

@@ -26,3 +26,19 @@ install_debian_packages() (
     quietly apt-get update && quietly apt-get install -y --no-install-recommends "$@" ||
         fail "apt-get could not install them (see above)"
 )
+
+# Unpack what is missing of debian-unpacked.txt into .cache/debian; no script of theirs is run.
+unpack_debian_packages() (
+    command -v apt-get >/dev/null || return 0
+    mkdir -p "$root/.cache/debian" && cd "$root/.cache/debian" || exit
+    for package in $(sed 's/#.*//' "$root/scripts/lib/debian-unpacked.txt"); do
+        [ ! -d "$package" ] || continue
+        say "unpacking the Debian package $package"
+        rm -rf "$package.new"
+        { quietly apt-get update && quietly apt-get download "$package" &&
+            quietly dpkg-deb -x "$package"_*.deb "$package.new"; } ||
+            fail "it could not be unpacked (see above)"
+        rm -f "$package"_*.deb
+        mv "$package.new" "$package"
+    done
+)
