@@ -334,6 +334,7 @@ class Listener(Object, frozen=True):
     endpoint: str
     via: str
     personality: str
+    protocol: str = "smtp"
     tls: str
     proxy_protocol: bool
     state: str

@@ -111,6 +111,7 @@ LISTENER = Listener(
     via="winsock://10.0.0.1:1745",
     personality="ims-5.5",
     tls="auto",
+    protocol="smtp",
     proxy_protocol=False,
     state=ListenerState.RETRYING,
     since=MOMENT,
