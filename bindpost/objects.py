@@ -334,7 +334,7 @@ class Listener(Object, frozen=True):
     endpoint: str
     via: str
     personality: str
-    protocol: str = "smtp"
+    protocol: str
     tls: str
     proxy_protocol: bool
     state: str
