@@ -74,6 +74,7 @@ def deliver(store: MemoryStore) -> Deliver:
             via="direct:",
             personality="ims-5.5",
             helo="client.example",
+            xforward={"ADDR": "192.0.2.7", "IDENT": "4F2A"},
         )
         envelope = Envelope("a@x", tuple(map(Recipient, to)), {"SIZE": "5", "SMTPUTF8": None})
         return await store.add(Message(new_id(), utc_now(), envelope, facts, raw), ())
@@ -116,6 +117,7 @@ async def test_show_prints_what_is_known(run: Run, deliver: Deliver) -> None:
     for expected in (
         *("mail from   <a@x> SIZE=5 SMTPUTF8", "rcpt to     <b@x>", "HELO client.example"),
         *("listener    127.0.0.1:1025 through direct: as ims-5.5", "Subject: Grüße"),
+        "xforward    ADDR=192.0.2.7 IDENT=4F2A",
         *("[attachment file.bin, a/b, 3 bytes]", "\nThe text.\n"),
     ):
         assert expected in output

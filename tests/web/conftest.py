@@ -48,6 +48,7 @@ def deliver(store: MemoryStore) -> Deliver:
         sender: str = "alice@example.com",
         parameters: Mapping[str, str | None] | None = None,
         login: str | None = None,
+        xclient: Mapping[str, str] | None = None,
         into: MessageStore = store,
     ) -> MessageRow:
         message = Message(
@@ -64,6 +65,8 @@ def deliver(store: MemoryStore) -> Deliver:
                 helo="client.example",
                 esmtp=True,
                 login=login,
+                lmtp=xclient is not None,
+                xclient=xclient or {},
             ),
             raw=raw,
         )
