@@ -236,7 +236,8 @@ class Conversation:
             return self.say("helo_missing")
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo")
-        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls, self.trusted]))
+        keywords = self.rules.keywords[self.offers_tls, self.trusted]
+        return Reply(hello.code, (*hello.lines, *keywords))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name
