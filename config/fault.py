@@ -63,10 +63,10 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "EHLO": "EHLO.",
         "MAIL": "MAIL.",
         "RCPT": "RCPT within a transaction; `when.recipient` is the one that it names.",
-        "DATA": "DATA after a good RCPT.",
+        "DATA": "DATA after a good RCPT; a message by BDAT has none.",
         "in-data": "The message is coming: when `bytes` octets of it have come.",
-        "end-of-data": "The final dot has come; nothing is kept yet. In LMTP it comes for each "
-        "recipient, and `when.recipient` is the one that is to be answered for.",
+        "end-of-data": "The final dot has come, or the last chunk; nothing is kept yet. In LMTP it "
+        "comes for each recipient, and `when.recipient` is the one that is to be answered for.",
         "RSET": "RSET.",
         "QUIT": "QUIT.",
         "AUTH": "Name and password have come; `when.login` is that name.",

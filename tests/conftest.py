@@ -21,6 +21,8 @@ from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
 
 IN_CI = os.environ.get("CI") == "true"
+UNPACKED = Path(__file__).parents[1] / ".cache" / "debian"
+"""Where packages are that conflict with others of the list (scripts/lib/debian.sh)."""
 PROGRAM_FOLDERS = os.pathsep.join(
     [
         os.environ.get("PATH", os.defpath),
@@ -28,7 +30,7 @@ PROGRAM_FOLDERS = os.pathsep.join(
         "/usr/sbin",
         "/usr/lib/postfix/sbin",
         "/lib/systemd",
-        *map(str, (Path(__file__).parents[1] / ".cache/debian").glob("*/usr/sbin")),
+        str(UNPACKED / "usr" / "sbin"),
     ]
 )
 
@@ -48,8 +50,7 @@ def program() -> Callable[[str], Path]:
     """
     Give the path of an outside program by its name; where it is absent, skip the test by that name.
 
-    Each belongs into scripts/lib/debian-packages.txt, or debian-unpacked.txt beside it: in CI none
-    may be absent.
+    Each belongs into scripts/lib/debian-packages.txt: in CI none may be absent.
     """
 
     def find(name: str) -> Path:

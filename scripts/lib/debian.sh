@@ -1,6 +1,18 @@
 # The outside programs that the interop tests drive, as Debian's packages. To be sourced, as root.
 # shellcheck shell=sh disable=SC2154 # `root` comes from the sourcing script
 
+# unpack_debian_package PACKAGE FILE: unpack one that conflicts with another of the list below .cache,
+# where the tests look for its FILE, unless it is there or installed.
+unpack_debian_package() (
+    [ -e "/$2" ] || [ -e "$root/.cache/debian/$2" ] && return 0
+    mkdir -p "$root/.cache/debian"
+    cd "$root/.cache/debian"
+    say "unpacking the Debian package $1"
+    quietly apt-get update && quietly apt-get download "$1" && quietly dpkg -x "$1"_*.deb . ||
+        fail "apt-get could not download it (see above)"
+    rm -f "$1"_*.deb
+)
+
 # Install what is missing of debian-packages.txt: no question asked, no service started. A system
 # without apt is left alone; the tests name the programs that it lacks.
 install_debian_packages() (
@@ -9,6 +21,10 @@ install_debian_packages() (
     for package in $(sed 's/#.*//' "$root/scripts/lib/debian-packages.txt"); do
         # npm comes with some packages of nodejs, which Debian's own conflicts with.
         [ "$package" = npm ] && command -v npm >/dev/null && continue
+        case $package in
+            exim4-daemon-light) unpack_debian_package "$package" usr/sbin/exim4; continue ;;
+            opensmtpd) unpack_debian_package "$package" usr/sbin/smtpctl; continue ;;
+        esac
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
             *' ok installed') ;;
             *) set -- "$@" "$package" ;;
@@ -25,20 +41,4 @@ install_debian_packages() (
     export DEBIAN_FRONTEND=noninteractive
     quietly apt-get update && quietly apt-get install -y --no-install-recommends "$@" ||
         fail "apt-get could not install them (see above)"
-)
-
-# Unpack what is missing of debian-unpacked.txt into .cache/debian; no script of theirs is run.
-unpack_debian_packages() (
-    command -v apt-get >/dev/null || return 0
-    mkdir -p "$root/.cache/debian" && cd "$root/.cache/debian" || exit
-    for package in $(sed 's/#.*//' "$root/scripts/lib/debian-unpacked.txt"); do
-        [ ! -d "$package" ] || continue
-        say "unpacking the Debian package $package"
-        rm -rf "$package.new"
-        { quietly apt-get update && quietly apt-get download "$package" &&
-            quietly dpkg-deb -x "$package"_*.deb "$package.new"; } ||
-            fail "it could not be unpacked (see above)"
-        rm -f "$package"_*.deb
-        mv "$package.new" "$package"
-    done
 )

@@ -89,11 +89,14 @@ REPLY_KEYS: Final = frozenset(
 )
 """Every occasion on which a server speaks; a personality has words for each."""
 
+_CHUNKING: Final = frozenset(
+    ["bdat_ok", "bdat_syntax", "bdat_begun", "bdat_required", "bdat_failed"]
+)
 _ORIGIN: Final = frozenset(
     {"origin_nested", "origin_denied", "origin_syntax", "origin_attribute", "origin_value"}
 )
 EXTENSION_KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {"XCLIENT": _ORIGIN, "XFORWARD": _ORIGIN | {"xforward_ok"}}
+    {"CHUNKING": _CHUNKING, "XCLIENT": _ORIGIN, "XFORWARD": _ORIGIN | {"xforward_ok"}}
 )
 """Occasions that only a server with the extension has."""
 
@@ -137,21 +140,29 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The personality that gave what this one does not say itself; empty = none."""
     announces_process_limit: bool = False
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
+    honours_dsn: bool = False
+    """Whether DSN's parameters are checked in full, and NOTIFY=SUCCESS is answered (RFC 3461)."""
+
     lmtp: dict[str, ReplyText] = {}
     """The words that are others where it speaks LMTP (RFC 2033); empty = it does not."""
 
     @property
     def occasions(self) -> frozenset[str]:
         """The occasions on which it speaks."""
-        return REPLY_KEYS.union(*(keys for one, keys in EXTENSION_KEYS.items() if self.has(one)))
+        return REPLY_KEYS.union(*(keys for one, keys in EXTENSION_KEYS.items() if self.offers(one)))
 
-    def has(self, keyword: str) -> bool:
-        """Tell whether it has an extension."""
+    def offers(self, keyword: str) -> bool:
+        """Tell whether the keyword list has an extension."""
         return any(line.split()[0] == keyword for line in self.extensions)
 
     def in_lmtp(self) -> Personality:
-        """Give it as it speaks LMTP."""
-        return msgspec.structs.replace(self, reply=self.reply | self.lmtp)
+        """
+        Give it as it speaks LMTP.
+
+        It lists no CHUNKING there: how many replies a last chunk has that is refused is not said.
+        """
+        left = tuple(line for line in self.extensions if line not in ("CHUNKING", "BINARYMIME"))
+        return msgspec.structs.replace(self, extensions=left, reply=self.reply | self.lmtp)
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""

@@ -84,7 +84,7 @@ class Resources:
 
     def _spoken(self, words: Personality, listener: Listener) -> Personality:
         """Give a personality as it speaks a listener's protocol. Raises `ConfigError`."""
-        if listener.xclient_trusted and not words.has("XCLIENT"):
+        if listener.xclient_trusted and not words.offers("XCLIENT"):
             raise ConfigError(
                 TRUSTED,
                 f"the personality {words.name} knows no XCLIENT",

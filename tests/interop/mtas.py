@@ -23,7 +23,7 @@ PATIENCE: Final = 60.0
 """Seconds in which a server must start, stop, or take a message."""
 
 Send = Callable[..., None]
-"""Hands a message over: its subject, then its recipients."""
+"""Hands a message over: its subject, its recipients, and to Postfix options of its sendmail."""
 
 MAIN: Final = """
 compatibility_level = 3.6
@@ -196,7 +196,9 @@ def postfix(find: Callable[[str], Path], *settings: str, port: int = 0) -> Itera
         services = MASTER + (f"127.0.0.1:{port} inet n - n - - smtpd\n" if port else "")
         (config / "master.cf").write_text(services, "ascii")
         with _started(program, config):
-            yield lambda subject, *to: _hand_over((sendmail, "-C", config), subject, to)
+            yield lambda subject, *to, options=(): _hand_over(
+                (sendmail, "-C", config, *options), subject, to
+            )
 
 
 def _own_machine(

@@ -111,3 +111,19 @@ def test_a_250_that_does_not_come_makes_a_second_copy(
     assert len(first.session.faults) == 1
     assert second.session.faults == ()
     assert len(server.messages) == 2
+
+
+def test_success_is_told_by_us(server: MailServer, program: Callable[[str], Path]) -> None:
+    """Postfix passes on what its sender wants to know (RFC 3461), and leaves the telling to us."""
+    with postfix_to(program, server.host, server.port) as send:
+        send("confirmed", "jane@dsn.test", options=("-N", "success", "-V", "id+1", "-R", "full"))
+        message = server.wait_for(subject="confirmed", timeout=PATIENCE)
+        told = server.wait_for(to="sender@origin.test", sender="", timeout=PATIENCE)
+
+    assert message.envelope.parameters["ENVID"] == "id+2B1"
+    assert told.session.via == "dsn"
+    assert b"Original-Envelope-Id: id+1\r\n" in told.raw
+    assert b"Original-Recipient: rfc822;jane@dsn.test\r\n" in told.raw
+    assert b"Action: delivered\r\n" in told.raw
+    assert b"Hello." not in told.raw
+    assert len(server.messages) == 2

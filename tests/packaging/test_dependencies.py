@@ -85,8 +85,7 @@ def test_each_dependency_has_its_reason(checkout: Path, project: dict[str, Any])
     explained = {
         canonicalize_name(name) for name in re.findall(r"(?m)^- \*\*(\S+)\*\*: \S.{10}", text)
     }
-    lists = ("debian-packages.txt", "debian-unpacked.txt")
-    debian = "".join((checkout / "scripts" / "lib" / name).read_text("utf-8") for name in lists)
+    debian = (checkout / "scripts" / "lib" / "debian-packages.txt").read_text(encoding="utf-8")
     npm = json.loads((checkout / CLIENTS / "package.json").read_text(encoding="utf-8"))
     names = [*re.findall(r"(?m)^\w\S*", debian), *npm["dependencies"]]
     used = {canonicalize_name(r.name) for part in PARTS for r in required(project, part)} | {

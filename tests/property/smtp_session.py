@@ -145,6 +145,7 @@ LINES = [
     b"LHLO c", b"XCLIENT ADDR=192.0.2.1 LOGIN=ann", b"XCLIENT HELO=x PROTO=ESMTP", b"XCLIENT A=1",
     b"XFORWARD NAME=a.test", b"XFORWARD IDENT=+2Bx SOURCE=LOCAL",
     b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
+    b"MAIL FROM:<a@b> BODY=BINARYMIME", b"BDAT 3", b"bdat 0 LAST", b"BDAT 12 LAST", b"BDAT x",
 ]  # fmt: skip
 ends = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"])
 noise = st.binary(max_size=40) | st.binary(max_size=3).map(lambda piece: piece * 900)

@@ -19,7 +19,7 @@ from bindpost.server.smtp.wording import STOCK_SENTENCES
 NAMES = personality.names()
 ALWAYS_KNOWN = {"hostname": "mx.test", "build": "1.2", "client": "127.0.0.1", "limit": 100}
 """What every reply may tell."""
-KNOWN_AT = {
+KNOWN_AT: dict[str, dict[str, object]] = {
     "mail_ok": {"address": "a@b"},
     "mail_ok_size": {"address": "a@b", "size": "5"},
     "rcpt_ok": {"address": "a@b"},
@@ -35,6 +35,7 @@ KNOWN_AT = {
     "origin_syntax": {"argument": "XCLIENT"},
     "origin_attribute": {"argument": "X"},
     "origin_value": {"argument": "X=1"},
+    "bdat_ok": {"octets": 86},
 }
 """What else the reply to an occasion may tell."""
 
@@ -153,6 +154,7 @@ def test_what_the_keyword_list_promises_is_there(name: str) -> None:
         *(("BODY",) if "8BITMIME" in keywords else ()),
         *(("SMTPUTF8",) if "SMTPUTF8" in keywords else ()),
         *(("RET", "ENVID") if "DSN" in keywords else ()),
+        *(keywords.keys() & {"REQUIRETLS", "MT-PRIORITY"}),
         *(("AUTH",) if {"AUTH", "XAUTH"} & keywords.keys() else ()),
     }
 

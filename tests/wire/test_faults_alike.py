@@ -20,6 +20,10 @@ SESSION = (
     "RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\n"
     "DATA\r\nSubject: x\r\n\r\nline one\r\nline two\r\n.\r\nNOOP\r\nQUIT\r\n"
 ).encode()
+IN_CHUNKS = SESSION.replace(
+    b"DATA\r\nSubject: x\r\n\r\nline one\r\nline two\r\n.\r\n",
+    b"BDAT 4\r\nSubjBDAT 8\r\nect: x\r\nBDAT 12 LAST\r\n\r\nline one\r\n",
+)
 _ID = re.compile(rb"[0-9A-Za-z]{22}")
 ENDS = ("drop", "reset")
 """Actions after which it depends on the network how much of the last words arrives."""
@@ -79,10 +83,15 @@ async def both_strike(serve: Serve, stage: str, session: bytes, listener: dict[s
 STAGES = [stage for stage in ALLOWED if stage not in ("STARTTLS", "idle", "bind")]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-async def test_both_engines_strike_alike(serve: Serve, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "session"),
+    [(stage, SESSION) for stage in STAGES]
+    + [(stage, IN_CHUNKS) for stage in ("in-data", "end-of-data", "after-acceptance")],
+    ids=lambda value: value if isinstance(value, str) else "BDAT" if b"BDAT" in value else "DATA",
+)
+async def test_both_engines_strike_alike(serve: Serve, stage: str, session: bytes) -> None:
     """The same words, the same mail kept, the same firings; and each action has fired."""
-    await both_strike(serve, stage, SESSION, {})
+    await both_strike(serve, stage, session, {})
 
 
 @pytest.mark.parametrize("stage", ["EHLO", "end-of-data", "after-acceptance"])
