@@ -30,13 +30,13 @@ from .protocol import SmtpProtocol
 from .reader import LINE_LIMIT
 from .reply import Reply
 from .sweeper import Sweeper
-from .wire import Surroundings
+from .wire import AUTH_LIMITS, Surroundings
 
 Verb = Callable[[Conversation, str], Reply]
 
 
 class EveryCommand(dict[str, int]):
-    """The limit of a command line, the same for all; unlike a defaultdict it never grows."""
+    """The limit of a command line, AUTH's a larger one; unlike a defaultdict it never grows."""
 
     def __missing__(self, _command: str) -> int:
         return LINE_LIMIT
@@ -45,7 +45,7 @@ class EveryCommand(dict[str, int]):
 class FastProtocol(FastSmtp, SmtpProtocol):
     """One SMTP session of bindpost on the fast engine."""
 
-    command_size_limits: Any = EveryCommand()
+    command_size_limits: Any = EveryCommand(AUTH_LIMITS)
     _command: Driver | None = None
     _body: Body | Chunks | None = None
     _is_over_budget = False
@@ -353,7 +353,7 @@ def fast_sessions(
     return prepare(
         FastLmtpProtocol if lmtp else FastProtocol,
         (LmtpProtocol if lmtp else SmtpProtocol)(surroundings, loop=loop),
-        command_size_limits=EveryCommand(),
+        command_size_limits=EveryCommand(AUTH_LIMITS),
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
     )

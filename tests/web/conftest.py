@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from bindpost.proxy.provider import Hop, ListenerState
 from bindpost.server.eventlog import FORMATS
 from bindpost.server.message.model import (
+    ClientCertificate,
     Envelope,
     Message,
     Recipient,
@@ -49,6 +50,7 @@ def deliver(store: MemoryStore) -> Deliver:
         parameters: Mapping[str, str | None] | None = None,
         login: str | None = None,
         xclient: Mapping[str, str] | None = None,
+        certificate: ClientCertificate | None = None,
         into: MessageStore = store,
     ) -> MessageRow:
         message = Message(
@@ -64,6 +66,7 @@ def deliver(store: MemoryStore) -> Deliver:
                 peer="127.0.0.1:50123",
                 helo="client.example",
                 esmtp=True,
+                client_certificate=certificate,
                 login=login,
                 lmtp=xclient is not None,
                 xclient=xclient or {},

@@ -18,11 +18,11 @@ import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
 import pytest
 
-from bindpost.config.kinds import TlsMode
+from bindpost.config.kinds import Asking, TlsMode
 from bindpost.config.model import Listener, Settings
 from bindpost.events import EventType
 from bindpost.log import said
@@ -364,6 +364,7 @@ class Serve(Protocol):
         store: MessageStore | None = None,
         listener_tls: TlsMode = "auto",
         listener: Mapping[str, Any] = MappingProxyType({}),
+        client_certificates: Literal["auto", Asking] = "auto",
         lookup: Lookup = reverse_name,
         folder: Path = Path(),
         **settings: Any,
@@ -403,11 +404,17 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             store: MessageStore | None = None,
             listener_tls: TlsMode = "auto",
             listener: Mapping[str, Any] = MappingProxyType({}),
+            client_certificates: Literal["auto", Asking] = "auto",
             lookup: Lookup = reverse_name,
             folder: Path = Path(),
             **settings: Any,
         ) -> Bench:
-            chosen = Listener(endpoint="127.0.0.1:0", tls=listener_tls, **listener)
+            chosen = Listener(
+                endpoint="127.0.0.1:0",
+                tls=listener_tls,
+                client_certificates=client_certificates,
+                **listener,
+            )
             all_settings = Settings(hostname=HOSTNAME, listener=(chosen,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
             limits = all_settings.limits
