@@ -53,6 +53,7 @@ class Session(Object, frozen=True):
     Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
     were taken from its header: `reverse_path`, `recipients`. `faults` are those on purpose that
     struck the session since the message before; a bounce that one made has `via` = `bounce`.
+    `xclient` and `xforward` are what a trusted client told of another by these commands.
     """
 
     session_id: str
@@ -70,6 +71,9 @@ class Session(Object, frozen=True):
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    lmtp: bool = False
+    xclient: Mapping[str, str] = {}
+    xforward: Mapping[str, str] = {}
 
 
 class Fields(Object, frozen=True):
@@ -345,6 +349,7 @@ class Listener(Object, frozen=True):
     endpoint: str
     via: str
     personality: str
+    protocol: str
     tls: str
     proxy_protocol: bool
     state: str

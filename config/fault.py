@@ -65,7 +65,8 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "RCPT": "RCPT within a transaction; `when.recipient` is the one that it names.",
         "DATA": "DATA after a good RCPT; a message by BDAT has none.",
         "in-data": "The message is coming: when `bytes` octets of it have come.",
-        "end-of-data": "The final dot has come, or the last chunk; nothing is kept yet.",
+        "end-of-data": "The final dot has come, or the last chunk; nothing is kept yet. In LMTP it "
+        "comes for each recipient, and `when.recipient` is the one that is to be answered for.",
         "RSET": "RSET.",
         "QUIT": "QUIT.",
         "AUTH": "Name and password have come; `when.login` is that name.",
@@ -113,26 +114,27 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What each action does."""
 
-_ENDS: Final = ("stall", "drop", "reset", "half-close")
+ENDS: Final = ("stall", "drop", "reset", "half-close")
+"""Actions that end a session."""
 _MANNERS: Final = ("slow", "split", "double", "garble", "swallow")
-_COMMAND: Final = ("reply", "delay", *_ENDS, *_MANNERS, "rate-limit")
+_COMMAND: Final = ("reply", "delay", *ENDS, *_MANNERS, "rate-limit")
 _TLS: Final = ("tls-expired", "tls-wrong-name", "tls-untrusted", "tls-broken", "tls-drop")
 
 ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "accept": ("reply", "delay", *_ENDS, "rate-limit"),
-        "banner": ("reply", "delay", *_ENDS, *_MANNERS),
+        "accept": ("reply", "delay", *ENDS, "rate-limit"),
+        "banner": ("reply", "delay", *ENDS, *_MANNERS),
         "HELO": _COMMAND,
         "EHLO": (*_COMMAND, "hide", "invent"),
         "MAIL": _COMMAND,
         "RCPT": (*_COMMAND, "greylist"),
         "DATA": _COMMAND,
-        "in-data": ("delay", *_ENDS, "slow"),
+        "in-data": ("delay", *ENDS, "slow"),
         "end-of-data": _COMMAND,
         "RSET": _COMMAND,
         "QUIT": _COMMAND,
         "AUTH": _COMMAND,
-        "STARTTLS": ("reply", "delay", *_ENDS, *_TLS),
+        "STARTTLS": ("reply", "delay", *ENDS, *_TLS),
         "idle": ("reply", "drop", "reset"),
         "after-acceptance": ("lose", "duplicate", "corrupt", "bounce"),
         "bind": ("bind-error",),

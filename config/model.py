@@ -46,6 +46,10 @@ class Listener(Table, frozen=True):
     personality: Annotated[
         PersonalityName, Meta(description="Personality of this listener; empty = the general one.")
     ] = ""
+    protocol: Annotated[
+        Literal["smtp", "lmtp"],
+        Meta(description="smtp, or lmtp (RFC 2033), which only the personality plain speaks."),
+    ] = "smtp"
     tls: Annotated[
         TlsMode,
         Meta(description="auto (STARTTLS if a certificate is set), off, starttls or implicit."),
@@ -64,6 +68,13 @@ class Listener(Table, frozen=True):
     proxy_timeout: Annotated[
         float, Meta(gt=0, description="Seconds in which that header must come.")
     ] = 5.0
+    xclient_trusted: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Who may say XCLIENT and XFORWARD: addresses and networks (CIDR); empty = "
+            "nobody. Only the personality plain knows them."
+        ),
+    ] = ()
 
 
 class Ims(Table, rename="pascal", frozen=True):

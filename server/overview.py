@@ -120,6 +120,7 @@ def _describe(number: int, post: ListeningPost) -> Listener:
         endpoint=post.settings.endpoint,
         via=post.provider.url,
         personality=post.personality,
+        protocol=post.settings.protocol,
         tls=post.settings.tls,
         proxy_protocol=post.settings.proxy_protocol,
         state=post.state,

@@ -27,12 +27,12 @@ UNPACKED = Path(__file__).parents[1] / ".cache" / "debian"
 PROGRAM_FOLDERS = os.pathsep.join(
     [
         os.environ.get("PATH", os.defpath),
-        str(UNPACKED / "usr" / "sbin"),
         "/usr/local/sbin",
         "/usr/sbin",
         "/usr/lib/postfix/sbin",
         "/lib/systemd",
         *map(str, Path("/usr/lib/postgresql").glob("*/bin")),
+        str(UNPACKED / "usr" / "sbin"),
     ]
 )
 

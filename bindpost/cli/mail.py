@@ -260,8 +260,12 @@ def _lines(message: Message) -> Iterator[str]:
     yield f"mail from   <{envelope.reverse_path}>{_parameters(envelope.parameters)}"
     for recipient in envelope.recipients:
         yield f"rcpt to     <{recipient.address}>{_parameters(recipient.parameters)}"
-    greeting = f", {'EHLO' if session.esmtp else 'HELO'} {session.helo}" if session.helo else ""
+    verb = "LHLO" if session.lmtp else "EHLO" if session.esmtp else "HELO"
+    greeting = f", {verb} {session.helo}" if session.helo else ""
     yield f"client      {session.peer or 'unknown'}{greeting}"
+    for verb, told in (("xclient", session.xclient), ("xforward", session.xforward)):
+        if told:
+            yield f"{verb:11} {' '.join(f'{name}={value}' for name, value in told.items())}"
     if session.via == "import":
         yield f"imported    {_derived(session.derived)}"
     elif session.via == "bounce":

@@ -1,4 +1,4 @@
-"""Who may send a PROXY protocol header: whoever may, may claim to be anybody."""
+"""Who may say who the client is, by a PROXY protocol header or by XCLIENT: it may claim anybody."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class TrustedSenders:
     """
     A list of addresses and networks: `127.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`.
 
-    Raises `ConfigError` for an entry that is neither, and for an empty list: nobody could connect.
+    `key` is the setting that it is from. Raises `ConfigError` for an entry that is neither, and for
+    an empty list: nobody could connect.
     """
 
-    def __init__(self, entries: Sequence[str]) -> None:
+    def __init__(self, entries: Sequence[str], *, key: str = KEY) -> None:
         if not entries:
             raise ConfigError(
-                KEY,
+                key,
                 "no sender is trusted, so nobody could connect",
                 hint="name the addresses of the load balancers",
             )
@@ -31,7 +32,7 @@ class TrustedSenders:
             self._networks = tuple(ip_network(entry.strip()) for entry in entries)
         except ValueError as error:
             raise ConfigError(
-                KEY, str(error), hint="write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+                key, str(error), hint="write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
             ) from None
 
     def trust(self, peername: object) -> bool:
@@ -39,13 +40,16 @@ class TrustedSenders:
         Say whether a connection's peer is on the list.
 
         A Unix socket's is always: who may connect to it is for the file's mode to say. A peer that
-        isn't known (None) never is.
+        isn't known (None), or only by a name, never is.
         """
         if isinstance(peername, str | bytes):
             return True
         if not isinstance(peername, tuple):
             return False
-        address = plain_address(ip_address(str(peername[0])))
+        try:
+            address = plain_address(ip_address(str(peername[0])))
+        except ValueError:
+            return False
         return any(address in network for network in self._networks)
 
     def __str__(self) -> str:

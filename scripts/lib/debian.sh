@@ -21,10 +21,10 @@ install_debian_packages() (
     for package in $(sed 's/#.*//' "$root/scripts/lib/debian-packages.txt"); do
         # npm comes with some packages of nodejs, which Debian's own conflicts with.
         [ "$package" = npm ] && command -v npm >/dev/null && continue
-        if [ "$package" = exim4-daemon-light ]; then
-            unpack_debian_package "$package" usr/sbin/exim4
-            continue
-        fi
+        case $package in
+            exim4-daemon-light) unpack_debian_package "$package" usr/sbin/exim4; continue ;;
+            opensmtpd) unpack_debian_package "$package" usr/sbin/smtpctl; continue ;;
+        esac
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
             *' ok installed') ;;
             *) set -- "$@" "$package" ;;

@@ -108,12 +108,14 @@ class SessionFacts(msgspec.Struct, frozen=True):
 
     `peer` is the real peer as `host:port`, None if unknown, never a proxy. `listener` is the
     endpoint that took the connection, `via` the bind path (credentials redacted). `proxy_tlvs` are
-    the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance. A message
-    that came by no session, but was imported, has `via` = `import`; `derived` then names the parts
-    of its envelope that were taken from its header. `faults` are the faults on purpose that struck
-    the session since the message before: `NAME: what was done`. A bounce that a fault made came by
-    no session either, and has `via` = `bounce`; a notification that a message was delivered (RFC
-    3461) has `via` = `dsn`.
+    the further facts of a PROXY protocol header by their names, `UNIQUE_ID` for instance. `xclient`
+    and `xforward` are what a trusted client told by these commands, `ADDR` for instance; `peer`
+    stays the real one, while `helo` and `login` are those in force. `lmtp` says that it came by
+    LMTP, whose LHLO counts as EHLO. A message that came by no session, but was imported, has `via`
+    = `import`; `derived` then names the parts of its envelope that were taken from its header.
+    `faults` are the faults on purpose that struck the session since the message before: `NAME: what
+    was done`. A bounce that a fault made came by no session either, and has `via` = `bounce`; a
+    notification that a message was delivered (RFC 3461) has `via` = `dsn`.
     """
 
     session_id: str
@@ -131,6 +133,9 @@ class SessionFacts(msgspec.Struct, frozen=True):
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[EnvelopePart, ...] = ()
     faults: tuple[str, ...] = ()
+    lmtp: bool = False
+    xclient: Mapping[str, str] = {}
+    xforward: Mapping[str, str] = {}
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):

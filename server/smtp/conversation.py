@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from bindpost import events
 from bindpost.config.model import Limits
+from bindpost.proxy.haproxy.trusted import TrustedSenders
 
 from ..message.model import ClientCertificate, Envelope, Recipient
 from .extensions import is_dsn_value
@@ -26,6 +27,17 @@ from .grammar import (
     parse_parameters,
     split_path,
     strip_keyword,
+)
+from .origin import (
+    NOTHING,
+    XCLIENT,
+    XFORWARD,
+    Attributes,
+    BadAttributeError,
+    Told,
+    UnknownAttributeError,
+    available,
+    read_attributes,
 )
 from .personality import Personality
 from .phrases import Phrasebook
@@ -68,6 +80,7 @@ class Circumstances(NamedTuple):
     offers_tls: bool
     tls: bool
     certified: bool
+    trusted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +94,10 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    lmtp: bool = False
+    """Whether LMTP is spoken and not SMTP (RFC 2033)."""
+    trusted: TrustedSenders | None = None
+    """Who may say XCLIENT and XFORWARD; None = nobody."""
     withheld: frozenset[str] = frozenset()
     """Mechanisms of AUTH that the personality has, and this listener can't offer."""
     phrases: Phrasebook = field(init=False, repr=False, compare=False)
@@ -104,7 +121,7 @@ class Rules:
         keywords = {
             circumstances: self._keywords(circumstances)
             for circumstances in itertools.starmap(
-                Circumstances, itertools.product((False, True), repeat=3)
+                Circumstances, itertools.product((False, True), repeat=4)
             )
         }
         object.__setattr__(self, "keywords", keywords)
@@ -135,6 +152,8 @@ class Rules:
             hidden |= {"STARTTLS", "TLS"}
         if not circumstances.tls:
             hidden.add("REQUIRETLS")  # RFC 8689, 2
+        if not circumstances.trusted:
+            hidden |= {"XCLIENT", "XFORWARD"}
         size = ims.inbound_size_limit
         if self.personality.announces_process_limit:
             size = self.size_limit
@@ -160,13 +179,15 @@ class Conversation:
     The state of one session and its answers.
 
     `peer_host` is the client's address (None for a Unix socket), `local_host` the address that it
-    dialled, `client_name` its reverse name where one was looked up. `report` logs an event of the
-    catalogue with its fields.
+    dialled, `client_name` its reverse name where one was looked up; XCLIENT changes them, if the
+    real client is `trusted`. `xclient` is what that has told, `xforward` what XFORWARD told of the
+    last transaction. `report` logs an event of the catalogue with its fields.
     """
 
     __slots__ = (
-        *("_local", "_peer", "_report", "certificate", "client_name", "esmtp", "helo_name"),
-        *("login", "peer_host", "rules", "tls", "transaction"),
+        *("_forwarded", "_local", "_peer", "_report", "certificate", "client_name", "esmtp"),
+        *("helo_name", "login", "peer_host", "rules", "tls", "transaction", "trusted"),
+        *("xclient", "xforward"),
     )
 
     def __init__(
@@ -177,6 +198,7 @@ class Conversation:
         local_host: str | None,
         report: Report,
         client_name: str | None = None,
+        trusted: bool = False,
     ) -> None:
         self.rules = rules
         self.peer_host = peer_host
@@ -187,6 +209,8 @@ class Conversation:
         self.certificate: ClientCertificate | None = None
         self.login: str | None = None
         self.transaction: Transaction | None = None
+        self.trusted = trusted
+        self.xclient = self.xforward = self._forwarded = NOTHING
         self._peer = address_of(peer_host)
         self._local = address_of(local_host)
         self._report = report
@@ -216,6 +240,7 @@ class Conversation:
         self.certificate = certificate
         self.helo_name = self.login = self.transaction = None
         self.esmtp = False
+        self._forwarded = NOTHING
 
     @property
     def offers_tls(self) -> bool:
@@ -225,30 +250,39 @@ class Conversation:
         )
         return self.rules.tls_available and not self.tls and not hidden
 
-    # HELO, EHLO
+    # HELO, EHLO, LHLO
 
     def helo(self, argument: str) -> Reply:
-        """Answer HELO; it resets the transaction."""
+        """Answer HELO; it resets the transaction. LMTP has none (RFC 2033, 4.1)."""
+        if self.rules.lmtp:
+            return self.say("unknown_command")
         reply = self.say("helo" if argument else "helo_missing", helo=argument)
         if reply.is_positive:
             self._greet(argument, esmtp=False)
         return reply
 
     def ehlo(self, argument: str) -> Reply:
-        """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan)."""
+        """Answer EHLO with the keyword list; 4.0 knew no EHLO (smtpscan), LMTP has none."""
+        if self.rules.lmtp:
+            return self.say("unknown_command")
         if not self.rules.personality.extensions:
             return self.say("ehlo_refused")
+        return self.lhlo(argument)
+
+    def lhlo(self, argument: str) -> Reply:
+        """Answer LHLO, with which LMTP greets, as EHLO is answered (RFC 2033, 4.1)."""
         if not argument and not (missing := self.say("helo_missing")).is_positive:
             return missing
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo", helo=argument)
-        now = Circumstances(self.offers_tls, self.tls, self.certificate is not None)
+        now = Circumstances(self.offers_tls, self.tls, self.certificate is not None, self.trusted)
         return Reply(hello.code, (*hello.lines, *self.rules.keywords[now]))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name
         self.esmtp = esmtp
         self.transaction = None
+        self._forwarded = NOTHING
 
     # The mail transaction
 
@@ -269,6 +303,7 @@ class Conversation:
         if size is not None and int(size) > self.rules.size_limit:
             return self.say("mail_too_big")
         self.transaction = Transaction(address, parameters)
+        self.xforward, self._forwarded = self._forwarded, NOTHING
         return self.say("mail_ok" if size is None else "mail_ok_size", address=address, size=size)
 
     def rcpt(self, argument: str) -> Reply:
@@ -378,11 +413,62 @@ class Conversation:
             return self.say("auth_required")
         return None
 
+    # Another client's facts
+
+    def xclient_taken(self, argument: str) -> Reply | None:
+        """
+        Take another client for the real one (Postfix's XCLIENT_README).
+
+        Gives the reply that refuses it. None: the session is where a connection begins, with this
+        client, which is to be admitted and greeted.
+        """
+        told = self._told_by("XCLIENT", XCLIENT, argument)
+        if isinstance(told, Reply):
+            return told
+        self.xclient = {**self.xclient, **told}
+        if "NAME" in told or "ADDR" in told:
+            self.client_name = available(told, "NAME")
+        if "ADDR" in told:
+            self.peer_host = available(told, "ADDR")
+            self._peer = address_of(self.peer_host)
+        if "DESTADDR" in told:
+            self._local = address_of(available(told, "DESTADDR"))
+        self.helo_name, self.login = available(told, "HELO"), available(told, "LOGIN")
+        self.esmtp = told.get("PROTO") == "ESMTP"
+        self._forwarded = NOTHING
+        return None
+
+    def xforwarded(self, argument: str) -> Reply:
+        """Answer XFORWARD: notes for the next transaction, and nothing else (XFORWARD_README)."""
+        told = self._told_by("XFORWARD", XFORWARD, argument)
+        if isinstance(told, Reply):
+            return told
+        self._forwarded = {**self._forwarded, **told}
+        return self.say("xforward_ok")
+
+    def _told_by(self, verb: str, known: Attributes, argument: str) -> Told | Reply:
+        """Read what is told, or give the reply that refuses it; checked in Postfix's order."""
+        if not self.rules.extends(verb):
+            return self.say("unknown_command", argument=verb)
+        if self.transaction is not None:
+            return self.say("origin_nested")
+        if not argument:
+            return self.say("origin_syntax", argument=verb)
+        if not self.trusted:
+            return self.say("origin_denied")
+        try:
+            return read_attributes(argument, known)
+        except UnknownAttributeError as error:
+            return self.say("origin_attribute", argument=error)
+        except BadAttributeError as error:
+            return self.say("origin_value", argument=error)
+
     # The other commands
 
     def rset(self, _argument: str) -> Reply:
         """Answer RSET; drops the transaction."""
         self.transaction = None
+        self._forwarded = NOTHING
         return self.say("rset")
 
     def noop(self, _argument: str) -> Reply:

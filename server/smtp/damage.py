@@ -6,13 +6,31 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from bindpost.config.fault import Fault, code_of, seconds_of
+from bindpost.config.fault import ENDS, Fault, code_of, seconds_of
 
 from .reply import Reply
 
 _TURNED: Final = bytes(octet if octet in b"\r\n" else octet ^ 0x80 for octet in range(256))
 SHARE: Final = 100
 """Of so many octets of a body about one is changed."""
+
+
+REFUSALS: Final = ("reply", "greylist", "rate-limit")
+"""Actions that have words of their own, and refuse with a code from 400 on."""
+
+
+def is_carried_out(struck: tuple[Fault, ...]) -> bool:
+    """Say whether a command is carried out under what strikes it."""
+    return not any(
+        one.action in ENDS or (one.action in REFUSALS and code_of(one) >= 400) for one in struck
+    )
+
+
+def is_the_end(struck: tuple[Fault, ...]) -> bool:
+    """Say whether a session ends by what strikes it."""
+    return any(
+        one.action in ENDS or (one.action in REFUSALS and code_of(one) == 421) for one in struck
+    )
 
 
 def reply_of(fault: Fault) -> Reply:

@@ -59,6 +59,7 @@ def _section(words: Personality) -> str:
         _row(occasion, reply, of=words.extends if reply == inherited.get(occasion) else "")
         for occasion, reply in words.reply.items()
     ]
+    rows += [_row(occasion, reply, in_lmtp=True) for occasion, reply in words.lmtp.items()]
     return "\n".join(
         [
             f"### {words.name}",
@@ -78,12 +79,13 @@ def _section(words: Personality) -> str:
     )
 
 
-def _row(occasion: str, reply: ReplyText, *, of: str) -> str:
+def _row(occasion: str, reply: ReplyText, *, of: str = "", in_lmtp: bool = False) -> str:
     """Give a reply's row; `of` names the personality that it was taken from and is attested for."""
     text = "<br>".join(_code(line) for line in reply.text.split("\n"))
     source = reply.source.replace("|", "\\|")
     attested = _ATTESTED[reply.attested] + (f", of {of}" if of and reply.attested != "no" else "")
-    cells = (f"`{occasion}`", str(reply.code), text, attested, source)
+    when = f"`{occasion}` in LMTP" if in_lmtp else f"`{occasion}`"
+    cells = (when, str(reply.code), text, attested, source)
     return f"| {' | '.join(cells)} |"
 
 

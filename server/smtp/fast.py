@@ -24,6 +24,7 @@ from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
 from .inbox import DrivenCommandReader
+from .lmtp import LmtpProtocol
 from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reader import LINE_LIMIT
@@ -340,14 +341,18 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             super().expire()
 
 
+class FastLmtpProtocol(FastProtocol, LmtpProtocol):
+    """One LMTP session of bindpost on the fast engine."""
+
+
 def fast_sessions(
     surroundings: Surroundings, loop: asyncio.AbstractEventLoop
 ) -> Callable[[], FastProtocol]:
     """Give the factory of a listener's sessions."""
-    limits = surroundings.rules.limits
+    limits, lmtp = surroundings.rules.limits, surroundings.rules.lmtp
     return prepare(
-        FastProtocol,
-        SmtpProtocol(surroundings, loop=loop),
+        FastLmtpProtocol if lmtp else FastProtocol,
+        (LmtpProtocol if lmtp else SmtpProtocol)(surroundings, loop=loop),
         command_size_limits=EveryCommand(AUTH_LIMITS),
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),

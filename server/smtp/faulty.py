@@ -23,7 +23,7 @@ from ..faults import Facts
 from ..faults.certificates import WRONG
 from ..message.model import Message, new_id
 from .body import Chunks
-from .damage import corrupted, pieces_of, reply_of, with_keywords
+from .damage import REFUSALS, corrupted, pieces_of, reply_of, with_keywords
 from .grammar import MalformedAddressError, split_path, strip_keyword
 from .reader import Tap, read_body, read_chunk
 from .reply import Reply
@@ -34,7 +34,6 @@ TOLD: Final = 100
 """Faults that a message tells of, the newest."""
 A_DAY: Final = 86400.0
 """Seconds that a stalled session lasts at most."""
-_REFUSALS: Final = ("reply", "greylist", "rate-limit")
 _NO_TLS: Final = b"This is no TLS.\r\n"
 
 
@@ -133,7 +132,7 @@ class FaultyWire(SmtpWire):
         for fault in struck:
             if fault.action == "delay":
                 await self._pause(seconds_of(fault))
-            elif fault.action in _REFUSALS:
+            elif fault.action in REFUSALS:
                 spoken = fault
             elif fault.action in ("slow", "split", "double", "garble", "swallow"):
                 manner = fault
@@ -176,7 +175,7 @@ class FaultyWire(SmtpWire):
     def _strike_login(self, name: str) -> Reply | None:
         """Ask when name and password have come; gives the refusal, if there is one."""
         self._auth_faults = self._strike("AUTH", login=name)
-        replies = (reply_of(one) for one in self._auth_faults if one.action in _REFUSALS)
+        replies = (reply_of(one) for one in self._auth_faults if one.action in REFUSALS)
         return next((reply for reply in replies if not reply.is_positive), None)
 
     async def push(self, status: str | bytes | None) -> None:
@@ -221,7 +220,7 @@ class FaultyWire(SmtpWire):
         for fault in self._strike("accept"):
             if fault.action == "delay":
                 await self._pause(seconds_of(fault))
-            elif fault.action in _REFUSALS:
+            elif fault.action in REFUSALS:
                 await self._send(reply_of(fault))
                 self._close()
                 raise asyncio.CancelledError

@@ -43,14 +43,17 @@ class Occasion(NamedTuple):
     """
     When it is, the first digits that a code may have (RFC 5321, 4.2.1), and its own fields.
 
-    `extension` is the keyword without which it never comes, and needs no words.
+    `extensions` are the keywords without any of which it never comes, and needs no words.
     """
 
     when: str
     codes: str
     fields: tuple[str, ...] = ()
-    extension: str = ""
+    extensions: tuple[str, ...] = ()
 
+
+_CHUNKING: Final = ("CHUNKING",)
+_ORIGIN: Final = ("XCLIENT", "XFORWARD")
 
 OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
     {
@@ -94,13 +97,13 @@ OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
         "data_start": Occasion("DATA", GO_ON),
         "data_syntax": Occasion("DATA with an argument", REFUSED),
         "need_rcpt": Occasion("DATA before RCPT", REFUSED),
-        "bdat_ok": Occasion("a chunk of BDAT but the last", DONE, ("octets",), "CHUNKING"),
+        "bdat_ok": Occasion("a chunk of BDAT but the last", DONE, ("octets",), _CHUNKING),
         "bdat_syntax": Occasion(
-            "BDAT without a size; the session ends", REFUSED, extension="CHUNKING"
+            "BDAT without a size; the session ends", REFUSED, extensions=_CHUNKING
         ),
-        "bdat_begun": Occasion("RCPT or DATA after BDAT", REFUSED, extension="CHUNKING"),
-        "bdat_required": Occasion("DATA after `BODY=BINARYMIME`", REFUSED, extension="CHUNKING"),
-        "bdat_failed": Occasion("BDAT in a transaction that failed", REFUSED, extension="CHUNKING"),
+        "bdat_begun": Occasion("RCPT or DATA after BDAT", REFUSED, extensions=_CHUNKING),
+        "bdat_required": Occasion("DATA after `BODY=BINARYMIME`", REFUSED, extensions=_CHUNKING),
+        "bdat_failed": Occasion("BDAT in a transaction that failed", REFUSED, extensions=_CHUNKING),
         "message_ok": Occasion("the message is kept", DONE, ("id",)),
         "message_too_big": Occasion("the message is over the limit", REFUSED),
         "message_full": Occasion("the disk is full", REFUSED),
@@ -146,6 +149,19 @@ OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
             "a command that needs TLS first; no setting asks for it", REFUSED
         ),
         "insecure": Occasion("a command after TLS that is not good enough; never so far", REFUSED),
+        # XCLIENT, XFORWARD
+        "origin_nested": Occasion("XCLIENT or XFORWARD after MAIL", REFUSED, extensions=_ORIGIN),
+        "origin_denied": Occasion("the same from who is not trusted", REFUSED, extensions=_ORIGIN),
+        "origin_syntax": Occasion(
+            "the same without an argument", REFUSED, ("argument",), extensions=_ORIGIN
+        ),
+        "origin_attribute": Occasion(
+            "the same with an attribute that there is none of", REFUSED, ("argument",), _ORIGIN
+        ),
+        "origin_value": Occasion(
+            "the same with a value that can't be", REFUSED, ("argument",), _ORIGIN
+        ),
+        "xforward_ok": Occasion("XFORWARD", DONE, extensions=("XFORWARD",)),
     }
 )
 """Every occasion on which a server speaks."""

@@ -79,9 +79,21 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     honours_dsn: bool = False
     """Whether DSN's parameters are checked in full, and NOTIFY=SUCCESS is answered (RFC 3461)."""
 
+    lmtp: dict[str, ReplyText] = {}
+    """The words that are others where it speaks LMTP (RFC 2033); empty = it does not."""
+
     def offers(self, keyword: str) -> bool:
         """Tell whether the keyword list has an extension."""
         return any(line.split()[0] == keyword for line in self.extensions)
+
+    def in_lmtp(self) -> Personality:
+        """
+        Give it as it speaks LMTP.
+
+        It lists no CHUNKING there: how many replies a last chunk has that is refused is not said.
+        """
+        left = tuple(line for line in self.extensions if line not in ("CHUNKING", "BINARYMIME"))
+        return msgspec.structs.replace(self, extensions=left, reply=self.reply | self.lmtp)
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""

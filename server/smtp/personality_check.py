@@ -41,14 +41,17 @@ def problems_of(words: Personality) -> Iterator[tuple[str, str]]:
     for name in OCCASIONS:
         if name in needed and name not in words.reply:
             yield f"reply.{name}", 'has no words; give it some, or say extends = "plain"'
-    for name, reply in words.reply.items():
-        yield from _of_reply(name, reply)
+    for table, replies in (("reply", words.reply), ("lmtp", words.lmtp)):
+        for name, reply in replies.items():
+            yield from _of_reply(table, name, reply)
 
 
 def occasions_of(words: Personality) -> set[str]:
     """Give the occasions for which a personality must have words; for others it may."""
     return {
-        name for name, one in OCCASIONS.items() if not one.extension or words.offers(one.extension)
+        name
+        for name, one in OCCASIONS.items()
+        if not one.extensions or any(map(words.offers, one.extensions))
     }
 
 
@@ -58,8 +61,8 @@ def _of_keyword(line: str) -> Iterator[str]:
     yield from _of_fields(line, ("size", "recipients"))
 
 
-def _of_reply(name: str, reply: ReplyText) -> Iterator[tuple[str, str]]:
-    key = f"reply.{name}"
+def _of_reply(table: str, name: str, reply: ReplyText) -> Iterator[tuple[str, str]]:
+    key = f"{table}.{name}"
     occasion = OCCASIONS.get(name)
     if occasion is None:
         near = difflib.get_close_matches(name, OCCASIONS, n=1)

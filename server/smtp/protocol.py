@@ -23,10 +23,10 @@ from .reader import read_body, read_chunk
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
 
-__all__ = ["SmtpProtocol", "Surroundings"]
+__all__ = ["SmtpProtocol", "Surroundings", "verb"]
 
 
-def _verb(name: str, stage: Stage | None = None) -> Callable[..., Coroutine[None, None, None]]:
+def verb(name: str, stage: Stage | None = None) -> Callable[..., Coroutine[None, None, None]]:
     """Make aiosmtpd's method for a verb that only the conversation has to answer."""
 
     async def smtp_verb(self: SmtpProtocol, arg: str | None) -> None:
@@ -40,19 +40,20 @@ class SmtpProtocol(LoggingIn):
 
     _known: tuple[object, SessionFacts] | None = None
 
-    smtp_HELO = _verb("helo", "HELO")
-    smtp_EHLO = _verb("ehlo", "EHLO")
-    smtp_MAIL = _verb("mail", "MAIL")
-    smtp_RCPT = _verb("rcpt", "RCPT")
-    smtp_RSET = _verb("rset", "RSET")
-    smtp_NOOP = _verb("noop")
-    smtp_HELP = _verb("help")
-    smtp_VRFY = _verb("vrfy")
-    smtp_EXPN = _verb("expn")
-    smtp_SOML = _verb("not_implemented")
-    smtp_SAML = _verb("not_implemented")
-    smtp_TURN = _verb("turn")
-    smtp_ETRN = _verb("etrn")
+    smtp_HELO = verb("helo", "HELO")
+    smtp_EHLO = verb("ehlo", "EHLO")
+    smtp_MAIL = verb("mail", "MAIL")
+    smtp_RCPT = verb("rcpt", "RCPT")
+    smtp_RSET = verb("rset", "RSET")
+    smtp_NOOP = verb("noop")
+    smtp_HELP = verb("help")
+    smtp_VRFY = verb("vrfy")
+    smtp_EXPN = verb("expn")
+    smtp_SOML = verb("not_implemented")
+    smtp_SAML = verb("not_implemented")
+    smtp_TURN = verb("turn")
+    smtp_ETRN = verb("etrn")
+    smtp_XFORWARD = verb("xforwarded")
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Say goodbye and close."""
@@ -74,13 +75,16 @@ class SmtpProtocol(LoggingIn):
 
     async def _end_data(self, body: bytes | None) -> None:
         """Keep a message that has come, None if it is too large, and say so."""
-        self._in_data = False
-        self._reset_timeout()
+        self._leave_data()
         struck = self._strike("end-of-data", raw=body) if self._around.faults.is_on else ()
         envelope = self.conversation.end_transaction()
         kept = await self._say_under(struck, partial(self._keep, envelope, body))
         if not kept.is_positive:
             self._around.sessions.activity.reject()
+
+    def _leave_data(self) -> None:
+        self._in_data = False
+        self._reset_timeout()
 
     async def _read_body(self, limit: int) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
@@ -170,7 +174,7 @@ class SmtpProtocol(LoggingIn):
     def _facts(self) -> SessionFacts:
         """Give what is known of the session; the same object as long as that is the same."""
         talk = self.conversation
-        told = (talk.helo_name, talk.esmtp, talk.login, talk.tls)
+        told = (talk.helo_name, talk.esmtp, talk.login, talk.tls, talk.xclient, talk.xforward)
         if self._known is None or self._known[0] != told:
             self._known = (told, self._find_facts())
         return self._known[1]
@@ -188,12 +192,31 @@ class SmtpProtocol(LoggingIn):
             peer=self._peer,
             helo=talk.helo_name,
             esmtp=talk.esmtp,
+            lmtp=self._around.rules.lmtp,
             tls_version=tls.version() if tls is not None else None,
             tls_cipher=cipher[0] if cipher else None,
             login=talk.login,
             client_certificate=talk.certificate,
             proxy_tlvs=self.proxy_tlvs,
+            xclient=talk.xclient,
+            xforward=talk.xforward,
         )
+
+    async def smtp_XCLIENT(self, arg: str | None) -> None:
+        """Go on with another client, as if it had just connected."""
+        text = arg or ""
+        unclean = self.conversation.say("not_ascii") if UNCLEAN.search(text) else None
+        if refusal := unclean or self.conversation.xclient_taken(text):
+            await self._send(refusal)
+            return
+        if self.session is not None:
+            self.session.authenticated = self.conversation.login is not None
+        if refusal := self._refusal():
+            await self._send(refusal)
+            self._close()
+            return
+        await self._at_accept()
+        await self._say_greeting()
 
     async def smtp_XEXCH50(self, arg: str | None) -> None:
         """Read Exchange's binary properties away (MS03-046: the length is checked)."""

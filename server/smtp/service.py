@@ -7,13 +7,14 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from bindpost.config.kinds import Asking
 from bindpost.config.model import Listener, Settings
 from bindpost.errors import ConfigError
+from bindpost.proxy.haproxy.trusted import TrustedSenders
 
 from ..faults import Faults
 from ..faults.bounces import Bounces
@@ -23,6 +24,7 @@ from ..store.store import MessageStore
 from .accounts import Accounts
 from .conversation import Rules
 from .fast import fast_sessions
+from .lmtp import LmtpProtocol
 from .personality import Personality, load
 from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
@@ -30,6 +32,9 @@ from .protocol_log import ProtocolLog
 from .reverse import Lookup, reverse_name
 from .sessions import Sessions
 from .tls import SELF_SIGNED, make_contexts
+
+TRUSTED: Final = "listener.xclient_trusted"
+"""The setting that says who is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,42 @@ class Resources:
         return self.personalities[listener.personality or self.settings.personality]
 
     def rules_of(self, listener: Listener) -> Rules:
-        """Give the rules of a listener's conversations."""
+        """Give the rules of a listener's conversations. Raises `ConfigError`."""
         users = self.accounts.users
         uncertified = frozenset({"EXTERNAL"} if self._asking(listener) == "off" else ())
         return Rules(
-            personality=self.personality_of(listener),
+            personality=self._spoken(self.personality_of(listener), listener),
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,
             tls_available=self.starttls_context(listener) is not None,
             users=frozenset(users) if users is not None else None,
             withheld=self.accounts.withheld | uncertified,
+            lmtp=listener.protocol == "lmtp",
+            trusted=self._trusted(listener),
         )
+
+    def _spoken(self, words: Personality, listener: Listener) -> Personality:
+        """Give a personality as it speaks a listener's protocol. Raises `ConfigError`."""
+        if listener.xclient_trusted and not words.offers("XCLIENT"):
+            raise ConfigError(
+                TRUSTED,
+                f"the personality {words.name} knows no XCLIENT",
+                hint='give this listener personality = "plain"',
+            )
+        if listener.protocol == "smtp":
+            return words
+        if not words.lmtp:
+            raise ConfigError(
+                "listener.protocol",
+                f"the personality {words.name} speaks no LMTP",
+                hint='give this listener personality = "plain"',
+            )
+        return words.in_lmtp()
+
+    def _trusted(self, listener: Listener) -> TrustedSenders | None:
+        entries = listener.xclient_trusted
+        return TrustedSenders(entries, key=TRUSTED) if entries else None
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:
@@ -165,4 +194,5 @@ def session_factory(
     loop = asyncio.get_running_loop()
     if resources.settings.engine == "fast":
         return fast_sessions(surroundings, loop)
-    return lambda: SmtpProtocol(surroundings, loop=loop)
+    plain = LmtpProtocol if surroundings.rules.lmtp else SmtpProtocol
+    return lambda: plain(surroundings, loop=loop)

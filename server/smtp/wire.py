@@ -168,14 +168,16 @@ class SmtpWire(SMTP):
         self._recorder = Recorder()
         self._started = utc_now()
         peername = transport.get_extra_info("peername")
-        peer = _host_of(peername)
+        peer = self._peer_host = _host_of(peername)
         self._peer = _format_peer(peername)
         self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or _NO_TLVS
+        rules = self._around.rules
         self.conversation = Conversation(
-            self._around.rules,
+            rules,
             peer_host=peer,
             local_host=_host_of(transport.get_extra_info("sockname")),
             report=self._report,
+            trusted=rules.trusted is not None and rules.trusted.trust(peername),
         )
         self.conversation.tls = transport.get_extra_info("sslcontext") is not None
         if self.conversation.tls:
@@ -435,5 +437,5 @@ class SmtpWire(SMTP):
         return {
             "session": self.session_id,
             "listener": self._around.listener,
-            "peer": self.conversation.peer_host,
+            "peer": self._peer_host,
         }

@@ -36,6 +36,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     via: str
     personality: str
+    protocol: str
     tls: str
     proxy_protocol: bool
     state: ListenerState

@@ -158,7 +158,7 @@ async def _serve(
 
     factory = session_factory(
         resources,
-        Listener(endpoint="127.0.0.1:0"),
+        settings.listener[0],
         via="direct:",
         store=store,
         sessions=sessions,

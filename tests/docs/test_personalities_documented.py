@@ -42,6 +42,14 @@ def test_every_reply_has_a_row(page: str, name: str) -> None:
         )
 
 
+def test_what_is_said_in_lmtp_has_a_row(page: str) -> None:
+    """Where it differs from what is said in SMTP."""
+    section = _section(page, "plain")
+
+    for occasion, reply in personality.load("plain").lmtp.items():
+        assert f"| `{occasion}` in LMTP | {reply.code} | `{reply.text}` |" in section
+
+
 @pytest.mark.parametrize("name", personality.names())
 def test_every_keyword_is_listed(page: str, name: str) -> None:
     """The keyword list stands there in its order."""

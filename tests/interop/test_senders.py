@@ -145,6 +145,49 @@ def test_swaks_with_login_and_tls(serve: Serve, program: Program) -> None:
     assert serving.client.message(row.id).session.login == "user"
 
 
+def test_swaks_by_lmtp(serve: Serve, program: Program, tmp_path: Path) -> None:
+    """swaks delivers by LMTP over a Unix socket, and reads an answer for each recipient."""
+    swaks = program("swaks")
+    path = tmp_path / "lmtp.sock"
+    config = tmp_path / "bindpost.toml"
+    config.write_text(
+        f'personality = "plain"\n[[listener]]\nendpoint = "unix:{path}"\nprotocol = "lmtp"\n'
+    )
+    serving = serve("--config", str(config), listen="").wait_ready()
+
+    run(
+        *(swaks, "--protocol", "LMTP", "--socket", path, "--from", "a@b.test"),
+        *("--to", "c@d.test,e@f.test", "--ehlo", "client.test"),
+    )
+
+    (row,) = serving.client.messages()
+    assert row.session.lmtp
+    assert row.session.helo == "client.test"
+    assert row.recipients == ("c@d.test", "e@f.test")
+
+
+def test_swaks_with_xclient(serve: Serve, program: Program, tmp_path: Path) -> None:
+    """swaks finds XCLIENT offered, and tells another client, who is greeted anew."""
+    swaks = program("swaks")
+    config = tmp_path / "bindpost.toml"
+    config.write_text(
+        'personality = "plain"\n[[listener]]\nendpoint = "127.0.0.1:0"\n'
+        'xclient_trusted = ["127.0.0.1"]\n'
+    )
+    serving = serve("--config", str(config), listen="").wait_ready()
+    host, port = serving.smtp
+
+    run(
+        *(swaks, "--server", f"{host}:{port}", "--from", "a@b.test", "--to", "c@d.test"),
+        *("--xclient-addr", "192.0.2.7", "--xclient-name", "c.test", "--xclient-login", "ann"),
+    )
+
+    (row,) = serving.client.messages()
+    assert row.session.xclient == {"ADDR": "192.0.2.7", "NAME": "c.test", "LOGIN": "ann"}
+    assert row.session.login == "ann"
+    assert (row.session.peer or "").startswith("127.0.0.1:")
+
+
 def test_swaks_asks_for_extensions(serve: Serve, program: Program) -> None:
     """Inside TLS swaks is offered REQUIRETLS; what it asks for is in the envelope, and told."""
     swaks = program("swaks")

@@ -26,6 +26,8 @@ PATIENCE = 10.0
 _ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}")
 """What no two sessions have in common: ids of messages, and the challenges of AUTH."""
 MESSAGE_LIMIT = 5000
+LMTP = "lmtp"
+"""Stands among the personalities for `plain` that speaks LMTP."""
 
 
 class Wire(asyncio.Transport):
@@ -85,10 +87,15 @@ async def _play(name: str, pieces: list[bytes], engine: Engine, users: Users | N
     unhandled: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
-    listener = Listener(endpoint="127.0.0.1:0")
+    modern = name in ("plain", LMTP)
+    listener = Listener(
+        endpoint="127.0.0.1:0",
+        protocol="lmtp" if name == LMTP else "smtp",
+        xclient_trusted=("127.0.0.1",) if modern else (),
+    )
     settings = Settings(
         hostname="mx.test",
-        personality=name,
+        personality="plain" if modern else name,
         limits=Limits(message_size=MESSAGE_LIMIT),
         engine=engine,
     )
@@ -117,7 +124,10 @@ async def _play(name: str, pieces: list[bytes], engine: Engine, users: Users | N
         kept,
         len(sessions),
         envelopes=[row.envelope for row in reversed(rows)],
-        facts=[(row.session.helo, row.session.esmtp, row.session.login) for row in reversed(rows)],
+        facts=[
+            (one.helo, one.esmtp, one.login, one.lmtp, one.xclient, one.xforward)
+            for one in (row.session for row in reversed(rows))
+        ],
         transcripts=[[(line.speaker, _ID.sub("ID", line.text)) for line in t] for t in transcripts],
         counts=(activity.accepted, activity.accepted_size, activity.rejected),
         unhandled=unhandled,
@@ -140,6 +150,8 @@ LINES = [
     b"TLS", b"AUTH LOGIN", b"AUTH PLAIN", b"AUTH LOGIN dXNlcg==", b"AUTH PLAIN AHUAcA==",
     b"dXNlcg==", b"*", b"AUTH CRAM-MD5", b"AUTH XOAUTH2", b"AUTH OAUTHBEARER =",
     b"XAUTH LOGIN", b"XEXCH50 3 2", b"XEXCH50 99999999 2",
+    b"LHLO c", b"XCLIENT ADDR=192.0.2.1 LOGIN=ann", b"XCLIENT HELO=x PROTO=ESMTP", b"XCLIENT A=1",
+    b"XFORWARD NAME=a.test", b"XFORWARD IDENT=+2Bx SOURCE=LOCAL",
     b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
     b"MAIL FROM:<a@b> BODY=BINARYMIME", b"BDAT 3", b"bdat 0 LAST", b"BDAT 12 LAST", b"BDAT x",
 ]  # fmt: skip
@@ -147,7 +159,7 @@ ends = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"])
 noise = st.binary(max_size=40) | st.binary(max_size=3).map(lambda piece: piece * 900)
 lines = st.tuples(st.sampled_from(LINES), ends).map(b"".join)
 sessions = st.lists(lines | noise, max_size=25).map(b"".join)
-names = st.sampled_from(personality.names())
+names = st.sampled_from([*personality.names(), LMTP])
 
 
 def _cut(data: bytes, places: list[int]) -> list[bytes]:

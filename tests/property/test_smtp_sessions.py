@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bindpost import events
 from bindpost.server.smtp.reply import MAX_LINE
 
-from .smtp_session import MESSAGE_LIMIT, cut, names, places, run, sessions
+from .smtp_session import LMTP, MESSAGE_LIMIT, cut, names, places, run, sessions
 
 REPLY = re.compile(rb"(?:\d{3}-[^\r\n\0]*\r\n)*\d{3} [^\r\n\0]*\r\n")
 
@@ -56,7 +56,8 @@ def test_any_body_comes_back_equal(name: str, body: bytes, places: list[int]) ->
         body += b"\r\n"
     *whole_lines, _ = body.split(b"\r\n")
     stuffed = b"".join((b"." if line[:1] == b"." else b"") + line + b"\r\n" for line in whole_lines)
-    before = b"HELO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+    hello = b"LHLO" if name == LMTP else b"HELO"
+    before = hello + b" c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 
     outcome = run(name, cut(before + stuffed + b".\r\nQUIT\r\n", places))
 

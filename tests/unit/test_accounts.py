@@ -101,7 +101,9 @@ def test_no_mechanism_no_keyword() -> None:
     )
 
     listed = {
-        certified: rules.keywords[Circumstances(offers_tls=False, tls=True, certified=certified)]
+        certified: rules.keywords[
+            Circumstances(offers_tls=False, tls=True, certified=certified, trusted=False)
+        ]
         for certified in (False, True)
     }
     assert listed == {False: ("HELP",), True: ("AUTH EXTERNAL", "HELP")}

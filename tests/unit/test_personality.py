@@ -100,6 +100,15 @@ def test_a_line_break_in_the_words_makes_a_line() -> None:
     assert talkative.say("help", hostname="mx") == Reply(214, ("one mx", "two"))
 
 
+def test_only_a_modern_server_speaks_lmtp() -> None:
+    """It says some things in other words there, and all others in the same; IMS had none."""
+    plain = personality.load("plain")
+
+    assert [name for name in NAMES if personality.load(name).lmtp] == ["plain"]
+    assert plain.in_lmtp().reply == plain.reply | plain.lmtp
+    assert "LHLO" in plain.in_lmtp().say("send_helo").text_lines[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_attested_has_a_source(name: str) -> None:
     """Words that claim to be the original's tell where that can be read."""
@@ -144,6 +153,7 @@ def test_ims_is_no_modern_server(name: str) -> None:
     keywords = {line.split()[0] for line in words.extensions}
 
     assert not keywords & {"8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8"}
+    assert not keywords & {"XCLIENT", "XFORWARD"}
     assert not [reply.text for reply in words.reply.values() if reply.text[1:2] == "."]
 
 
@@ -167,3 +177,11 @@ def test_no_occasion_is_dead() -> None:
     }
 
     assert OCCASIONS.keys() - named == set()
+
+
+def test_lmtp_has_no_occasion_of_its_own() -> None:
+    """What is said in LMTP only would never be said."""
+    plain = personality.load("plain")
+    broken = msgspec.structs.replace(plain, lmtp={"lhlo": personality.ReplyText(250, "OK")})
+
+    assert [key for key, _ in problems_of(broken)] == ["lmtp.lhlo"]

@@ -49,6 +49,7 @@ def deliver(store: MemoryStore) -> Deliver:
         sender: str = "alice@example.com",
         parameters: Mapping[str, str | None] | None = None,
         login: str | None = None,
+        xclient: Mapping[str, str] | None = None,
         certificate: ClientCertificate | None = None,
         into: MessageStore = store,
     ) -> MessageRow:
@@ -67,6 +68,8 @@ def deliver(store: MemoryStore) -> Deliver:
                 esmtp=True,
                 client_certificate=certificate,
                 login=login,
+                lmtp=xclient is not None,
+                xclient=xclient or {},
             ),
             raw=raw,
         )
@@ -114,6 +117,7 @@ LISTENER = Listener(
     via="winsock://10.0.0.1:1745",
     personality="ims-5.5",
     tls="auto",
+    protocol="smtp",
     proxy_protocol=False,
     state=ListenerState.RETRYING,
     since=MOMENT,

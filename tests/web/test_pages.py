@@ -106,6 +106,20 @@ async def test_a_message_page_shows_all_that_is_known(
         assert ("href", f"/api/v1/message/{row.id}/raw?dl=1") in page.attributes
 
 
+async def test_a_message_page_shows_who_was_told_of(
+    http: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    """By XCLIENT; the real peer stays, and markup in what was told is text."""
+    row = await deliver(xclient={"ADDR": "192.0.2.7", "HELO": "<b>x</b>"})
+
+    page = Page((await http.get(f"/view/{row.id}?show=session")).text)
+
+    words = "".join(page.words)
+    assert "127.0.0.1:50123, LHLO client.example" in words
+    assert "XCLIENT ADDR192.0.2.7" in words
+    assert "<b>x</b>" in words
+
+
 async def test_a_clients_certificate_is_shown(http: httpx.AsyncClient, deliver: Deliver) -> None:
     """Its subject, issuer and fingerprint stand with the session, whatever is in them."""
     certificate = ClientCertificate("CN=<b>Ann</b>", "O=x,CN=Authority", "ab" * 32, "ann")

@@ -17,6 +17,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, cast
 
 import pytest
@@ -351,13 +352,18 @@ class Bench:
 
 
 class Serve(Protocol):
-    """Starts a service; every further argument is a field of `Settings`."""
+    """
+    Starts a service; every further argument is a field of `Settings`.
+
+    `listener` has further settings of the listener.
+    """
 
     async def __call__(
         self,
         *,
         store: MessageStore | None = None,
         listener_tls: TlsMode = "auto",
+        listener: Mapping[str, Any] = MappingProxyType({}),
         client_certificates: Literal["auto", Asking] = "auto",
         lookup: Lookup = reverse_name,
         folder: Path = Path(),
@@ -397,15 +403,19 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             *,
             store: MessageStore | None = None,
             listener_tls: TlsMode = "auto",
+            listener: Mapping[str, Any] = MappingProxyType({}),
             client_certificates: Literal["auto", Asking] = "auto",
             lookup: Lookup = reverse_name,
             folder: Path = Path(),
             **settings: Any,
         ) -> Bench:
-            listener = Listener(
-                endpoint="127.0.0.1:0", tls=listener_tls, client_certificates=client_certificates
+            chosen = Listener(
+                endpoint="127.0.0.1:0",
+                tls=listener_tls,
+                client_certificates=client_certificates,
+                **listener,
             )
-            all_settings = Settings(hostname=HOSTNAME, listener=(listener,), **settings)
+            all_settings = Settings(hostname=HOSTNAME, listener=(chosen,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
             limits = all_settings.limits
             sessions = WatchedSessions(limits.sessions, limits.in_flight)
@@ -415,7 +425,7 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             faults = Faults(all_settings.fault)
             factory = session_factory(
                 resources,
-                listener,
+                chosen,
                 via="direct:",
                 store=kept,
                 sessions=sessions,
@@ -424,7 +434,7 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
                 lookup=lookup,
             )
             server = await loop.create_server(
-                factory, "127.0.0.1", 0, ssl=resources.implicit_context(listener)
+                factory, "127.0.0.1", 0, ssl=resources.implicit_context(chosen)
             )
             server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
             bench = Bench(

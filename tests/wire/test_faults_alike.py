@@ -29,7 +29,7 @@ ENDS = ("drop", "reset")
 """Actions after which it depends on the network how much of the last words arrives."""
 
 
-async def outcome(bench: Bench, fault: Fault, session: bytes = SESSION) -> dict[str, Any]:
+async def outcome(bench: Bench, fault: Fault, session: bytes) -> dict[str, Any]:
     """Have a session struck by a fault; tell what came of it."""
     bench.faults.clear()
     bench.faults.reset()
@@ -59,18 +59,12 @@ def shown(said: bytes, fault: Fault) -> bytes:
     return _ID.sub(b"ID", said)
 
 
-STAGES = [stage for stage in ALLOWED if stage not in ("STARTTLS", "idle", "bind")]
-
-
-@pytest.mark.parametrize(
-    ("stage", "session"),
-    [(stage, SESSION) for stage in STAGES]
-    + [(stage, IN_CHUNKS) for stage in ("in-data", "end-of-data", "after-acceptance")],
-    ids=lambda value: value if isinstance(value, str) else "BDAT" if b"BDAT" in value else "DATA",
-)
-async def test_both_engines_strike_alike(serve: Serve, stage: str, session: bytes) -> None:
-    """The same words, the same mail kept, the same firings; and each action has fired."""
-    benches = [await serve(engine=engine, personality="plain") for engine in ("fast", "stock")]
+async def both_strike(serve: Serve, stage: str, session: bytes, listener: dict[str, Any]) -> None:
+    """Play a session under each action of a stage on both engines; all the same, and it fired."""
+    benches = [
+        await serve(engine=engine, personality="plain", listener=listener)
+        for engine in ("fast", "stock")
+    ]
     for action in ALLOWED[stage]:
         fault = Fault(
             stage=stage,  # type: ignore[arg-type]  # a key of the table
@@ -84,3 +78,25 @@ async def test_both_engines_strike_alike(serve: Serve, stage: str, session: byte
 
         assert fast == stock, action
         assert fast["fired"], action
+
+
+STAGES = [stage for stage in ALLOWED if stage not in ("STARTTLS", "idle", "bind")]
+
+
+@pytest.mark.parametrize(
+    ("stage", "session"),
+    [(stage, SESSION) for stage in STAGES]
+    + [(stage, IN_CHUNKS) for stage in ("in-data", "end-of-data", "after-acceptance")],
+    ids=lambda value: value if isinstance(value, str) else "BDAT" if b"BDAT" in value else "DATA",
+)
+async def test_both_engines_strike_alike(serve: Serve, stage: str, session: bytes) -> None:
+    """The same words, the same mail kept, the same firings; and each action has fired."""
+    await both_strike(serve, stage, session, {})
+
+
+@pytest.mark.parametrize("stage", ["EHLO", "end-of-data", "after-acceptance"])
+async def test_both_engines_strike_alike_in_lmtp(serve: Serve, stage: str) -> None:
+    """Where LMTP differs."""
+    session = SESSION.replace(b"EHLO", b"LHLO")
+
+    await both_strike(serve, stage, session, {"protocol": "lmtp"})

@@ -262,12 +262,19 @@ async def test_a_winsock_path_tells_its_rule(tmp_path: Path, events: Events) -> 
         (tmp_path / "wspcfg.ini").write_text("[msexcimc]\nServerBindTcpPorts=1-65535\n")
         lab = WinsockPath(server=":".join(map(str, proxy.address)), wspcfg="wspcfg.ini")
         port = free_port("127.0.0.1", "127.0.0.2")
-        listener = Listener(endpoint=f"127.0.0.1:{port}", via="lab", proxy_protocol=True)
+        listener = Listener(
+            endpoint=f"127.0.0.1:{port}",
+            via="lab",
+            proxy_protocol=True,
+            protocol="lmtp",
+            personality="plain",
+        )
         async with running(listener, folder=tmp_path, path={"lab": lab}) as api:
             path = await api.path()
             after = await api.listener()
 
     assert path["proxy_protocol"] is True
+    assert path["protocol"] == "lmtp"
     assert path["decision"]["direction"] == "remote"
     assert "ServerBindTcpPorts=1-65535" in path["decision"]["rule"]
     assert path["decision"]["source"] == "KB Q181420, Q222553"
