@@ -19,6 +19,7 @@ from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
+from .descriptors import room_for_sessions
 from .eventlog import FORMATS, keeping, scope
 from .faults import Faults
 from .faults.bounces import Bounces
@@ -65,7 +66,7 @@ class Bindpost:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
-        self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
+        self.sessions = Sessions.within(settings.limits, room=room_for_sessions())
         self.faults = Faults(settings.fault)
         self.store: SharedStore
         self.events: EventStore | None = None

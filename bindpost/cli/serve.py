@@ -34,7 +34,10 @@ def serve(**flags: Any) -> None:
     SIGTERM or Ctrl-C lets live sessions finish; a second one cuts them. SIGHUP reads the settings
     again and binds only what has changed.
     """
+    from bindpost.server.descriptors import raise_limit
+
     loaded = load_flags(flags)
+    raise_limit()
     start_logging(loaded)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         sys.exit(runner.run(_run(loaded, flags)))

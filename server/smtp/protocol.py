@@ -18,7 +18,7 @@ from bindpost.errors import StoreError, StoreFullError
 from ..logins import accepts
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .faulty import FaultyWire
-from .reader import read_body
+from .reader import has_longer_line, read_body
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
 
@@ -85,6 +85,8 @@ class SmtpProtocol(FaultyWire):
         """Keep a message and give the reply: 250 only when it is durable."""
         if body is None:
             return self.conversation.say("message_too_big")
+        if self._text_line and has_longer_line(body, self._text_line):
+            return self.conversation.say("line_too_long")
         if self._log is not None:
             self._log.data(body)
         self._recorder.add("-", f"{len(body)} octets of data")

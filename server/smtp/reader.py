@@ -7,11 +7,6 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-LINE_LIMIT: Final = 2048
-"""
-Octets of a command line, CRLF included. RFC 5321, 4.5.3.1.4 asks for 512 and more with each
-extension; Postfix's line_length_limit is 2048.
-"""
 _SECRET: Final = b"********"
 _AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _OVERLONG: Final = b"(a line that is too long)"
@@ -22,12 +17,20 @@ class CommandReader(asyncio.StreamReader):
     """
     A stream reader that shows each command line to `heard` as it is read, secrets replaced.
 
+    `limit` is the most octets of a line, CRLF included.
+
     aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a
     body are read with another separator, and not shown.
     """
 
-    def __init__(self, heard: Callable[[bytes], None], *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=LINE_LIMIT - 1, loop=loop)  # it counts without the separator
+    def __init__(
+        self,
+        heard: Callable[[bytes], None],
+        *,
+        limit: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(limit=limit - 1, loop=loop)  # it counts without the separator
         self._heard = heard
         self._overlong = False
 
@@ -106,3 +109,14 @@ async def read_body(
         if unreported >= _TIMER_STEP:
             unreported = 0
             progress()
+
+
+def has_longer_line(body: bytes, limit: int) -> bool:
+    """Tell whether a line of a message has more octets than the limit, CRLF included."""
+    start = 0
+    while len(body) - start > limit:
+        last_end = body.rfind(b"\r\n", start, start + limit)
+        if last_end < 0:
+            return True
+        start = last_end + 2
+    return False

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bindpost.server.smtp.reader import LINE_LIMIT
+from bindpost.config.model import Limits
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
 
+LINE_LIMIT = Limits().command_line
 LINE_ENDS = {
     "CRLF": b"\r\n",
     "LF": b"\n",
