@@ -377,6 +377,16 @@ class Settings(Table, frozen=True):
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    user: Annotated[
+        str,
+        Meta(
+            description="User to become when started as root, before anything is opened; on Linux "
+            "ports below 1024 can be bound all the same. Empty = stay who it is."
+        ),
+    ] = ""
+    refuse_root: Annotated[
+        bool, Meta(description="Refuse to run as root: without user it doesn't start then.")
+    ] = False
     engine: Annotated[
         Literal["fast", "stock"],
         Meta(description="SMTP engine; stock = aiosmtpd's own streams, to compare with."),

@@ -21,6 +21,7 @@ _METAVARS: Final = {
     "personality": "NAME",
     "ready_file": "FILE",
     "hostname": "NAME",
+    "user": "NAME",
     "tls_certificate": "FILE",
     "tls_key": "FILE",
 }

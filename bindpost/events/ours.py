@@ -505,6 +505,22 @@ EVENTS_FOLDED: Final = EventType(
     remedy="Look at the event's own cause: something flaps.",
     ecs=("process", "info"),
 )
+ROOT_GIVEN_UP: Final = EventType(
+    id=155,
+    source=OURS,
+    symbol="MSG_ROOT_GIVEN_UP",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The service was started as root and runs as %1 now.",
+    parameters=("user",),
+    action="root-given-up",
+    explanation=(
+        "By the setting user the process has become another one, for good, before it opened "
+        "anything. On Linux it keeps the right to ports below 1024, and no other."
+    ),
+    remedy="Nothing to do. That user must be able to read the files that the settings name.",
+    ecs=("process", "info"),
+)
 
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
@@ -539,4 +555,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     SINK_FAILED,
     SINK_RECOVERED,
     EVENTS_FOLDED,
+    ROOT_GIVEN_UP,
 )

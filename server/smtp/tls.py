@@ -34,8 +34,8 @@ def make_context(
     certificate = folder / tls.certificate
     key = folder / tls.key if tls.key else None
     for name, path in ((f"{table}.certificate", certificate), (f"{table}.key", key)):
-        if path is not None and not path.is_file():
-            raise ConfigError(name, f"there is no file {path}")
+        if path is not None:
+            _see_file(name, path)
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
@@ -45,6 +45,18 @@ def make_context(
             hint=f"give a PEM certificate and, in {table}.key, its unencrypted PEM key",
         ) from error
     return context
+
+
+def _see_file(name: str, path: Path) -> None:
+    """Raise `ConfigError` unless there is a file, as far as this process may look."""
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise ConfigError(
+            name, f"cannot see {path}: {error.strerror}", hint="let the service's user read it"
+        ) from error
+    if not is_there:
+        raise ConfigError(name, f"there is no file {path}")
 
 
 def _load_self_signed(context: ssl.SSLContext, hostname: str, table: str) -> None:
