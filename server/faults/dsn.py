@@ -40,6 +40,7 @@ def notification(message: Message, fault: Fault, *, hostname: str, now: datetime
     It brings the message's header, or with RET=FULL all of it (RFC 3461, 4.3).
     """
     envelope = message.envelope
+    hostname = _on_its_line(hostname)
     boundary = f"=_{new_id()}"
     returned, media_type = _returned(message)
     parts = [
@@ -49,7 +50,7 @@ def notification(message: Message, fault: Fault, *, hostname: str, now: datetime
     ]
     header = (
         f"From: Mail Delivery System <postmaster@{hostname}>\r\n"
-        f"To: <{envelope.reverse_path}>\r\n"
+        f"To: <{_on_its_line(envelope.reverse_path)}>\r\n"
         "Subject: Undeliverable mail\r\n"
         f"Date: {format_datetime(now)}\r\n"
         f"Message-ID: <{new_id()}@{hostname}>\r\n"
@@ -74,7 +75,7 @@ def _returned(message: Message) -> tuple[bytes, bytes]:
 
 def _sentences(envelope: Envelope, fault: Fault, hostname: str) -> bytes:
     lines = [f"This is the mail system of {hostname}.", "", "A message could not be delivered to:"]
-    lines += [f"  <{one.address}>" for one in failed_recipients(envelope)]
+    lines += [f"  <{_on_its_line(one.address)}>" for one in failed_recipients(envelope)]
     lines += ["", *_words(fault).splitlines(), ""]
     return _encoded("\r\n".join(lines))
 
@@ -83,18 +84,18 @@ def _status(message: Message, fault: Fault, hostname: str) -> bytes:
     envelope = message.envelope
     fields = []
     if envelope_id := envelope.parameters.get("ENVID"):
-        fields.append(f"Original-Envelope-Id: {envelope_id}")
+        fields.append(f"Original-Envelope-Id: {_on_its_line(envelope_id)}")
     fields.append(f"Reporting-MTA: dns; {hostname}")
     fields.append(f"Arrival-Date: {format_datetime(message.received)}")
     for one in failed_recipients(envelope):
         fields.append("")
         if original := one.parameters.get("ORCPT"):
-            fields.append(f"Original-Recipient: {original}")
+            fields.append(f"Original-Recipient: {_on_its_line(original)}")
         kind = "rfc822" if one.address.isascii() else "utf-8"
-        fields.append(f"Final-Recipient: {kind}; {one.address}")
+        fields.append(f"Final-Recipient: {kind}; {_on_its_line(one.address)}")
         fields.append("Action: failed")
         fields.append(f"Status: {fault.enhanced or DEFAULT_STATUS}")
-        fields.append(f"Diagnostic-Code: smtp; {' '.join(_words(fault).split())}")
+        fields.append(f"Diagnostic-Code: smtp; {_on_its_line(' '.join(_words(fault).split()))}")
     return _encoded("\r\n".join([*fields, ""]))
 
 
@@ -102,6 +103,11 @@ def _words(fault: Fault) -> str:
     return " ".join(
         filter(None, (str(fault.code or DEFAULT_CODE), fault.enhanced, fault.text.strip()))
     )
+
+
+def _on_its_line(text: str) -> str:
+    """Give a text as it may stand in a field: whatever could end a line somewhere is escaped."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _encoded(text: str) -> bytes:
