@@ -23,6 +23,7 @@ from bindpost.server.durable.patterns import Patterns
 from bindpost.server.faults.dsn import notification
 from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts
 from bindpost.server.message.tags import clean_tags
+from bindpost.server.outgoing.target import Target
 from bindpost.server.relay.addresses import check_released
 from bindpost.server.smtp.personality import load
 from bindpost.server.smtp.phrases import Phrasebook
@@ -192,6 +193,21 @@ def test_no_rule_has_a_line_break_in_a_word(field: str, end: str) -> None:
 def test_no_tag_has_a_line_break(tags: list[str]) -> None:
     """Tags get into X-Tags, into pages and into what is exported."""
     assert all(re.fullmatch(r"[A-Za-z0-9 ._@-]+", tag) for tag in clean_tags(tags))
+
+
+@given(
+    before=st.sampled_from(["http://", "http://a.test", "http://a.test:80", "http://a.test/x?y="]),
+    text=texts,
+)
+def test_no_url_brings_a_field_along(before: str, text: str) -> None:
+    """Webhooks and links are asked for by URLs; a link's was written by a stranger."""
+    try:
+        target = Target.parse(before + text)
+    except ValueError:
+        return
+
+    assert re.fullmatch(r"[!-~]+", target.authority)
+    assert re.fullmatch(r"[!-~]+", target.path)
 
 
 # What a browser gets
