@@ -181,7 +181,8 @@ class Limits(Table, frozen=True):
         Meta(
             ge=1,
             description="Bytes of all messages on the way to the store together, before clients "
-            "are held up; one message goes through whatever its size.",
+            "are held up; one message goes through whatever its size, and small ones (less than "
+            "a 1024th) up to twice as much.",
         ),
     ] = 128 * 1024 * 1024
     recipients: Annotated[

@@ -191,10 +191,10 @@ def test_the_units_rights_are_few(program: Callable[[str], Path], tmp_path: Path
     unit = (DOCS / "bindpost.service").read_text("utf-8")
     service = tmp_path / "bindpost.service"
     service.write_text(unit.replace("/usr/local/bin/bindpost", sys.executable))
-    command = [program("systemd-analyze"), "security", "--offline=true", "--no-pager"]
+    command = [str(program("systemd-analyze")), "security", "--offline=true", "--no-pager"]
 
     done = subprocess.run(
-        [*command, "--threshold=12", service], capture_output=True, text=True, check=False
+        [*command, "--threshold=12", str(service)], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout
