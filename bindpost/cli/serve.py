@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bindpost.server.app import Bindpost
 
 _LOG: Final = get_logger("bindpost")
+GARBAGE_THRESHOLDS: Final = (10_000, 20, 20)
+"""Of `gc.set_threshold`; Python's own are 700, 10 and 10."""
 
 
 @click.command()
@@ -106,6 +109,7 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
         try:
             async with app:
                 started.set()
+                _spare_the_collector()
                 await _first_of(stop, app.listeners.lost)
                 await asyncio.gather(*reloads)
         except BindError:
@@ -115,6 +119,17 @@ async def _run(loaded: Loaded, flags: dict[str, Any]) -> int:
                 raise
             return EXIT_OK  # stopped before it had begun
     return EXIT_UNAVAILABLE if app.listeners.lost.is_set() else EXIT_OK
+
+
+def _spare_the_collector() -> None:
+    """
+    Have cyclic garbage looked for less often, and not among what has been there from the start.
+
+    A message makes few cycles but hundreds of objects: with Python's own thresholds a tenth of the
+    time under load went into looking.
+    """
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 async def _reload(app: Bindpost, flags: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,6 +15,12 @@ _PAIRS: Final = tuple(upper + lower for upper in _BASE62 for lower in _BASE62)
 """Two digits at a time: half as many divisions of a large number."""
 ID_LENGTH: Final = 22
 """Length of a message id, the same as Mailpit's: 22 characters of `0-9A-Za-z`."""
+_RANDOM_OCTETS: Final = 10
+_ASKED_FOR: Final = 256
+_RANDOM: Final[list[int]] = []
+"""Random numbers that are still to be used."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RANDOM.clear)  # each is for one process
 
 
 def new_id() -> str:
@@ -23,12 +29,30 @@ def new_id() -> str:
 
     The upper 48 of its 128 bits are milliseconds since 1970 (as in UUIDv7), the rest is random.
     """
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    number = (time.time_ns() // 1_000_000) << 80 | _random_number()
     pairs = []
     for _ in range(ID_LENGTH // 2):
         number, pair = divmod(number, 62 * 62)
         pairs.append(_PAIRS[pair])
     return "".join(reversed(pairs))
+
+
+def _random_number() -> int:
+    """
+    Give 80 random bits.
+
+    The system is asked for many at once: asking gives the interpreter's lock away, and a busy
+    thread may take a while to hand it back.
+    """
+    while True:
+        try:
+            return _RANDOM.pop()
+        except IndexError:
+            octets = os.urandom(_RANDOM_OCTETS * _ASKED_FOR)
+            _RANDOM.extend(
+                int.from_bytes(octets[start : start + _RANDOM_OCTETS], "big")
+                for start in range(0, len(octets), _RANDOM_OCTETS)
+            )
 
 
 def utc_now() -> datetime:

@@ -8,7 +8,7 @@ every engine and every personality.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,6 +68,8 @@ class Rules:
     """The replies, with what is the same in all conversations."""
     size_limit: int = field(init=False)
     """The largest message that is taken, in bytes."""
+    keywords: Mapping[bool, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    """EHLO's keyword lines, by whether STARTTLS is offered."""
 
     def __post_init__(self) -> None:
         announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
@@ -75,6 +77,10 @@ class Rules:
         constant = {"hostname": self.hostname, "build": self.build, "limit": self.size_limit}
         phrases = Phrasebook(self.personality, constant)
         object.__setattr__(self, "phrases", phrases)
+        keywords = {
+            offers_tls: self._keywords(offers_tls=offers_tls) for offers_tls in (True, False)
+        }
+        object.__setattr__(self, "keywords", keywords)
 
     @property
     def build(self) -> str:
@@ -89,6 +95,25 @@ class Rules:
     def extends(self, keyword: str) -> bool:
         """Tell whether the personality has an extension."""
         return any(line.split()[0] == keyword for line in self.personality.extensions)
+
+    def _keywords(self, *, offers_tls: bool) -> tuple[str, ...]:
+        """List the personality's keywords, without what is switched off."""
+        ims = self.policy.ims
+        hidden = set()
+        if ims.disable_etrn:
+            hidden.add("ETRN")
+        if not self.auth_offered:
+            hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
+        if not offers_tls:
+            hidden |= {"STARTTLS", "TLS"}
+        size = ims.inbound_size_limit
+        if self.personality.announces_process_limit:
+            size = self.size_limit
+        return tuple(
+            line.format(size=size) if "{" in line else line
+            for line in self.personality.extensions
+            if line.split()[0] not in hidden
+        )
 
 
 class Conversation:
@@ -176,31 +201,12 @@ class Conversation:
             return self.say("helo_missing")
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo")
-        return Reply(hello.code, (*hello.lines, *self._keywords()))
+        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls]))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name
         self.esmtp = esmtp
         self.transaction = None
-
-    def _keywords(self) -> list[str]:
-        """List EHLO's keywords: the personality's, without what is switched off."""
-        ims = self.rules.policy.ims
-        hidden = set()
-        if ims.disable_etrn:
-            hidden.add("ETRN")
-        if not self.rules.auth_offered:
-            hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
-        if not self.offers_tls:
-            hidden |= {"STARTTLS", "TLS"}
-        size = ims.inbound_size_limit
-        if self.rules.personality.announces_process_limit:
-            size = self.rules.size_limit
-        return [
-            line.format(size=size) if "{" in line else line
-            for line in self.rules.personality.extensions
-            if line.split()[0] not in hidden
-        ]
 
     # The mail transaction
 

@@ -158,8 +158,12 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         writer = self._writer
         if writer.is_gathering:  # it goes on already
             return
-        with writer:
+        writer.is_gathering = True  # as `with` does, with two calls less for each read
+        try:
             self._take_all()
+        finally:
+            writer.is_gathering = False
+            writer.flush()
         if self._is_held or len(self._inbox) > MAX_WAITING:
             self._hold_or_let_go()
 

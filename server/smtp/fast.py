@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP
@@ -31,8 +30,7 @@ from .reply import Reply
 from .sweeper import Sweeper
 from .wire import Surroundings
 
-Answer = Callable[["FastProtocol", str], None]
-"""Answers a command, given its argument."""
+Verb = Callable[[Conversation, str], Reply]
 
 
 class EveryCommand(dict[str, int]):
@@ -98,7 +96,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             self._original_transport.close()
         self._timeout_handle.cancel()
         self.transport = None
-        self._body = None
+        self._drop_body()
         self._ended()
 
     def eof_received(self) -> bool | None:
@@ -168,7 +166,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         """
         Go on by one step; False when there is nothing to go on with.
 
-        First comes a command that is under way, then the lane, then aiosmtpd's loop.
+        First comes what is under way, a message or a command, then the lane, then aiosmtpd's loop.
         """
         driver = self._command
         if driver is not None and driver.has_ended:
@@ -176,6 +174,8 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         if driver is None:
             driver = self._driver
         if driver is None or driver.need is Need.COMMAND:
+            if self._body is not None:
+                return self._take_body(self._body)
             if not (self._inbox or self._at_end):
                 return False
             if self._take_plain():
@@ -207,20 +207,19 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             return False
         line = bytes(inbox[:end]).rstrip(b"\r")
         text = line.decode("latin-1")
-        verb, _, argument = text.partition(" ")
-        answer = LANE.get(verb.upper())
-        if answer is None or not (text.isascii() and text.isprintable()):
+        name, _, argument = text.partition(" ")
+        verb = LANE.get(name.upper())
+        if verb is None or not (text.isascii() and text.isprintable()):
             return False
         del inbox[: end + 1]
-        self._note(line)
+        self._note(line, text)
         self._reset_timeout()
-        answer(self, argument.strip(" "))
-        return True
-
-    def _answer_at_once(self, verb: Callable[[Conversation, str], Reply], argument: str) -> None:
-        reply = verb(self.conversation, argument)
+        reply = verb(self.conversation, argument.strip(" "))
         self._write(reply)
         self._replied(reply)
+        if reply.code < 400 and (goes_on := THEN.get(verb)) is not None:
+            goes_on(self)
+        return True
 
     def _run(self, coroutine: Any) -> None:
         """Run a coroutine that the session goes on after."""
@@ -236,24 +235,56 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     # Messages
 
+    def _begin_body(self) -> None:
+        """Take a message from now on, within the budget of bytes in flight."""
+        self._in_data = True
+        self._made_progress()
+        self._open_body(self._around.rules.size_limit)
+
+    def _take_body(self, body: Body) -> bool:
+        """Keep a message that is whole; one that never will be ends the session."""
+        if body.is_whole:
+            self._body = None
+            self._run(self._end_body(body))
+            return True
+        if self._at_end:
+            self._drop_body()
+            self._close()
+        return False
+
+    def _drop_body(self) -> None:
+        self._body = None
+        self._around.sessions.in_flight.release(self)
+
+    async def _end_body(self, body: Body) -> None:
+        try:
+            await self._end_data(body.message)
+        finally:
+            self._around.sessions.in_flight.release(self)
+
     async def smtp_DATA(self, arg: str | None) -> None:
-        """Take a message and keep it, within the budget of bytes in flight."""
+        """Take a message and keep it where the lane does not: faults may strike it."""
         try:
             await super().smtp_DATA(arg)
         finally:
             self._around.sessions.in_flight.release(self)
 
     async def _read_body(self, limit: int) -> bytes | None:
-        body = self._body = Body(limit)
-        behind = bytes(self._inbox)
-        self._inbox.clear()
-        self._around.sessions.in_flight.take(self, 0)
-        self._feed(behind)
+        body = self._open_body(limit)
         await parked(Need.BODY)
         self._body = None
         if not body.is_whole:
             raise asyncio.IncompleteReadError(b"", None)
         return body.message
+
+    def _open_body(self, limit: int) -> Body:
+        body = self._body = Body(limit)
+        self._around.sessions.in_flight.take(self, 0)
+        if self._inbox:
+            behind = bytes(self._inbox)
+            self._inbox.clear()
+            self._feed(behind)
+        return body
 
     def _feed(self, data: bytes) -> None:
         """Give bytes to the message that is coming; what is behind it goes into the inbox."""
@@ -302,20 +333,19 @@ def fast_sessions(
     )
 
 
-def _at_once(verb: Callable[[Conversation, str], Reply]) -> Answer:
-    return lambda session, argument: session._answer_at_once(verb, argument)
-
-
-LANE: Final[Mapping[str, Answer]] = MappingProxyType(
-    {
-        "HELO": _at_once(Conversation.helo),
-        "EHLO": _at_once(Conversation.ehlo),
-        "MAIL": _at_once(Conversation.mail),
-        "RCPT": _at_once(Conversation.rcpt),
-        "RSET": _at_once(Conversation.rset),
-        "NOOP": _at_once(Conversation.noop),
-        "DATA": lambda session, argument: session._run(session.smtp_DATA(argument)),
-        "QUIT": lambda session, argument: session._run(session.smtp_QUIT(argument)),
-    }
-)
-"""How the commands are answered that nearly all sessions are made of."""
+LANE: Final[Mapping[str, Verb]] = {
+    "HELO": Conversation.helo,
+    "EHLO": Conversation.ehlo,
+    "MAIL": Conversation.mail,
+    "RCPT": Conversation.rcpt,
+    "RSET": Conversation.rset,
+    "NOOP": Conversation.noop,
+    "DATA": Conversation.data,
+    "QUIT": Conversation.quit,
+}
+"""What answers the commands that nearly all sessions are made of."""
+THEN: Final[Mapping[Verb, Callable[[FastProtocol], None]]] = {
+    Conversation.data: FastProtocol._begin_body,
+    Conversation.quit: FastProtocol._close,
+}
+"""How it goes on behind a positive reply."""

@@ -76,7 +76,7 @@ class FaultyWire(SmtpWire):
             raw=raw,
             idle=idle,
         )
-        struck = self._around.faults.decide(stage, facts, session=self._session_id)
+        struck = self._around.faults.decide(stage, facts, session=self.session_id)
         for fault in struck:
             told = summary_of(fault)
             self._struck = (*self._struck, f"{fault.name}: {told}")[-TOLD:]
@@ -317,9 +317,10 @@ class FaultyWire(SmtpWire):
             self._idle_timer.cancel()
             self._idle_timer = None
 
-    def _note(self, line: bytes) -> None:
-        super()._note(line)
-        self._forget_idle_timer()
+    def _note(self, line: bytes, text: str) -> None:
+        super()._note(line, text)
+        if self._idle_timer is not None:
+            self._forget_idle_timer()
 
     def _ended(self) -> None:
         self._forget_idle_timer()

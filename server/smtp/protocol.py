@@ -69,9 +69,13 @@ class SmtpProtocol(FaultyWire):
         limit, faults = self._around.rules.size_limit, self._around.faults
         struck = self._strike("in-data") if faults.is_on else ()
         body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
+        await self._end_data(body)
+
+    async def _end_data(self, body: bytes | None) -> None:
+        """Keep a message that has come, None if it is too large, and say so."""
         self._in_data = False
         self._reset_timeout()
-        struck = self._strike("end-of-data", raw=body) if faults.is_on else ()
+        struck = self._strike("end-of-data", raw=body) if self._around.faults.is_on else ()
         envelope = self.conversation.end_transaction()
         kept = await self._say_under(struck, partial(self._keep, envelope, body))
         if not kept.is_positive:
@@ -125,7 +129,7 @@ class SmtpProtocol(FaultyWire):
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         cipher = tls.cipher() if tls is not None else None
         return SessionFacts(
-            session_id=self._session_id,
+            session_id=self.session_id,
             started=self._started,
             listener=self._around.listener,
             via=self._around.via,

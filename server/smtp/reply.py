@@ -47,7 +47,10 @@ class Reply:
         gets through, so that nothing a client sent can end a reply early or forge another.
         """
         if not self._encoded:
-            self._encoded = b"".join(map(_clean, self.text_lines))
+            if len(self.lines) == 1:
+                self._encoded = _clean(f"{self.code} {self.lines[0]}")
+            else:
+                self._encoded = b"".join(map(_clean, self.text_lines))
         return self._encoded
 
     @property

@@ -6,14 +6,18 @@ import bisect
 import operator
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Literal, overload
 
 from ..message.model import Transcript, TranscriptLine
 from .reply import Reply
 
 Speaker = Literal["C", "S", "-"]
-_Said = tuple[int, float, Speaker, str | tuple[int, tuple[str, ...]]]
-"""How many lines were said before; when, in seconds; who said it; and what, or a reply's parts."""
+_Said = tuple[int, float, Speaker | int, str | tuple[str, ...]]
+"""
+How many lines were said before; when, in seconds; who said it, and what. A reply has its code and
+its lines there.
+"""
 
 MAX_LINES: Final = 100_000
 """Lines kept of one session; 32,766 recipients make 65,532."""
@@ -61,7 +65,7 @@ class Recorder:
                 self.add("S", line)
             return
         self._size += size
-        self._said.append((self._count, time.monotonic(), "S", (reply.code, lines)))
+        self._said.append((self._count, time.monotonic(), reply.code, lines))
         self._count += number
 
     def _add_at_limit(self, speaker: Speaker, text: str) -> None:
@@ -101,14 +105,24 @@ class RecordedLines(Sequence[TranscriptLine]):
     def __getitem__(self, index: int | slice) -> TranscriptLine | tuple[TranscriptLine, ...]:
         places = range(self._length)[index]
         if isinstance(places, int):
-            return self._line(places)
-        return tuple(map(self._line, places))
+            return next(self._lines_from(places))
+        if places.step == 1:
+            return tuple(islice(self._lines_from(places.start), len(places)))
+        return tuple([self[place] for place in places])
 
     def __iter__(self) -> Iterator[TranscriptLine]:
-        return map(self._line, range(self._length))
+        return islice(self._lines_from(0), self._length)
 
-    def _line(self, place: int) -> TranscriptLine:
+    def _lines_from(self, place: int) -> Iterator[TranscriptLine]:
+        """Give the lines from a place on, those that were recorded since, too."""
         found = bisect.bisect_right(self._said, place, key=operator.itemgetter(0)) - 1
-        first, when, speaker, what = self._said[found]
-        text = what if isinstance(what, str) else Reply(*what).text_lines[place - first]
-        return TranscriptLine(int((when - self._start) * 1000), speaker, text)
+        for number in range(max(0, found), len(self._said)):
+            first, when, who, what = self._said[number]
+            milliseconds = int((when - self._start) * 1000)
+            if isinstance(who, int):
+                assert not isinstance(what, str)
+                for text in Reply(who, what).text_lines[max(0, place - first) :]:
+                    yield TranscriptLine(milliseconds, "S", text)
+            else:
+                assert isinstance(what, str)
+                yield TranscriptLine(milliseconds, who, what)

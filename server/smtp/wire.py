@@ -12,7 +12,8 @@ import collections
 import logging
 import re
 import ssl
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -71,13 +72,14 @@ class Surroundings:
 Verb = Callable[[str], Reply]
 BAD_COMMAND: Final = frozenset({500, 501, 502, 503, 504, 535})
 """What is said to a command that is unknown, malformed or out of sequence, and to a wrong login."""
+_NO_TLVS: Final[Mapping[str, str | int]] = {}
 UNCLEAN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters and what is not UTF-8: never part of a good argument."""
 
 
 def _host_of(name: object) -> str | None:
-    """Give the address in a socket's name, None for a Unix socket."""
-    return str(name[0]) if isinstance(name, tuple) else None
+    """Give the address in a socket's name, shared by its sessions; None for a Unix socket."""
+    return sys.intern(str(name[0])) if isinstance(name, tuple) else None
 
 
 def _format_peer(name: object) -> str | None:
@@ -110,6 +112,7 @@ class SmtpWire(SMTP):
     AuthLoginPasswordChallenge = "Password:"
 
     conversation: Conversation
+    _session_id: str | None = None
     _log: SessionLog | None = None
     _kept_messages = False
     _at_start = True
@@ -158,12 +161,11 @@ class SmtpWire(SMTP):
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
         self._recorder = Recorder()
-        self._session_id = new_id()
         self._started = utc_now()
         peername = transport.get_extra_info("peername")
         peer = _host_of(peername)
         self._peer = _format_peer(peername)
-        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or {}
+        self.proxy_tlvs = transport.get_extra_info("proxy_tlvs") or _NO_TLVS
         self.conversation = Conversation(
             self._around.rules,
             peer_host=peer,
@@ -176,6 +178,13 @@ class SmtpWire(SMTP):
         self._no_room = self._around.sessions.enter(self, peer)
         if not self._no_room and self._over_ims_limit():
             self._no_room = "too many sessions"
+
+    @property
+    def session_id(self) -> str:
+        """The session's id, made when somebody asks: of most idle ones nobody does."""
+        if self._session_id is None:
+            self._session_id = new_id()
+        return self._session_id
 
     def _cb_client_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -204,7 +213,7 @@ class SmtpWire(SMTP):
 
     async def _keep_rest(self) -> None:
         try:
-            await self._around.store.end_session(self._session_id, self._recorder.lines)
+            await self._around.store.end_session(self.session_id, self._recorder.lines)
         except StoreError as error:
             _LOG.warning("the end of a transcript was not kept", error=str(error))
 
@@ -221,7 +230,7 @@ class SmtpWire(SMTP):
     def drain(self) -> None:
         """End with 421 as soon as no transaction is open (RFC 5321, 3.8)."""
         self._draining = True
-        self._close_if_drained()
+        self._close_if_idle()
 
     def cut(self) -> None:
         """End now."""
@@ -230,9 +239,9 @@ class SmtpWire(SMTP):
             # Every transport that carries a session has it; uvloop's are no WriteTransport, though.
             cast("asyncio.WriteTransport", transport).abort()
 
-    def _close_if_drained(self) -> None:
+    def _close_if_idle(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
-        if self._draining and idle and not self._writer.is_closing():
+        if idle and not self._writer.is_closing():
             self._write(self.conversation.say(self._farewell))
             self._close()
 
@@ -340,13 +349,13 @@ class SmtpWire(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
-        self._note(line)
+        self._note(line, line.decode("utf-8", "replace"))
 
-    def _note(self, line: bytes) -> None:
+    def _note(self, line: bytes, text: str) -> None:
         if self._at_start:
             self._look_for_header(line)
         self._in_command = True
-        self._recorder.add("C", line.decode("utf-8", "replace"))
+        self._recorder.add("C", text)
         if self._log is not None:
             self._log.received(line)
 
@@ -393,7 +402,8 @@ class SmtpWire(SMTP):
 
     def _end_command(self) -> None:
         self._in_command = False
-        self._close_if_drained()
+        if self._draining:
+            self._close_if_idle()
 
     async def push(self, status: str | bytes | None) -> None:
         """Say what aiosmtpd itself has to say, in the personality's words."""
@@ -426,7 +436,7 @@ class SmtpWire(SMTP):
 
     def _fields(self) -> dict[str, object]:
         return {
-            "session": self._session_id,
+            "session": self.session_id,
             "listener": self._around.listener,
             "peer": self.conversation.peer_host,
         }

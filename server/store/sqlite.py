@@ -20,7 +20,7 @@ from bindpost.errors import StoreError
 from ..message.digest import Digest
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags
-from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search
+from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search, sqlite_transcripts
 from .content import SEARCH_SECONDS, ContentSearch
 from .counted import Counted
 from .feed import REMEMBERED, ChangeFeed
@@ -169,7 +169,7 @@ class SqliteStore:
 
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
-        return await self._look_up(message_id, mailbox, sqlite_queries.transcript)
+        return await self._look_up(message_id, mailbox, sqlite_transcripts.read)
 
     async def find(
         self,

@@ -394,7 +394,7 @@ class Inbox:
                     f"DELETE FROM {table} WHERE cursor IN ({marks(some)})",  # noqa: S608 - only marks
                     some,
                 )
-        self._transcripts.drop_unused({entry[4] for entry in entries})
+        self._transcripts.drop_unused(entry[4] for entry in entries)
         self._totals.total -= len(entries)
         self._totals.unread -= sum(not read for _, _, _, read, _ in entries)
         self._totals.size -= sum(size for _, _, size, _, _ in entries)

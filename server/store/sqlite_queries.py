@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..message.headers import HeaderFields
-from ..message.model import Envelope, SessionFacts, Transcript, TranscriptLine
+from ..message.model import Envelope, SessionFacts
 from . import sqlite_bodies, sqlite_terms
 from .codec import decode
 from .rules import from_microseconds
@@ -28,7 +27,6 @@ _COLUMNS: Final = (
     " WHERE mailbox.cursor = message.cursor ORDER BY mailbox.name))"
 )
 _Columns = tuple[int, str, int, int, int, str, str, str, str, str]
-_Lines = tuple[TranscriptLine, ...]
 
 
 class Selection(NamedTuple):
@@ -67,21 +65,6 @@ def raw(
         (*scope.parameters, message_id),
     ).fetchone()
     return sqlite_bodies.read(connection, folder, found[0]) if found else None
-
-
-def transcript(
-    connection: sqlite3.Connection, message_id: str, mailbox: str | None = None
-) -> Transcript | None:
-    """Give the transcript of the session that brought a message."""
-    scope = Scope.of(mailbox)
-    pieces = connection.execute(
-        f"{scope.sql}SELECT lines FROM message JOIN transcript USING (session)"  # noqa: S608
-        " WHERE id = ? ORDER BY line",
-        (*scope.parameters, message_id),
-    ).fetchall()
-    if not pieces:
-        return None
-    return tuple(chain.from_iterable(decode(lines, _Lines) for (lines,) in pieces))
 
 
 def tag_names(connection: sqlite3.Connection, mailbox: str | None = None) -> list[str]:

@@ -20,7 +20,7 @@ from .sqlite_bodies import Extent
 from .store import MessageRow
 from .terms import fold, searched_header
 
-_AT_ONCE: Final = (64, 16, 4, 1)
+_AT_ONCE: Final = (64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement: a few sizes, so that each is compiled once."""
 
 Value = str | int | bytes
@@ -29,13 +29,21 @@ _T = TypeVar("_T")
 
 @final
 class Rows:
-    """Rows for one table, collected and then written by as few statements as can be."""
+    """
+    Rows for one table, collected and then written by as few statements as can be.
 
-    def __init__(self, table: str, *columns: str) -> None:
+    `otherwise` is what to do about a row that is there already.
+    """
+
+    def __init__(self, table: str, *columns: str, otherwise: str = "") -> None:
         self._width = len(columns)
         row = f"({marks(columns)})"
-        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - constants only
-        self._statements = {count: head + ", ".join([row] * count) for count in _AT_ONCE}
+        # A transaction that fails is rolled back whole. Without FAIL SQLite would write down beside
+        # its log how to undo this statement alone, which is as much again.
+        head = f"INSERT OR FAIL INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - constants only
+        self._statements = {
+            count: f"{head}{', '.join([row] * count)} {otherwise}" for count in _AT_ONCE
+        }
         self._values: list[Value] = []
 
     def add(self, *row: Value) -> None:

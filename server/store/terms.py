@@ -74,6 +74,8 @@ def fold(text: str) -> str:
 
 def plain(text: str) -> str:
     """Give a text without case, with one space for each run of white space and `<>",;()`."""
+    if not text:
+        return ""
     text = fold(text)
     for character in _APART:  # faster than a pattern or a table, for texts of this length
         text = text.replace(character, " ")

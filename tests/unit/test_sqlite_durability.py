@@ -145,7 +145,7 @@ async def test_nothing_of_a_deleted_message_is_left(tmp_path: Path) -> None:
     await store.close()
 
     with closing(sqlite3.connect(tmp_path / "mail.db")) as database:
-        for table in ("message", "body", "recipient", "transcript"):
+        for table in ("message", "body", "recipient", "session", "transcript"):
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
@@ -159,8 +159,54 @@ async def test_long_session_writes_each_line_once(tmp_path: Path) -> None:
     await store.close()
 
     with closing(sqlite3.connect(tmp_path / "mail.db")) as database:
-        pieces = database.execute("SELECT line, json_array_length(lines) FROM transcript")
-        assert pieces.fetchall() == [(0, 10), (10, 10), (20, 10)]
+        pieces = database.execute("SELECT previous, json_array_length(lines) FROM transcript")
+        assert pieces.fetchall() == [(0, 10), (1, 10), (2, 10)]
+
+
+async def test_sessions_are_told_apart(tmp_path: Path) -> None:
+    """Transcripts that grow side by side are each their own, and each goes with its messages."""
+    lengths = (3, 5, 9)
+    said = {
+        session: tuple(TranscriptLine(number, "C", f"{session} {number}") for number in range(9))
+        for session in ("a", "b")
+    }
+    store = await SqliteStore.open(tmp_path)
+    rows = {
+        (session, length): await store.add(make_message(session=session), said[session][:length])
+        for length in lengths
+        for session in said
+    }
+
+    assert await store.transcript(rows["a", 3].id) == said["a"]
+    assert await store.transcript(rows["b", 9].id) == said["b"]
+    await store.delete([rows["a", length].id for length in lengths[:2]])
+    assert await store.transcript(rows["a", 9].id) == said["a"]
+    await store.delete([rows["a", 9].id])
+    assert await store.transcript(rows["b", 5].id) == said["b"]
+    await store.close()
+
+    with closing(sqlite3.connect(tmp_path / "mail.db")) as database:
+        assert database.execute("SELECT name, messages FROM session").fetchall() == [("b", 3)]
+        assert database.execute("SELECT count(*) FROM transcript").fetchone() == (3,)
+
+
+async def test_a_session_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """Its transcript is written anew then, and its messages are still counted."""
+    store = await SqliteStore.open(tmp_path)
+    first = await store.add(make_message(), SAID[:1])
+    await store.close()
+    store = await SqliteStore.open(tmp_path)
+    second = await store.add(make_message(), SAID)
+
+    assert await store.transcript(first.id) == SAID
+    await store.delete([second.id])
+    assert await store.transcript(first.id) == SAID
+    await store.delete([first.id])
+    await store.close()
+
+    with closing(sqlite3.connect(tmp_path / "mail.db")) as database:
+        for table in ("session", "transcript"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
 async def test_commit_means_fsync(tmp_path: Path) -> None:
