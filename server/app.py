@@ -155,8 +155,8 @@ class Bindpost:
 
         Listeners, paths, rules, faults, TLS and users are read anew; `data`, `durability`, `web`,
         `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
-        `link_check`, `lab`, `fault_presets` and the protocol log stay as they are until a restart.
-        Raises `ConfigError`, changing nothing.
+        `link_check`, `lab`, `fault_presets`, the protocol log and what bounds all sessions together
+        stay as they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             plan = self._make_plan(settings, folder)

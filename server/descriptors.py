@@ -6,8 +6,8 @@ import contextlib
 import sys
 from typing import Final
 
-RESERVED: Final = 256
-"""Descriptors that no session takes: for the store, the web side and the bind paths."""
+RESERVED: Final = 1_280
+"""Descriptors that no session takes: the web side's connections, the store, the bind paths."""
 
 
 def raise_limit() -> None:
