@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bindpost.config.model import Limits
+from bindpost.config.model import Limits, Pop3
 from bindpost.server.descriptors import RESERVED
 from bindpost.server.message.mime import DEPTH_LIMIT, PART_LIMIT
 from bindpost.server.pop3.grammar import LINE_LIMIT as POP3_LINE
 from bindpost.server.smtp.conversation import XEXCH50_LIMIT
 from bindpost.server.smtp.transcript import MAX_LINES, MAX_SIZE
 from bindpost.server.web.requests import BODY_LIMIT
-from bindpost.server.web.server import CONNECTION_LIMIT
+from bindpost.server.web.server import CONNECTION_LIMIT, REQUEST_TIME
 
 DOCS = Path(__file__).parents[2] / "docs"
 MIB = 1 << 20
@@ -56,6 +56,8 @@ def test_the_constants_are_those_of_the_code(page: str) -> None:
         f"| {MAX_LINES:,} lines, {MAX_SIZE // MIB} MiB |",
         f"| octets of XEXCH50 | {XEXCH50_LIMIT // MIB} MiB |",
         f"| POP3: a command line | {POP3_LINE} octets |",
+        f"| {Pop3().sessions}; {Pop3().timeout:.0f} s |",
+        f"| HTTP: a request, its body too | {REQUEST_TIME:.0f} s |",
         f"| {CONNECTION_LIMIT:,}; {BODY_LIMIT // MIB} MiB, for sending",
         f"| parts | {PART_LIMIT:,} of a message, {DEPTH_LIMIT} levels deep",
     ):
