@@ -45,7 +45,7 @@ def serve(**flags: Any) -> None:
     was_root = settle_user(loaded.settings, loaded.folder)
     start_logging(loaded)
     if was_root:
-        _LOG.info(events.ROOT_GIVEN_UP, user=loaded.settings.user)
+        _LOG.info(events.ROOT_GIVEN_UP, account=loaded.settings.user)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         sys.exit(runner.run(_run(loaded, flags)))
 

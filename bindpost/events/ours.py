@@ -512,7 +512,7 @@ ROOT_GIVEN_UP: Final = EventType(
     level=Level.INFORMATION,
     category=Category.INITIALIZATION,
     template="The service was started as root and runs as %1 now.",
-    parameters=("user",),
+    parameters=("account",),
     action="root-given-up",
     explanation=(
         "By the setting user the process has become another one, for good, before it opened "
