@@ -57,6 +57,16 @@ class DirectProvider:
         """
         Bind and listen. Nothing is ever reported: what is bound here stays bound until closed.
 
+        Raises `BindError`, see `bind`.
+        """
+        listener = await self.bind(endpoint)
+        await listener.serve(protocol_factory, ssl)
+        return listener
+
+    async def bind(self, endpoint: Endpoint) -> SocketListener:
+        """
+        Bind only: peers can connect, and wait until the listener is told to `serve`.
+
         Raises `BindError` with the code of the failed bind, or 11001 to 11004 if the host name
         can't be resolved.
         """
@@ -71,9 +81,7 @@ class DirectProvider:
                 sockets = bind_tcp(addresses, endpoint.port)
         except OSError as error:
             raise await _refusal(error, endpoint, hop) from error
-        listener = listen_on(sockets)
-        await listener.serve(protocol_factory, ssl)
-        return listener
+        return listen_on(sockets)
 
     async def diagnose(self, endpoint: Endpoint) -> list[Hop]:
         """

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,7 +15,6 @@ from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
-from bindpost.config.scenario_file import load_folder
 from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
@@ -30,7 +30,6 @@ from .listeners import Listeners, Plan
 from .mailboxes import Mailboxes
 from .message.model import new_id
 from .optional import OptionalParts
-from .overview import Overview
 from .smtp import personality
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
@@ -40,12 +39,18 @@ from .store import open_store
 from .store.events import EventStore
 from .store.index_state import TellsIndex
 from .store.store import Retention, SharedStore
+from .web.access import Access
+from .web.origins import Origins
+from .web.server import WebServer
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from bindpost.config.scenario_file import ScenarioFile
+
     from .lab.archive import Archive
     from .pop3.server import Pop3Server
     from .relay import Relay
-    from .web.server import WebServer
     from .webhook import Webhooks
 
 _LOG: Final = get_logger("bindpost")
@@ -83,11 +88,12 @@ class Bindpost:
         self._optional = OptionalParts(
             settings, folder=folder, resources=self._plan.resources, keys=self.mailboxes.keys
         )
+        self._access = Access()
+        self._origins = Origins()
         self._link_rules = Rules.load(settings.link_check, folder=folder)
-        own = settings.lab.scenarios
         presets = settings.fault_presets
         self.presets = load_presets(folder / presets if presets else None)
-        self._scenarios = load_folder(folder / own) if own else {}
+        self._scenarios = _own_scenarios(settings, folder)
         self._last = contextlib.AsyncExitStack()
         """Holds what ends after everything else, so that the end itself is kept as an event."""
         self._stack = contextlib.AsyncExitStack()
@@ -129,10 +135,12 @@ class Bindpost:
                 stack, self.store, data=self._data()
             )
             self.index = await stack.enter_async_context(indexing(self.store))
-            await self._start_web(stack)
+            web_parts = await stack.enter_async_context(contextlib.AsyncExitStack())
+            await self._bind_web(stack)
             await self._optional.start_pop3(stack, self.store)
             stack.push_async_callback(self._stop_listening)
-            await self.listeners.start()
+            async with _meanwhile(self._serve_web(web_parts)):
+                await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self.listeners.tend(tasks)
@@ -198,30 +206,57 @@ class Bindpost:
         _LOG.info(events.PROTOCOL_LOG_ON, level=settings.level, directory=settings.directory)
         return log
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _bind_web(self, stack: contextlib.AsyncExitStack) -> None:
+        """Claim the web side's port; what is wrong with it stops a start before mail is taken."""
         if self.settings.web == "off":
             return
-        # Imported only here: who wants no web waits for none of it at start.
+        settings = self.settings.web_access
+        self._access = Access.load(settings, folder=self._folder, keys=self.mailboxes.keys)
+        self._origins = Origins(settings.cors_origins)
+        tls = make_context(
+            settings,
+            hostname=self._plan.resources.hostname,
+            folder=self._folder,
+            table="web_access",
+        )
+        self.web = WebServer(Endpoint.parse(self.settings.web), tls=tls)
+        try:
+            await self.web.bind()
+        except BindError as error:
+            _LOG.error(events.WEB_FAILED, **error.fields())
+            raise
+        stack.push_async_callback(self.web.stop)
+        _LOG.info(events.WEB_BOUND, url=self.web.url)
+        if self.web.is_exposed:
+            if self._access.is_open:
+                _LOG.warning(events.WEB_OPEN, url=self.web.url)
+            elif tls is None:
+                _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
+
+    async def _serve_web(self, parts: contextlib.AsyncExitStack) -> None:
+        """Serve the web side; `parts` ends what it stands on."""
+        if self.web is not None:
+            await self.web.serve(await asyncio.to_thread(self._make_web_app, parts))
+
+    def _make_web_app(self, parts: contextlib.AsyncExitStack) -> Starlette:
+        """Import the web side, which takes as long as all the rest, and make its app."""
         from .laboratory import Laboratory
         from .linkcheck.checker import LinkChecker
-        from .web.access import Access
+        from .overview import Overview
         from .web.app import Compatibility, create_app
         from .web.run_rule import RunRule
-        from .web.server import WebServer
 
-        settings = self.settings.web_access
-        access = Access.load(settings, folder=self._folder, keys=self.mailboxes.keys)
-        endpoint = Endpoint.parse(self.settings.web)
+        settings = self.settings
         overview = Overview(self.listeners)
-        stack.push_async_callback(overview.close)
+        parts.push_async_callback(overview.close)
         laboratory = Laboratory(self._scenarios, self._archive())
-        stack.push_async_callback(laboratory.close)
-        app = create_app(
+        parts.push_async_callback(laboratory.close)
+        return create_app(
             self.store,
             ready=self.ready.is_set,
             version=__version__,
-            hosts=[endpoint.host, *settings.hosts],
-            access=access,
+            hosts=[Endpoint.parse(settings.web).host, *settings.web_access.hosts],
+            access=self._access,
             mailboxes=self.mailboxes,
             relay=self.relay,
             faults=self.faults,
@@ -229,9 +264,9 @@ class Bindpost:
             listeners=overview,
             scenarios=laboratory,
             run_rule=RunRule(
-                self.settings.lab.from_web,
+                settings.lab.from_web,
                 is_exposed=lambda: self.web is None or self.web.is_exposed,
-                needs_login=not access.is_open,
+                needs_login=not self._access.is_open,
             ),
             webhooks=self.webhooks,
             links=LinkChecker(self._link_rules) if self._link_rules else None,
@@ -239,35 +274,16 @@ class Bindpost:
             activity=self.sessions.activity,
             compatibility=Compatibility(
                 database=str(self._data()),
-                message_size=self.settings.limits.message_size,
-                delete_without_body=self.settings.mailpit.delete_without_body,
-                chaos=self.settings.mailpit.chaos,
+                message_size=settings.limits.message_size,
+                delete_without_body=settings.mailpit.delete_without_body,
+                chaos=settings.mailpit.chaos,
             ),
             events=self.events,
             event_counts=self._event_counts,
             exports=FORMATS,
-            origins=settings.cors_origins,
-            metrics=settings.metrics,
+            origins=self._origins,
+            metrics=settings.web_access.metrics,
         )
-        tls = make_context(
-            settings,
-            hostname=self._plan.resources.hostname,
-            folder=self._folder,
-            table="web_access",
-        )
-        self.web = WebServer(app, endpoint, tls=tls)
-        try:
-            await self.web.start()
-        except BindError as error:
-            _LOG.error(events.WEB_FAILED, **error.fields())
-            raise
-        stack.push_async_callback(self.web.stop)
-        _LOG.info(events.WEB_BOUND, url=self.web.url)
-        if self.web.is_exposed:
-            if access.is_open:
-                _LOG.warning(events.WEB_OPEN, url=self.web.url)
-            elif tls is None:
-                _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
 
     @property
     def pop3(self) -> Pop3Server | None:
@@ -308,6 +324,15 @@ class Bindpost:
                 _LOG.info(events.RETENTION_SWEPT, deleted=deleted)
 
 
+def _own_scenarios(settings: Settings, folder: Path) -> Mapping[str, ScenarioFile]:
+    """Read the scenarios of the user's own, if the settings name any. Raises `ConfigError`."""
+    if not settings.lab.scenarios:
+        return {}
+    from bindpost.config.scenario_file import load_folder
+
+    return load_folder(folder / settings.lab.scenarios)
+
+
 def _retention(settings: RetentionSettings) -> Retention:
     """Give the store's rules: 0 in the settings is no limit."""
     return Retention(
@@ -315,3 +340,15 @@ def _retention(settings: RetentionSettings) -> Retention:
         max_age=settings.age or None,
         max_bytes=settings.size or None,
     )
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do something beside the block, which ends when both are done; if one fails, both end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

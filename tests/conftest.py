@@ -21,9 +21,12 @@ from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
 
 IN_CI = os.environ.get("CI") == "true"
+UNPACKED = Path(__file__).parents[1] / ".cache" / "debian"
+"""Where packages are that conflict with others of the list (scripts/lib/debian.sh)."""
 PROGRAM_FOLDERS = os.pathsep.join(
     [
         os.environ.get("PATH", os.defpath),
+        str(UNPACKED / "usr" / "sbin"),
         "/usr/local/sbin",
         "/usr/sbin",
         "/usr/lib/postfix/sbin",

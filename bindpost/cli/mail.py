@@ -266,6 +266,8 @@ def _lines(message: Message) -> Iterator[str]:
         yield f"imported    {_derived(session.derived)}"
     elif session.via == "bounce":
         yield "bounce      made by the server, by a fault on purpose"
+    elif session.via == "dsn":
+        yield "dsn         made by the server, as NOTIFY=SUCCESS asked for it"
     else:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
     if session.tls_version:

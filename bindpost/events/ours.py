@@ -130,7 +130,10 @@ WEB_BOUND: Final = EventType(
     template="The web pages are at %1.",
     parameters=("url",),
     action="web-bound",
-    explanation="The HTTP endpoint takes requests.",
+    explanation=(
+        "The HTTP endpoint is bound. At a start a request that comes early waits until the pages "
+        "are loaded."
+    ),
     remedy="Nothing to do.",
     ecs=("network", "start"),
 )

@@ -14,10 +14,9 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Final, Literal
 
+from .signature import SIGNATURE
 from .tlv import HeaderError, Tlv, check, read_tlvs, write_tlvs
 
-SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
-"""What version 2 begins with (2.2)."""
 LONGEST_V1: Final = 107
 """Bytes of version 1's line, CRLF included (2.1)."""
 LONGEST_V2: Final = 4096
@@ -29,7 +28,6 @@ _V1: Final = b"PROXY "
 _HEAD: Final = struct.Struct(">12sBBH")
 _VERSION_2: Final = 0x20
 _PORT: Final = re.compile(rb"0|[1-9][0-9]{0,4}")
-_HINT_V1: Final = re.compile(rb"PROXY (TCP4|TCP6|UNKNOWN)([ \r\n]|\Z)")
 
 
 class Command(IntEnum):
@@ -117,20 +115,6 @@ def _check_route(route: TcpRoute | UnixRoute | None) -> None:
         case UnixRoute():
             if max(len(route.source), len(route.destination)) > LONGEST_UNIX_PATH:
                 raise HeaderError(f"a path has at most {LONGEST_UNIX_PATH} bytes")
-
-
-def looks_like_header(line: bytes) -> Literal["v1", "v2"] | None:
-    """
-    Say whether a command line is from a header that nobody expects here; None for any other line.
-
-    Version 2 arrives as several lines: two empty ones, one of a single zero byte, by which it is
-    known, and a `QUIT`.
-    """
-    if _HINT_V1.match(line):
-        return "v1"
-    start = line.lstrip(b"\r\n")
-    is_v2 = start.rstrip(b"\r\n") == b"\0" or start.startswith(SIGNATURE.lstrip(b"\r\n"))
-    return "v2" if is_v2 else None
 
 
 # Version 1

@@ -33,6 +33,8 @@ SERVE: Final = "`bindpost serve`"
 NO_WEB: Final = "`bindpost serve --web off`"
 DEAREST: Final = 15
 """Imports in the profile."""
+KEEPING_BYTECODE: Final = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Or else, where that is set, every start would compile what the first one compiles."""
 
 
 class Found(NamedTuple):
@@ -52,6 +54,7 @@ class Import(NamedTuple):
 
 
 Measure = Callable[[], Found]
+Profiles = Sequence[Sequence[Import]]
 
 
 def to_its_end(command: Sequence[str]) -> Measure:
@@ -75,7 +78,10 @@ def to_its_banner(command: str) -> Measure:
             port, ready = free_port(), folder / "ready.json"
             parts = [part.replace("{ready}", str(ready)) for part in filled(command, port, folder)]
             began = time.perf_counter()
-            with running(parts, folder) as process, ThreadPoolExecutor(1) as pool:
+            with (
+                running(parts, folder, KEEPING_BYTECODE) as process,
+                ThreadPoolExecutor(1) as pool,
+            ):
 
                 def when(happened: Callable[[], bool]) -> float:
                     until(happened, process, folder)
@@ -113,23 +119,22 @@ def serve(environment: Path) -> str:
     )
 
 
-def imports(environment: Path) -> list[Import]:
-    """Give every import of a start, as `-X importtime` tells them."""
+def imports(environment: Path, web: str) -> list[Import]:
+    """Give every import of a start with `--web`, as `-X importtime` tells them."""
     with data_folder() as folder:
         ready = folder / "ready.json"
-        command = f"{environment / 'bin' / 'python'} -X importtime {serve(environment)}"
-        command += f" --web {HERE}:{{web}}"
+        command = f"{environment / 'bin' / 'python'} -X importtime {serve(environment)} --web {web}"
         parts = [
             part.replace("{ready}", str(ready)) for part in filled(command, free_port(), folder)
         ]
-        with running(parts, folder) as process:
+        with running(parts, folder, KEEPING_BYTECODE) as process:
             until(ready.exists, process, folder)
         said = (folder / "said.log").read_text("utf-8", "replace")
     found = re.findall(r"^import time: +(\d+) \| +(\d+) \| +(\S+)$", said, re.MULTILINE)
     return [Import(module, int(alone), int(whole)) for alone, whole, module in found]
 
 
-def dearest(profiles: Sequence[Sequence[Import]]) -> list[Import]:
+def dearest(profiles: Profiles) -> list[Import]:
     """Give the imports that take longest by themselves, by their medians."""
     by_name: dict[str, list[Import]] = {}
     for profile in profiles:
@@ -146,10 +151,8 @@ def dearest(profiles: Sequence[Sequence[Import]]) -> list[Import]:
     return sorted(medians, key=lambda one: -one.alone)[:DEAREST]
 
 
-def report(rounds: Sequence[Mapping[str, Found]], profiles: Sequence[Sequence[Import]]) -> str:
+def report(rounds: Sequence[Mapping[str, Found]], profiles: Mapping[str, Profiles]) -> str:
     """Give the results as Markdown."""
-    count = statistics.median(len(profile) for profile in profiles)
-    whole = statistics.median(sum(one.alone for one in profile) for profile in profiles)
     firsts = [{name: found.first for name, found in each.items()} for each in rounds]
     figures = ["ms to the banner", "ms until ready", "ms of processor", f"/ {PYTHON}"]
     return "\n\n".join(
@@ -157,18 +160,26 @@ def report(rounds: Sequence[Mapping[str, Found]], profiles: Sequence[Sequence[Im
             made(f"Rounds: {len(rounds)}; medians."),
             table(["what"], figures, _rows(rounds)),
             noise(firsts, PYTHON_AGAIN, PYTHON),
-            f"A start of {SERVE} imports {count:.0f} modules in {whole / 1000:.0f} ms; measuring "
-            f"makes that slower. The {DEAREST} dearest by themselves, medians of {len(profiles)}:",
+            *(_extent(name, found) for name, found in profiles.items()),
+            f"Measuring makes that slower. The {DEAREST} dearest of {SERVE} by themselves, "
+            f"medians of {len(profiles[SERVE])}:",
             table(
                 ["module"],
                 ["ms alone", "ms with its own imports"],
                 (
                     [f"`{one.module}`", f"{one.alone / 1000:.1f}", f"{one.whole / 1000:.1f}"]
-                    for one in dearest(profiles)
+                    for one in dearest(profiles[SERVE])
                 ),
             ),
         ]
     )
+
+
+def _extent(name: str, profiles: Profiles) -> str:
+    """Give a sentence on how much a start imports."""
+    count = statistics.median(len(profile) for profile in profiles)
+    whole = statistics.median(sum(one.alone for one in profile) for profile in profiles)
+    return f"A start of {name} imports {count:.0f} modules in {whole / 1000:.0f} ms."
 
 
 def _rows(rounds: Sequence[Mapping[str, Found]]) -> Iterator[list[str]]:
@@ -219,7 +230,10 @@ def main() -> None:
     if options.rounds < 1 or options.profiles < 1:
         parser.error("a run has at least one round and one profile")
     rounds = measure(options)
-    profiles = [imports(options.environment) for _ in range(options.profiles)]
+    profiles = {
+        name: [imports(options.environment, web) for _ in range(options.profiles)]
+        for name, web in ((NO_WEB, "off"), (SERVE, f"{HERE}:{{web}}"))
+    }
     title = "From the start of the program (less is better)"
     publish("start", report(rounds, profiles), picture(rounds), title, options)
 

@@ -1,13 +1,15 @@
-"""Delivery status notifications: the bounce of a message that had been accepted (RFC 3464)."""
+"""Delivery status notifications of a message that had been accepted (RFC 3464)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Final
+from typing import Final, Literal
 
 from bindpost.config.fault import Fault
 
+from ..message import xtext
 from ..message.headers import HEADER_LIMIT
 from ..message.model import Envelope, Message, Recipient, new_id
 
@@ -16,42 +18,75 @@ DEFAULT_STATUS: Final = "5.0.0"
 """Of a permanent failure of which nothing more is known (RFC 3463, 3.1)."""
 
 
-def failed_recipients(envelope: Envelope) -> tuple[Recipient, ...]:
-    """
-    Give the recipients whose failure the sender is to be told of.
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message: its action and status (RFC 3464, 2.3), and in words."""
 
-    None of a message with the null reverse-path (RFC 5321, 4.5.5); none with NOTIFY that does not
-    name FAILURE (RFC 3461, 4.1).
+    action: Literal["failed", "delivered"]
+    status: str
+    subject: str
+    sentence: str
+    """What stands before the recipients."""
+    diagnosis: str = ""
+    """The reply of a server that would not take it; empty = there was none."""
+
+
+DELIVERED: Final = Fate(
+    "delivered", "2.0.0", "Successful mail delivery", "A message was delivered to:"
+)
+
+
+def failure_by(fault: Fault) -> Fate:
+    """Give the fate of a message that a rule lets bounce, in the rule's words."""
+    words = (str(fault.code or DEFAULT_CODE), fault.enhanced, fault.text.strip())
+    return Fate(
+        "failed",
+        fault.enhanced or DEFAULT_STATUS,
+        "Undeliverable mail",
+        "A message could not be delivered to:",
+        " ".join(filter(None, words)),
+    )
+
+
+def recipients_to_tell_of(envelope: Envelope, fate: Fate) -> tuple[Recipient, ...]:
+    """
+    Give the recipients whose fate the sender is to be told of.
+
+    None of a message with the null reverse-path (RFC 5321, 4.5.5); of others those whose NOTIFY
+    names it, or who have none if it is a failure (RFC 3461, 4.1).
     """
     if not envelope.reverse_path:
         return ()
-    return tuple(one for one in envelope.recipients if _wants(one))
+    return tuple(one for one in envelope.recipients if _is_to_be_told(one, fate))
 
 
-def _wants(recipient: Recipient) -> bool:
+def _is_to_be_told(recipient: Recipient, fate: Fate) -> bool:
     notify = recipient.parameters.get("NOTIFY")
-    return notify is None or "FAILURE" in notify.upper().split(",")
+    if notify is None:
+        return fate.action == "failed"
+    return ("FAILURE" if fate.action == "failed" else "SUCCESS") in notify.upper().split(",")
 
 
-def notification(message: Message, fault: Fault, *, hostname: str, now: datetime) -> bytes:
+def notification(message: Message, fate: Fate, *, hostname: str, now: datetime) -> bytes:
     """
-    Write the notification that a message could not be delivered, in the words of a rule.
+    Write the notification of what became of a message.
 
-    It brings the message's header, or with RET=FULL all of it (RFC 3461, 4.3).
+    It brings the message's header, or with RET=FULL all of it; of one that was delivered only the
+    header (RFC 3461, 4.3).
     """
     envelope = message.envelope
     hostname = _on_its_line(hostname)
     boundary = f"=_{new_id()}"
-    returned, media_type = _returned(message)
+    returned, media_type = _returned(message, fate)
     parts = [
-        (b"text/plain; charset=utf-8", _sentences(envelope, fault, hostname)),
-        (b"message/delivery-status", _status(message, fault, hostname)),
+        (b"text/plain; charset=utf-8", _sentences(envelope, fate, hostname)),
+        (b"message/delivery-status", _status(message, fate, hostname)),
         (media_type, returned),
     ]
     header = (
         f"From: Mail Delivery System <postmaster@{hostname}>\r\n"
         f"To: <{_on_its_line(envelope.reverse_path)}>\r\n"
-        "Subject: Undeliverable mail\r\n"
+        f"Subject: {fate.subject}\r\n"
         f"Date: {format_datetime(now)}\r\n"
         f"Message-ID: <{new_id()}@{hostname}>\r\n"
         "Auto-Submitted: auto-replied\r\n"
@@ -66,43 +101,47 @@ def notification(message: Message, fault: Fault, *, hostname: str, now: datetime
     return _encoded(header) + body + b"--%b--\r\n" % line
 
 
-def _returned(message: Message) -> tuple[bytes, bytes]:
-    if (message.envelope.parameters.get("RET") or "").upper() == "FULL":
+def _returned(message: Message, fate: Fate) -> tuple[bytes, bytes]:
+    wants_all = (message.envelope.parameters.get("RET") or "").upper() == "FULL"
+    if wants_all and fate.action == "failed":
         return message.raw, b"message/rfc822"
     header, _, _ = message.raw[:HEADER_LIMIT].partition(b"\r\n\r\n")
     return header + b"\r\n", b"text/rfc822-headers"
 
 
-def _sentences(envelope: Envelope, fault: Fault, hostname: str) -> bytes:
-    lines = [f"This is the mail system of {hostname}.", "", "A message could not be delivered to:"]
-    lines += [f"  <{_on_its_line(one.address)}>" for one in failed_recipients(envelope)]
-    lines += ["", *_words(fault).splitlines(), ""]
+def _sentences(envelope: Envelope, fate: Fate, hostname: str) -> bytes:
+    lines = [f"This is the mail system of {hostname}.", "", fate.sentence]
+    lines += [f"  <{_on_its_line(one.address)}>" for one in recipients_to_tell_of(envelope, fate)]
+    lines += ["", *fate.diagnosis.splitlines(), ""]
     return _encoded("\r\n".join(lines))
 
 
-def _status(message: Message, fault: Fault, hostname: str) -> bytes:
+def _status(message: Message, fate: Fate, hostname: str) -> bytes:
     envelope = message.envelope
     fields = []
     if envelope_id := envelope.parameters.get("ENVID"):
-        fields.append(f"Original-Envelope-Id: {_on_its_line(envelope_id)}")
+        fields.append(f"Original-Envelope-Id: {_decoded(envelope_id)}")
     fields.append(f"Reporting-MTA: dns; {hostname}")
     fields.append(f"Arrival-Date: {format_datetime(message.received)}")
-    for one in failed_recipients(envelope):
+    for one in recipients_to_tell_of(envelope, fate):
         fields.append("")
         if original := one.parameters.get("ORCPT"):
-            fields.append(f"Original-Recipient: {_on_its_line(original)}")
+            kind, _, address = original.partition(";")
+            fields.append(f"Original-Recipient: {_on_its_line(kind)};{_decoded(address)}")
         kind = "rfc822" if one.address.isascii() else "utf-8"
         fields.append(f"Final-Recipient: {kind}; {_on_its_line(one.address)}")
-        fields.append("Action: failed")
-        fields.append(f"Status: {fault.enhanced or DEFAULT_STATUS}")
-        fields.append(f"Diagnostic-Code: smtp; {_on_its_line(' '.join(_words(fault).split()))}")
+        fields.append(f"Action: {fate.action}")
+        fields.append(f"Status: {fate.status}")
+        if fate.diagnosis:
+            diagnosis = _on_its_line(" ".join(fate.diagnosis.split()))
+            fields.append(f"Diagnostic-Code: smtp; {diagnosis}")
     return _encoded("\r\n".join([*fields, ""]))
 
 
-def _words(fault: Fault) -> str:
-    return " ".join(
-        filter(None, (str(fault.code or DEFAULT_CODE), fault.enhanced, fault.text.strip()))
-    )
+def _decoded(value: str) -> str:
+    """Give what an xtext stands for; what is none stays as it came, which has no line breaks."""
+    plain = xtext.decoded(value)
+    return _on_its_line(value if plain is None else plain)
 
 
 def _on_its_line(text: str) -> str:

@@ -97,7 +97,8 @@ class SessionFacts(msgspec.Struct, frozen=True):
     that came by no session, but was imported, has `via` = `import`; `derived` then names the parts
     of its envelope that were taken from its header. `faults` are the faults on purpose that struck
     the session since the message before: `NAME: what was done`. A bounce that a fault made came by
-    no session either, and has `via` = `bounce`.
+    no session either, and has `via` = `bounce`; a notification that a message was delivered (RFC
+    3461) has `via` = `dsn`.
     """
 
     session_id: str
@@ -134,7 +135,7 @@ Transcript = Sequence[TranscriptLine]
 
 
 class Message(msgspec.Struct, frozen=True):
-    """An accepted message; `raw` is what came between DATA and the final dot, unaltered."""
+    """An accepted message; `raw` is what came up to the final dot, or by BDAT, unaltered."""
 
     id: str
     received: datetime

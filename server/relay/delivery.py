@@ -139,10 +139,22 @@ class Delivery:
             dialog.ehlo_or_helo_if_needed()
         if self._route.user:
             dialog.login(self._route.user, self._route.password)
+        self._require_tls(dialog)
         if dialog.has_extn("smtputf8"):
             dialog.command_encoding = "utf-8"
         else:
             self._refuse_utf8()
+
+    def _require_tls(self, dialog: Dialog) -> None:
+        """Raise if the message may go by TLS only, and the server does not (RFC 8689, 4.2.1)."""
+        required = "REQUIRETLS" in self._shipment.envelope.parameters
+        if required and not (self._route.tls != "off" and dialog.has_extn("requiretls")):
+            raise Trouble(
+                "message",
+                f"it asks for REQUIRETLS, which server {self._route.server} does not offer by TLS",
+                hint="relay by TLS to a server that has it, or send it without REQUIRETLS",
+                permanent=True,
+            )
 
     def _refuse_utf8(self) -> None:
         """Answer for the recipients that need SMTPUTF8 (RFC 6531); raise if the sender does."""
@@ -202,6 +214,10 @@ class Delivery:
         wanted = "SMTPUTF8" in given or not all(address.isascii() for address in addresses)
         if wanted and dialog.has_extn("smtputf8"):
             options += " SMTPUTF8"
+        if "REQUIRETLS" in given:
+            options += " REQUIRETLS"
+        if given.get("MT-PRIORITY") and dialog.has_extn("mt-priority"):
+            options += f" MT-PRIORITY={given['MT-PRIORITY']}"
         return options + _dsn(dialog, given, ("RET", "ENVID"))
 
 

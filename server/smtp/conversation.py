@@ -16,6 +16,7 @@ from bindpost import events
 from bindpost.config.model import Limits
 
 from ..message.model import Envelope, Recipient
+from .extensions import is_dsn_value
 from .grammar import (
     MalformedAddressError,
     MalformedParameterError,
@@ -33,6 +34,9 @@ from .reply import Reply
 XEXCH50_LIMIT: Final = 1 << 20
 """Octets of an XEXCH50 blob that are read away. Its missing check was MS03-046."""
 
+MOST_ANNOUNCED: Final = 999_999
+"""What LIMITS tells at most: it has six digits for a number (RFC 9422, 4)."""
+
 Report = Callable[..., None]
 
 
@@ -43,6 +47,10 @@ class Transaction:
     reverse_path: str
     parameters: Parameters
     recipients: list[Recipient] = field(default_factory=list)
+    is_chunked: bool = False
+    """Whether its message comes by BDAT (RFC 3030)."""
+    has_failed: bool = False
+    """Whether nothing can come of it any more: DATA and BDAT were mixed, or it is too large."""
 
     def envelope(self) -> Envelope:
         """Give the envelope as it is kept."""
@@ -68,8 +76,10 @@ class Rules:
     """The replies, with what is the same in all conversations."""
     size_limit: int = field(init=False)
     """The largest message that is taken, in bytes."""
-    keywords: Mapping[bool, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    """EHLO's keyword lines, by whether STARTTLS is offered."""
+    keywords: Mapping[tuple[bool, bool], tuple[str, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    """EHLO's keyword lines, by whether STARTTLS is offered, and whether TLS is on."""
 
     def __post_init__(self) -> None:
         announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
@@ -78,7 +88,8 @@ class Rules:
         phrases = Phrasebook(self.personality, constant)
         object.__setattr__(self, "phrases", phrases)
         keywords = {
-            offers_tls: self._keywords(offers_tls=offers_tls) for offers_tls in (True, False)
+            (offers_tls, tls): self._keywords(offers_tls=offers_tls, tls=tls)
+            for offers_tls, tls in ((True, False), (False, False), (False, True))
         }
         object.__setattr__(self, "keywords", keywords)
 
@@ -94,9 +105,9 @@ class Rules:
 
     def extends(self, keyword: str) -> bool:
         """Tell whether the personality has an extension."""
-        return any(line.split()[0] == keyword for line in self.personality.extensions)
+        return self.personality.offers(keyword)
 
-    def _keywords(self, *, offers_tls: bool) -> tuple[str, ...]:
+    def _keywords(self, *, offers_tls: bool, tls: bool) -> tuple[str, ...]:
         """List the personality's keywords, without what is switched off."""
         ims = self.policy.ims
         hidden = set()
@@ -106,11 +117,14 @@ class Rules:
             hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
         if not offers_tls:
             hidden |= {"STARTTLS", "TLS"}
+        if not tls:
+            hidden.add("REQUIRETLS")  # RFC 8689, 2
         size = ims.inbound_size_limit
         if self.personality.announces_process_limit:
             size = self.size_limit
+        recipients = min(self.limits.recipients, MOST_ANNOUNCED)
         return tuple(
-            line.format(size=size) if "{" in line else line
+            line.format(size=size, recipients=recipients) if "{" in line else line
             for line in self.personality.extensions
             if line.split()[0] not in hidden
         )
@@ -201,7 +215,7 @@ class Conversation:
             return self.say("helo_missing")
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo")
-        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls]))
+        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls, self.tls]))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name
@@ -235,6 +249,8 @@ class Conversation:
             return refusal
         if self.transaction is None:
             return self.say("need_mail")
+        if self.transaction.is_chunked:
+            return self.say("bdat_begun")
         text = strip_keyword("TO:", argument)
         if not text:
             return self.say("rcpt_syntax")
@@ -270,24 +286,57 @@ class Conversation:
         except MalformedParameterError as error:
             return self.say("parameter_bad", argument=error)
         for keyword, value in parameters.items():
-            if keyword not in known:
+            if keyword not in known or (keyword == "REQUIRETLS" and not self.tls):
                 return self.say("parameter_unknown", argument=keyword)
-            if not is_parameter_value(keyword, value):
+            if not self._is_good(keyword, value):
                 return self.say("parameter_bad", argument=keyword)
         return address, parameters
 
+    def _is_good(self, keyword: str, value: str | None) -> bool:
+        """Tell whether a parameter may have this value; IMS's checks are looser than RFC 3461."""
+        return is_parameter_value(keyword, value) and (
+            not self.rules.personality.honours_dsn or is_dsn_value(keyword, value)
+        )
+
     def data(self, argument: str) -> Reply:
-        """Answer DATA: 354, or why not."""
+        """Answer DATA: 354, or why not; never in a transaction that is BDAT's (RFC 3030, 2, 3)."""
+        if refusal := self._no_recipients():
+            return refusal
+        assert self.transaction is not None
+        if self.transaction.is_chunked or self._is_binary():
+            self.transaction.has_failed = True
+            return self.say("bdat_begun" if self.transaction.is_chunked else "bdat_required")
+        return self.say("data_syntax" if argument else "data_start")
+
+    def bdat(self) -> Reply | None:
+        """Give the reply that refuses a chunk of any size, None if it may come (RFC 3030, 2)."""
+        if refusal := self._no_recipients():
+            return refusal
+        assert self.transaction is not None
+        if self.transaction.has_failed:
+            return self.say("bdat_failed")
+        self.transaction.is_chunked = True
+        return None
+
+    def _no_recipients(self) -> Reply | None:
+        """Give the reply to a message that nobody is to get, None if somebody is."""
         if refusal := self._not_yet():
             return refusal
         if self.transaction is None:
             return self.say("need_mail")
-        if not self.transaction.recipients:
-            return self.say("need_rcpt")
-        return self.say("data_syntax" if argument else "data_start")
+        return None if self.transaction.recipients else self.say("need_rcpt")
+
+    def _is_binary(self) -> bool:
+        assert self.transaction is not None
+        return (self.transaction.parameters.get("BODY") or "").upper() == "BINARYMIME"
+
+    def fail_transaction(self) -> None:
+        """Let nothing come of the transaction; RSET clears it."""
+        assert self.transaction is not None
+        self.transaction.has_failed = True
 
     def end_transaction(self) -> Envelope:
-        """Close the transaction that DATA ended and give its envelope."""
+        """Close the transaction whose message has come and give its envelope."""
         assert self.transaction is not None
         envelope = self.transaction.envelope()
         self.transaction = None

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP
 
-from .body import Body
+from .body import Body, Chunks
 from .conversation import Conversation
 from .driver import Driver, Need, inside_a_task, parked
 from .engine import FastSmtp, ReceivingBuffer
@@ -49,7 +49,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     command_size_limits: Any
     _command: Driver | None = None
-    _body: Body | None = None
+    _body: Body | Chunks | None = None
     _is_over_budget = False
     _is_starting = False
 
@@ -241,7 +241,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._made_progress()
         self._open_body(self._around.rules.size_limit)
 
-    def _take_body(self, body: Body) -> bool:
+    def _take_body(self, body: Body | Chunks) -> bool:
         """Keep a message that is whole; one that never will be ends the session."""
         if body.is_whole:
             self._body = None
@@ -256,7 +256,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._body = None
         self._around.sessions.in_flight.release(self)
 
-    async def _end_body(self, body: Body) -> None:
+    async def _end_body(self, body: Body | Chunks) -> None:
         try:
             await self._end_data(body.message)
         finally:
@@ -271,11 +271,35 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     async def _read_body(self, limit: int) -> bytes | None:
         body = self._open_body(limit)
+        await self._until_whole(body)
+        return body.message
+
+    async def _until_whole(self, body: Body | Chunks) -> None:
         await parked(Need.BODY)
         self._body = None
         if not body.is_whole:
             raise asyncio.IncompleteReadError(b"", None)
-        return body.message
+
+    async def smtp_BDAT(self, arg: str | None) -> None:
+        """Take a chunk of a message; between two chunks those before count as in flight, too."""
+        try:
+            await super().smtp_BDAT(arg)
+        finally:
+            if self._chunks is None:
+                self._around.sessions.in_flight.release(self)
+
+    async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
+        chunks.begin(octets)
+        self._body = chunks
+        self._around.sessions.in_flight.take(self, chunks.held)
+        behind = bytes(self._inbox[:octets])
+        del self._inbox[:octets]
+        self._feed(behind)
+        await self._until_whole(chunks)
+
+    def _forget_chunks(self) -> None:
+        super()._forget_chunks()
+        self._around.sessions.in_flight.release(self)
 
     def _open_body(self, limit: int) -> Body:
         body = self._body = Body(limit)

@@ -22,9 +22,10 @@ from bindpost.config.fault import Fault, Stage, seconds_of, summary_of
 from ..faults import Facts
 from ..faults.certificates import WRONG
 from ..message.model import Message, new_id
+from .body import Chunks
 from .damage import corrupted, pieces_of, reply_of, with_keywords
 from .grammar import MalformedAddressError, split_path, strip_keyword
-from .reader import read_body
+from .reader import Tap, read_body, read_chunk
 from .reply import Reply
 from .wire import UNCLEAN, SmtpWire, Verb
 
@@ -46,6 +47,8 @@ class FaultyWire(SmtpWire):
     _has_ended_sending = False
     _idle_timer: asyncio.TimerHandle | None = None
     _auth_faults: tuple[Fault, ...] = ()
+    _tap: Tap | None = None
+    """What strikes the chunks of a message while they come."""
 
     # Asking
 
@@ -330,6 +333,27 @@ class FaultyWire(SmtpWire):
 
     async def _read_under(self, struck: tuple[Fault, ...], limit: int) -> bytes | None:
         """Read a message as faults have it."""
+        tap = self._tap_of(struck)
+        return await read_body(self._reader, limit=limit, progress=self._made_progress, tap=tap)
+
+    def _begin_chunks(self, limit: int) -> Chunks:
+        """Begin a message in chunks, as faults have it."""
+        struck = self._strike("in-data") if self._around.faults.is_on else ()
+        self._tap = self._tap_of(struck) if struck else None
+        self._chunks = Chunks(limit)
+        return self._chunks
+
+    async def _read_chunk_under(self, octets: int, chunks: Chunks) -> None:
+        """Read a chunk as faults have it."""
+        progress = self._made_progress
+        await read_chunk(self._reader, octets, chunks, progress=progress, tap=self._tap)
+
+    def _forget_chunks(self) -> None:
+        super()._forget_chunks()
+        self._tap = None
+
+    def _tap_of(self, struck: tuple[Fault, ...]) -> Tap:
+        """Give what strikes a message while it comes."""
         waiting = list(struck)
         seen = 0
 
@@ -345,17 +369,20 @@ class FaultyWire(SmtpWire):
                     await self._pause(seconds_of(fault))
             seen = size
 
-        return await read_body(self._reader, limit=limit, progress=self._made_progress, tap=tap)
+        return tap
 
     def _made_progress(self) -> None:
         """Give a client that sends a message its time again."""
         self._reset_timeout(self._around.rules.limits.data_timeout)
 
-    async def _add(self, message: Message) -> None:
-        """Keep a message, or do with it what a fault has become of it."""
+    async def _add(self, message: Message) -> bool:
+        """
+        Keep a message, or do with it what a fault has become of it.
+
+        One that is lost, or bounces, is not delivered.
+        """
         if not (self._around.faults.is_on or self._struck):
-            await super()._add(message)
-            return
+            return await super()._add(message)
         envelope = message.envelope
         struck = self._strike(
             "after-acceptance",
@@ -369,7 +396,7 @@ class FaultyWire(SmtpWire):
         copies = 1
         for fault in struck:
             if fault.action == "lose":
-                return
+                return False
             if fault.action == "corrupt":
                 raw = corrupted(message.raw, fault.seed)
                 message = msgspec.structs.replace(message, raw=raw)
@@ -378,6 +405,7 @@ class FaultyWire(SmtpWire):
         await super()._add(message)
         for _ in range(1, copies):
             await super()._add(msgspec.structs.replace(message, id=new_id()))
-        for fault in struck:
-            if fault.action == "bounce":
-                self._around.bounces.plan(message, fault)
+        bounces = [fault for fault in struck if fault.action == "bounce"]
+        for fault in bounces:
+            self._around.bounces.plan(message, fault)
+        return not bounces

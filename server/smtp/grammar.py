@@ -18,12 +18,16 @@ _PARAMETER: Final = re.compile(
 _DSN: Final = "(?:SUCCESS|FAILURE|DELAY)"
 _VALUES: Final = {
     "SIZE": re.compile(r"[0-9]{1,20}"),  # RFC 1870
-    "BODY": re.compile(r"7BIT|8BITMIME", re.IGNORECASE),  # RFC 6152
+    "BODY": re.compile(r"7BIT|8BITMIME|BINARYMIME", re.IGNORECASE),  # RFC 6152, RFC 3030
     "RET": re.compile(r"FULL|HDRS", re.IGNORECASE),  # RFC 3461, 4.3
     "NOTIFY": re.compile(rf"NEVER|{_DSN}(?:,{_DSN})*", re.IGNORECASE),  # RFC 3461, 4.1
     "ORCPT": re.compile(r"[^;]+;.+"),  # RFC 3461, 4.2
+    "MT-PRIORITY": re.compile(r"0|-?[1-9]"),  # RFC 6710, 4.1
 }
 """What the value of a parameter may be; others may be anything but absent."""
+
+_WITHOUT_VALUE: Final = ("SMTPUTF8", "REQUIRETLS")
+"""Parameters that have none (RFC 6531, RFC 8689)."""
 
 Parameters = dict[str, str | None]
 
@@ -113,9 +117,9 @@ def parse_parameters(text: str) -> Parameters:
 
 
 def is_parameter_value(keyword: str, value: str | None) -> bool:
-    """Tell whether a parameter's value is one that its RFC allows; SMTPUTF8 has none (RFC 6531)."""
-    if keyword == "SMTPUTF8" or value is None:
-        return keyword == "SMTPUTF8" and value is None
+    """Tell whether a parameter's value is one that its RFC allows, or rightly absent."""
+    if keyword in _WITHOUT_VALUE or value is None:
+        return keyword in _WITHOUT_VALUE and value is None
     pattern = _VALUES.get(keyword)
     return pattern is None or pattern.fullmatch(value) is not None
 

@@ -87,6 +87,11 @@ REPLY_KEYS: Final = frozenset(
 )
 """Every occasion on which a server speaks; a personality has words for each."""
 
+CHUNKING_KEYS: Final = frozenset(
+    ["bdat_ok", "bdat_syntax", "bdat_begun", "bdat_required", "bdat_failed"]
+)
+"""The further occasions of one that has the extension CHUNKING."""
+
 Attested = Literal["text", "code", "no"]
 
 
@@ -127,6 +132,12 @@ class Personality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The personality that gave what this one does not say itself; empty = none."""
     announces_process_limit: bool = False
     """Whether SIZE tells the process's own bound when `ims.InboundSizeLimit` is 0 (IMS says 0)."""
+    honours_dsn: bool = False
+    """Whether DSN's parameters are checked in full, and NOTIFY=SUCCESS is answered (RFC 3461)."""
+
+    def offers(self, keyword: str) -> bool:
+        """Tell whether the keyword list has an extension."""
+        return any(line.split()[0] == keyword for line in self.extensions)
 
     def say(self, occasion: str, **fields: object) -> Reply:
         """Give the reply for an occasion, with its fields filled in; no field makes a line."""
@@ -172,9 +183,14 @@ def _read(name: str) -> dict[str, Any]:
     return base | data | {"reply": base["reply"] | data.get("reply", {})}
 
 
+def occasions_of(personality: Personality) -> frozenset[str]:
+    """Give the occasions on which a personality speaks."""
+    return REPLY_KEYS | CHUNKING_KEYS if personality.offers("CHUNKING") else REPLY_KEYS
+
+
 def check(personality: Personality) -> None:
     """Raise `ValueError` unless the data has words for every occasion, and only for those."""
-    differing = REPLY_KEYS ^ personality.reply.keys()
+    differing = occasions_of(personality) ^ personality.reply.keys()
     if differing:
         raise ValueError(f"{personality.name}: replies missing or unknown: {sorted(differing)}")
     for occasion, words in personality.reply.items():

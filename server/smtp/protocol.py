@@ -17,8 +17,10 @@ from bindpost.errors import StoreError, StoreFullError
 
 from ..logins import accepts
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
+from .body import Chunks
+from .extensions import Chunk, parse_chunk
 from .faulty import FaultyWire
-from .reader import has_longer_line, read_body
+from .reader import has_longer_line, read_body, read_chunk
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
 
@@ -85,6 +87,56 @@ class SmtpProtocol(FaultyWire):
         """Give the message that follows, None if it is larger than the limit."""
         return await read_body(self._reader, limit=limit, progress=self._made_progress)
 
+    async def smtp_BDAT(self, arg: str | None) -> None:
+        """
+        Take a chunk of a message, and after the last one keep it (RFC 3030, 2).
+
+        Whatever is wrong, the octets that it announces are read away. If it announces none, what
+        follows could be a message, which is not to be taken for commands.
+        """
+        chunk = parse_chunk(arg or "")
+        if chunk is None:
+            await self._send(self.conversation.say("bdat_syntax"))
+            self._close()
+        elif refusal := self.conversation.bdat():
+            await self._refuse_chunk(chunk, refusal)
+        else:
+            await self._take_chunk(chunk)
+
+    async def _take_chunk(self, chunk: Chunk) -> None:
+        limit = self._around.rules.size_limit
+        chunks = self._chunks or self._begin_chunks(limit)
+        if chunks.size + chunk.octets > limit:
+            self.conversation.fail_transaction()
+            self._around.sessions.activity.reject()
+            await self._refuse_chunk(chunk, self.conversation.say("message_too_big"))
+            return
+        await self._read_octets(chunk.octets, chunks)
+        if chunk.is_last:
+            self._chunks = self._tap = None
+            await self._end_data(chunks.message)
+        else:
+            await self._send(self.conversation.say("bdat_ok", octets=chunk.octets))
+
+    async def _refuse_chunk(self, chunk: Chunk, refusal: Reply) -> None:
+        """Read a chunk away, then say why; the last one ends its transaction all the same."""
+        self._forget_chunks()
+        await self._read_octets(chunk.octets, Chunks(0))
+        if chunk.is_last and self.conversation.transaction is not None:
+            self.conversation.end_transaction()
+        await self._send(refusal)
+
+    async def _read_octets(self, octets: int, chunks: Chunks) -> None:
+        self._in_data = True
+        self._made_progress()
+        await (self._read_chunk_under if self._tap else self._read_chunk)(octets, chunks)
+        self._in_data = False
+        self._reset_timeout()
+
+    async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
+        """Read the chunk that follows."""
+        await read_chunk(self._reader, octets, chunks, progress=self._made_progress)
+
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
         if body is None:
@@ -96,7 +148,7 @@ class SmtpProtocol(FaultyWire):
         self._recorder.add("-", f"{len(body)} octets of data")
         message = Message(new_id(), utc_now(), envelope, self._facts(), body)
         try:
-            await self._add(message)
+            is_delivered = await self._add(message)
         except StoreFullError as error:
             needed = len(body) // 1024 + 1
             self._report(events.DISK_LOW, kilobytes=needed, error=str(error))
@@ -105,6 +157,8 @@ class SmtpProtocol(FaultyWire):
             self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
         self._kept_messages = True
+        if is_delivered and self._around.rules.personality.honours_dsn:
+            await self._around.bounces.confirm(message)
         self._around.sessions.activity.accept(len(body), message.session.listener)
         if self._around.sessions.receipts.tells_of(len(body)):
             self._report(

@@ -1,4 +1,4 @@
-"""The wire's reading side: command lines with a tap on them, and the body of DATA."""
+"""The wire's reading side: command lines with a tap on them, the body of DATA, BDAT's chunks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from .body import Chunks
+
+Tap = Callable[[int], Awaitable[None]]
+"""Is told how many octets of a message have come so far."""
 _SECRET: Final = b"********"
 _AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _OVERLONG: Final = b"(a line that is too long)"
@@ -74,7 +78,7 @@ async def read_body(
     *,
     limit: int,
     progress: Callable[[], None],
-    tap: Callable[[int], Awaitable[None]] | None = None,
+    tap: Tap | None = None,
 ) -> bytes | None:
     """
     Read a message up to CRLF.CRLF, dots unstuffed (RFC 5321, 4.5.2), all else as it came.
@@ -108,6 +112,35 @@ async def read_body(
         unreported += len(piece)
         if unreported >= _TIMER_STEP:
             unreported = 0
+            progress()
+
+
+async def read_chunk(
+    reader: asyncio.StreamReader,
+    octets: int,
+    chunks: Chunks,
+    *,
+    progress: Callable[[], None],
+    tap: Tap | None = None,
+) -> None:
+    """
+    Read the octets that BDAT announces, whatever they are (RFC 3030, 2).
+
+    `progress` and `tap` are as those of `read_body`; the tap is asked after each piece. Raises
+    `asyncio.IncompleteReadError` when the client goes away.
+    """
+    chunks.begin(octets)
+    end = chunks.size + octets
+    while True:
+        if tap is not None:
+            await tap(chunks.size)
+        if chunks.is_whole:
+            return
+        piece = await reader.read(min(end - chunks.size, _TIMER_STEP))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", end - chunks.size)
+        chunks.feed(piece)
+        if chunks.made_progress():
             progress()
 
 

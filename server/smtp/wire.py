@@ -24,7 +24,7 @@ from bindpost import events
 from bindpost.config.fault import Stage
 from bindpost.errors import StoreError
 from bindpost.log import get_logger, is_heard
-from bindpost.proxy.haproxy.codec import looks_like_header
+from bindpost.proxy.haproxy.signature import looks_like_header
 
 from ..activity import Refusal
 from ..faults import Faults
@@ -33,6 +33,7 @@ from ..logins import Users
 from ..mailboxes import Keys
 from ..message.model import Message, new_id, utc_now
 from ..store.store import MessageStore
+from .body import Chunks
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
 from .reader import CommandReader
@@ -121,6 +122,8 @@ class SmtpWire(SMTP):
     _draining = False
     _farewell = "shutting_down"
     _bad_commands = 0
+    _chunks: Chunks | None = None
+    """What has come of a message by BDAT."""
 
     def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
         rules = surroundings.rules
@@ -137,6 +140,8 @@ class SmtpWire(SMTP):
         line = rules.limits.command_line
         self.command_size_limit = self.line_length_limit = line
         self._text_line = rules.limits.text_line
+        if not rules.extends("CHUNKING"):
+            del self._smtp_methods["BDAT"]  # an unknown command, and counted as one
         # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
         self.command_size_limits = collections.defaultdict(lambda: line)
         # Once more, with a reader that shows what it reads.
@@ -203,6 +208,7 @@ class SmtpWire(SMTP):
 
     def _ended(self) -> None:
         """Take leave; can be called twice."""
+        self._forget_chunks()
         self._around.sessions.leave(self)
         if self._log is not None:
             self._log.close()
@@ -339,9 +345,10 @@ class SmtpWire(SMTP):
         self._close()
         raise asyncio.CancelledError
 
-    async def _add(self, message: Message) -> None:
-        """Keep a message; it is durable afterwards."""
+    async def _add(self, message: Message) -> bool:
+        """Keep a message; it is durable afterwards. Tells whether it counts as delivered."""
         await self._around.store.add(message, self._recorder.lines)
+        return True
 
     # Talking
 
@@ -402,8 +409,14 @@ class SmtpWire(SMTP):
 
     def _end_command(self) -> None:
         self._in_command = False
+        if self._chunks is not None and self.conversation.transaction is None:
+            self._forget_chunks()
         if self._draining:
             self._close_if_idle()
+
+    def _forget_chunks(self) -> None:
+        """Let go of what has come of a message by BDAT, as nothing will come of it."""
+        self._chunks = None
 
     async def push(self, status: str | bytes | None) -> None:
         """Say what aiosmtpd itself has to say, in the personality's words."""

@@ -19,7 +19,7 @@ DURABLE: Final = "full"
 DATABASE_FILE: Final = "mail.db"
 PAGE_SIZE: Final = 8192
 WAL_PAGES: Final = 16_000
-"""Length of the write-ahead log at which it is copied into the database."""
+"""Length of the write-ahead log at which it is begun anew (see `sqlite_checkpoints`)."""
 _WAL_BYTES: Final = WAL_PAGES * (PAGE_SIZE + 24) + 32
 
 # In this order: page size and vacuum mode can be chosen only before the first page is written.
@@ -27,7 +27,7 @@ _WRITER_PRAGMAS: Final = (
     f"page_size = {PAGE_SIZE}",
     "auto_vacuum = INCREMENTAL",  # space goes back to the disk in slices, see sqlite_space
     "cache_size = -16384",  # KiB
-    f"wal_autocheckpoint = {WAL_PAGES}",
+    f"wal_autocheckpoint = {2 * WAL_PAGES}",  # if nobody has done it before
     # The log file is overwritten, not truncated: an fsync without a new length is 3 times cheaper.
     f"journal_size_limit = {2 * _WAL_BYTES}",
     "secure_delete = OFF",  # some systems zero freed pages, which writes deleted mail once more

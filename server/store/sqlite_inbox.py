@@ -156,6 +156,7 @@ class Inbox:
     def close(self) -> None:
         """Close the connection and the segments."""
         self._segments.close()
+        self._space.close()
         self._connection.close()
 
     def written_size(self, size: int) -> int:
@@ -170,6 +171,10 @@ class Inbox:
         with suppress(OSError):
             while self._space.room() < needed and self._compact(hard=True):
                 self._space.make_room(needed)
+
+    def shorten_log(self) -> None:
+        """Have the log copied into the database when it is time; called between transactions."""
+        self._space.shorten_log()
 
     def tidy(self) -> bool:
         """Do a piece of the work that can wait for a quiet moment; say whether more is left."""

@@ -10,6 +10,7 @@ from typing import Final, final
 
 from bindpost.errors import StoreError
 
+from .sqlite_checkpoints import Checkpointer
 from .sqlite_connection import PAGE_SIZE
 
 _STEP: Final = 256
@@ -34,6 +35,7 @@ class Space:
         self.log = path.with_name(path.name + "-wal")
         self._keep_free = keep_free
         self._place = _place(path)
+        self._checkpointer = Checkpointer(path)
 
     def check_place(self) -> None:
         """
@@ -81,6 +83,16 @@ class Space:
                 return True
             self._checkpoint("PASSIVE")
         return False
+
+    def shorten_log(self) -> None:
+        """Have the log copied into the database when it is time; see `sqlite_checkpoints`."""
+        if self._checkpointer.is_help_needed():
+            with suppress(sqlite3.Error):
+                self._checkpoint("PASSIVE")
+
+    def close(self) -> None:
+        """End what is done beside the thread that writes."""
+        self._checkpointer.close()
 
     def _free_pages(self) -> int:
         (pages,) = self._connection.execute("PRAGMA freelist_count").fetchone()

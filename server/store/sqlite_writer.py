@@ -108,6 +108,7 @@ class Writer:
             while (jobs := self._take(timeout=self._quiet if untidy else None)) is not None:
                 if jobs:
                     self._write(jobs)
+                    self._inbox.shorten_log()
                     untidy = True
                 else:
                     untidy = self._inbox.tidy()

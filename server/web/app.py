@@ -66,7 +66,7 @@ def create_app(
     compatibility: Compatibility = DEFAULTS,
     events: EventStore | None = None,
     event_counts: Mapping[int, int] = MappingProxyType({}),
-    origins: Collection[str] = (),
+    origins: Origins | None = None,
     metrics: bool = True,
     exports: Mapping[str, Export] = MappingProxyType({}),
 ) -> Starlette:
@@ -120,7 +120,7 @@ def create_app(
     app = Starlette(
         routes=families.whole(),
         middleware=[
-            Middleware(Guard, hosts=hosts, origins=Origins(origins)),
+            Middleware(Guard, hosts=hosts, origins=origins or Origins()),
             Middleware(Compression),
             Middleware(Authentication, access=access or Access()),
             Middleware(Selecting, make=make, is_known=families.is_known),

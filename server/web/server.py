@@ -1,82 +1,49 @@
-"""Serves the web app over HTTP inside the running event loop, with uvicorn's protocol."""
+"""The web side's port, bound before there is an app, and what serves the app on it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import logging
 import ssl
-from functools import partial
-from typing import Any, Final
-
-import h11
-import uvicorn
-from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from uvicorn.server import ServerState
+from typing import TYPE_CHECKING
 
 from bindpost.config.endpoint import Endpoint
 from bindpost.proxy.direct import DirectProvider
-from bindpost.proxy.provider import Listener
+from bindpost.proxy.socket_listener import SocketListener
 
-_LOGGER: Final = logging.getLogger("bindpost.web")
-PING_INTERVAL: Final = 54.0
-"""Seconds between pings of a WebSocket, as Mailpit sends them."""
-FRAME_LIMIT: Final = 64 * 1024
-"""Bytes of a message from a WebSocket's client; what it says is ignored anyway."""
-CONNECTION_LIMIT: Final = 1_000
-"""Connections at once; the next ones are answered with 503."""
-REQUEST_TIME: Final = 120.0
-"""Seconds in which a request has to come, its body too, or the connection is closed."""
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from .http import Connections
 
 
 class WebServer:
     """
-    An HTTP server for an app of `create_app`; several may live in one process.
+    An HTTP server; several may live in one process.
 
-    Not `uvicorn.Server`: that one handles signals, exits the process when it can't bind, polls,
-    and sets up logging for the whole process. `grace` is how many seconds `stop()` gives to
-    requests that are under way. With `tls` it speaks HTTPS; at a Unix socket nothing needs that.
+    From `bind()` on the port is its own, and who connects waits for `serve()`. `grace` is how many
+    seconds `stop()` gives to requests that are under way. With `tls` it speaks HTTPS; at a Unix
+    socket nothing needs that.
     """
 
     def __init__(
-        self,
-        app: Starlette,
-        endpoint: Endpoint,
-        *,
-        grace: float = 3.0,
-        tls: ssl.SSLContext | None = None,
+        self, endpoint: Endpoint, *, grace: float = 3.0, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._app = app
         self._endpoint = endpoint
         self._grace = grace
         self._tls = None if endpoint.is_unix else tls
-        self._state = _State()
-        self._listener: Listener | None = None
+        self._listener: SocketListener | None = None
+        self._connections: Connections | None = None
 
-    async def start(self) -> None:
-        """Bind and serve; raises `BindError`."""
-        config = uvicorn.Config(
-            self._app,
-            http=_Protocol,
-            ws=_WebSocket,
-            ws_ping_interval=PING_INTERVAL,
-            ws_max_size=FRAME_LIMIT,
-            ws_per_message_deflate=False,
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,  # the app's guard sets it
-            limit_concurrency=CONNECTION_LIMIT,
-        )
-        config.load()
-        factory = partial(_Protocol, config=config, server_state=self._state, app_state={})
-        self._listener = await DirectProvider().create_server(
-            factory, self._endpoint, ssl=self._tls
-        )
+    async def bind(self) -> None:
+        """Bind; raises `BindError`."""
+        self._listener = await DirectProvider().bind(self._endpoint)
+
+    async def serve(self, app: Starlette) -> None:
+        """Answer by an app of `create_app`, at the port that is bound."""
+        assert self._listener is not None
+        self._connections = await asyncio.to_thread(_connections_of, app)
+        await self._connections.take_from(self._listener, self._tls)
 
     @property
     def address(self) -> Endpoint:
@@ -103,100 +70,14 @@ class WebServer:
         """Stop accepting, let requests under way end for `grace` seconds, cut what is left."""
         if self._listener is None:
             return
-        self._app.state.stopping.set()
         self._listener.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace):
-                await self._state.wait_idle()
-        tasks = list(self._state.tasks)
-        for connection in list(self._state.connections):
-            connection.transport.abort()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._connections is not None:
+            await self._connections.end(self._grace)
         await self._listener.wait_closed()
 
 
-class _State(ServerState):
-    """uvicorn's list of connections, which can be waited on."""
+def _connections_of(app: Starlette) -> Connections:
+    """Import what serves an app, which a start does in a thread: the loop has mail to take."""
+    from .http import Connections
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._lost = asyncio.Event()
-
-    def note_lost(self) -> None:
-        """Take note that a connection has ended."""
-        self._lost.set()
-
-    async def wait_idle(self) -> None:
-        """Return when there is no connection."""
-        while self.connections:
-            self._lost.clear()
-            await self._lost.wait()
-
-
-class _Protocol(H11Protocol):
-    """
-    uvicorn's protocol with our logger, without an access log, and with a time for each request.
-
-    uvicorn ends a connection that is idle between two requests, but waits for ever for one that has
-    begun, or never begins.
-    """
-
-    def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
-        super().__init__(server_state=server_state, **arguments)
-        self._state = server_state
-        self._request_timer: asyncio.TimerHandle | None = None
-        self._is_upgraded = False
-        self.logger = _LOGGER
-        self.access_log = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, and wait for the first request."""
-        super().connection_made(transport)
-        self._time_request()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; a request that is whole has come in time."""
-        super().data_received(data)
-        self._time_request()
-
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Go on as a WebSocket, which takes its time."""
-        self._is_upgraded = True
-        super().handle_websocket_upgrade(event)
-
-    def _time_request(self) -> None:
-        """Have a timer run as long as a request is to come, or has come in part."""
-        is_coming = not self._is_upgraded and self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
-        if is_coming and self._request_timer is None:
-            self._request_timer = self.loop.call_later(REQUEST_TIME, self.transport.close)
-        elif not is_coming:
-            self._stop_timer()
-
-    def _stop_timer(self) -> None:
-        if self._request_timer is not None:
-            self._request_timer.cancel()
-            self._request_timer = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server that the connection has ended."""
-        self._stop_timer()
-        super().connection_lost(exc)
-        self._state.note_lost()
-
-
-class _WebSocket(WSProtocol):
-    """uvicorn's protocol for WebSockets, likewise."""
-
-    def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
-        super().__init__(server_state=server_state, **arguments)
-        self._state = server_state
-        self.logger = _LOGGER
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server that the connection has ended."""
-        super().connection_lost(exc)
-        self._state.note_lost()
+    return Connections(app)

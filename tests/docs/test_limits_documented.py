@@ -14,8 +14,8 @@ from bindpost.server.message.mime import DEPTH_LIMIT, PART_LIMIT
 from bindpost.server.pop3.grammar import LINE_LIMIT as POP3_LINE
 from bindpost.server.smtp.conversation import XEXCH50_LIMIT
 from bindpost.server.smtp.transcript import MAX_LINES, MAX_SIZE
+from bindpost.server.web.http import CONNECTION_LIMIT, REQUEST_TIME
 from bindpost.server.web.requests import BODY_LIMIT
-from bindpost.server.web.server import CONNECTION_LIMIT, REQUEST_TIME
 
 DOCS = Path(__file__).parents[2] / "docs"
 MIB = 1 << 20

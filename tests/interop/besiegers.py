@@ -1,9 +1,9 @@
 """
 Besiegers: what hostile peers can do to an SMTP server, all of it at once, as a program of its own.
 
-`besiegers.py HOST PORT PLAN` says on standard output, a JSON object a line, when all are in place
-and when the giant message has got its answer. It goes on until its standard input ends; the last
-line says what was done.
+`besiegers.py HOST PORT PLAN` says on standard output, a JSON object a line, when all are in place,
+and when the giant message and one of each kind that unfolds have got their answers. It goes on
+until its standard input ends; the last line says what was done.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Siege:
         self.deeds = Deeds()
         self._address = (host, port)
         self._plan = plan
+        self._first_round = asyncio.Event()
+        """Set when each kind of message that unfolds has been answered."""
 
     async def run(self) -> None:
         """Besiege until standard input ends."""
@@ -76,7 +78,7 @@ class Siege:
         ]
         giant = asyncio.create_task(asyncio.to_thread(self._send_giant))
         _tell(ready=True)
-        await giant
+        await asyncio.gather(giant, self._first_round.wait())
         _tell(giant=self.deeds.giant)
         await asyncio.to_thread(sys.stdin.read)
         for task in endless:
@@ -129,12 +131,15 @@ class Siege:
 
     async def _send_bombs(self) -> None:
         """Send messages that unfold when somebody reads them, one after the other."""
-        for bomb in cycle([deep_tree(), wide_tree(), nested_messages()]):
+        kinds = [deep_tree(), wide_tree(), nested_messages()]
+        for bomb in cycle(kinds):
             reader, writer = await self._connect()
             with _ended(writer):
                 writer.write(BEFORE_DATA + bomb + END)
                 answer = (await reader.read(-1)).splitlines()[-2]
                 self.deeds.bombs[answer[:3].decode()] += 1
+            if self.deeds.bombs.total() == len(kinds):
+                self._first_round.set()
             await asyncio.sleep(DRIP)
 
 

@@ -56,7 +56,7 @@ retry     unix  - - n - - error
 postlog   unix-dgram n - n - 1 postlogd
 """
 
-Send = Callable[[str, str], None]
+Send = Callable[..., None]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def server(tmp_path: Path) -> Iterator[MailServer]:
 
 @pytest.fixture
 def send(server: MailServer, program: Callable[[str], Path], tmp_path: Path) -> Iterator[Send]:
-    """Start a Postfix of the test's own; gives what hands it a message: recipient and subject."""
+    """Start a Postfix of the test's own; gives what hands it a message."""
     postfix, sendmail = program("postfix"), program("sendmail")
     config = tmp_path / "etc"
     for name in ("etc", "queue", "data"):
@@ -82,13 +82,28 @@ def send(server: MailServer, program: Callable[[str], Path], tmp_path: Path) -> 
     (config / "master.cf").write_text(MASTER, "ascii")
     subprocess.run([postfix, "-c", config, "start"], check=True, capture_output=True, timeout=60)
 
-    def hand_over(to: str, subject: str) -> None:
+    def hand_over(to: str, subject: str, *options: str) -> None:
         mail = f"From: sender@origin.test\nTo: {to}\nSubject: {subject}\n\nHello.\n"
-        command = [str(sendmail), "-C", str(config), "-i", "-f", "sender@origin.test", to]
-        subprocess.run(command, check=True, input=mail.encode(), timeout=60)
+        command = [str(sendmail), "-C", str(config), "-i", "-f", "sender@origin.test"]
+        subprocess.run([*command, *options, to], check=True, input=mail.encode(), timeout=60)
 
     yield hand_over
     subprocess.run([postfix, "-c", config, "stop"], check=True, capture_output=True, timeout=60)
+
+
+def test_success_is_told_by_us(server: MailServer, send: Send) -> None:
+    """Postfix passes on what its sender wants to know (RFC 3461), and leaves the telling to us."""
+    send("jane@dsn.test", "confirmed", "-N", "success", "-V", "id+1", "-R", "full")
+    message = server.wait_for(subject="confirmed", timeout=PATIENCE)
+    told = server.wait_for(to="sender@origin.test", sender="", timeout=PATIENCE)
+
+    assert message.envelope.parameters["ENVID"] == "id+2B1"
+    assert told.session.via == "dsn"
+    assert b"Original-Envelope-Id: id+1\r\n" in told.raw
+    assert b"Original-Recipient: rfc822;jane@dsn.test\r\n" in told.raw
+    assert b"Action: delivered\r\n" in told.raw
+    assert b"Hello." not in told.raw
+    assert len(server.messages) == 2
 
 
 def test_greylisted_mail_arrives_once(server: MailServer, send: Send) -> None:

@@ -30,8 +30,8 @@ SMTP_SOURCE_MAIL = (
 Program = Callable[[str], Path]
 
 
-def run(*command: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> None:
-    """Run a sender; its failure is the test's, with what it said."""
+def run(*command: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> str:
+    """Run a sender, and give what it said; its failure is the test's."""
     done = subprocess.run(
         command,
         input=stdin,
@@ -40,7 +40,9 @@ def run(*command: str | Path, stdin: bytes = b"", env: dict[str, str] | None = N
         check=False,
         env=os.environ | (env or {}),
     )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, said
+    return said
 
 
 def only_message(client: Client) -> bytes:
@@ -141,6 +143,31 @@ def test_swaks_with_login_and_tls(serve: Serve, program: Program) -> None:
 
     (row,) = serving.client.messages()
     assert serving.client.message(row.id).session.login == "user"
+
+
+def test_swaks_asks_for_extensions(serve: Serve, program: Program) -> None:
+    """Inside TLS swaks is offered REQUIRETLS; what it asks for is in the envelope, and told."""
+    swaks = program("swaks")
+    serving = serve("--tls-certificate", "self-signed", "--personality", "plain").wait_ready()
+    host, port = serving.smtp
+    # swaks puts an address into brackets: what follows `>` are parameters.
+    sender = "a@b.test> REQUIRETLS MT-PRIORITY=4 RET=HDRS ENVID=<1"
+    to = "c@d.test> NOTIFY=SUCCESS ORCPT=rfc822;<c+2Bx@d.test"
+
+    said = run(swaks, "--server", host, "--port", str(port), "-tls", "--from", sender, "--to", to)
+
+    assert "250-REQUIRETLS" in said
+    assert said.count("250-LIMITS RCPTMAX=32766") == 2
+    told, message = serving.client.wait(sender=""), serving.client.wait(sender="a@b.test")
+    assert told is not None
+    assert message is not None
+    assert dict(message.envelope.parameters) == {
+        "REQUIRETLS": None,
+        "MT-PRIORITY": "4",
+        "RET": "HDRS",
+        "ENVID": "<1>",
+    }
+    assert b"Original-Recipient: rfc822;<c+x@d.test>\r\n" in serving.client.raw(told.id)
 
 
 def test_msmtp(serve: Serve, program: Program) -> None:

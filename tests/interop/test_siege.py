@@ -169,13 +169,13 @@ def _withstand(serve: Serve, plan: Plan, *, seconds: float) -> Outcome:
     return outcome
 
 
-def _hold(outcome: Outcome, plan: Plan) -> None:
-    """Hold what came of a siege against what is promised."""
+def _hold(outcome: Outcome, plan: Plan, *, busy: float = 1.0) -> None:
+    """Hold what came of a siege against what is promised; `busy` is how much slower it may be."""
     deeds = outcome.deeds
     print(_figures(outcome))  # noqa: T201 - `pytest -s` shows what goes into docs/reliability.md
     assert outcome.trouble == []
-    assert max(outcome.mails) < ANSWERED
-    assert max(outcome.pages) < SHOWN
+    assert max(outcome.mails) < ANSWERED * busy
+    assert max(outcome.pages) < SHOWN * busy
     assert outcome.peak < MEMORY
     assert deeds["giant"] == plan.giant * MIB
     assert deeds["giant_answer"].startswith("552 ")
@@ -195,10 +195,10 @@ def _figures(outcome: Outcome) -> str:
 
 
 def test_a_short_siege(serve: Serve) -> None:
-    """A few seconds of it, so that it is held at each run."""
+    """A few seconds of it, so that it is held at each run, with other tests beside it."""
     plan = Plan(half_open=300, slow_commands=50, slow_messages=50, giant=512)
 
-    _hold(_withstand(serve, plan, seconds=1.0), plan)
+    _hold(_withstand(serve, plan, seconds=1.0), plan, busy=3.0)
 
 
 @pytest.mark.long

@@ -133,6 +133,7 @@ LINES = [
     b"TLS", b"AUTH LOGIN", b"AUTH PLAIN", b"AUTH LOGIN dXNlcg==", b"AUTH PLAIN AHUAcA==",
     b"dXNlcg==", b"*", b"XAUTH LOGIN", b"XEXCH50 3 2", b"XEXCH50 99999999 2",
     b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
+    b"MAIL FROM:<a@b> BODY=BINARYMIME", b"BDAT 3", b"bdat 0 LAST", b"BDAT 12 LAST", b"BDAT x",
 ]  # fmt: skip
 ends = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"])
 noise = st.binary(max_size=40) | st.binary(max_size=3).map(lambda piece: piece * 900)

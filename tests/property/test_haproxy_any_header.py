@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindpost.proxy.haproxy.codec import (
-    SIGNATURE,
     Command,
     Header,
     TcpRoute,
     UnixRoute,
     dumps,
     loads,
-    looks_like_header,
     read,
 )
+from bindpost.proxy.haproxy.signature import SIGNATURE, looks_like_header
 from bindpost.proxy.haproxy.tlv import HeaderError, Kind, Ssl, Tlv, by_name
 
 PORTS = st.integers(0, 65535)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bindpost.cli.sendmail_message import Draft as Submission
 from bindpost.config.fault import Fault
 from bindpost.server.durable.patterns import Patterns
-from bindpost.server.faults.dsn import notification
+from bindpost.server.faults.dsn import failure_by, notification
 from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts
 from bindpost.server.message.tags import clean_tags
 from bindpost.server.outgoing.target import Target
@@ -163,7 +163,7 @@ def test_no_field_gets_into_a_bounce(
     fault = Fault(stage="after-acceptance", action="bounce", text=words)
     message = Message("0" * 22, NOW, envelope, _facts(), b"Subject: x\r\n\r\n")
 
-    bounce = notification(message, fault, hostname=hostname, now=NOW)
+    bounce = notification(message, failure_by(fault), hostname=hostname, now=NOW)
 
     assert names_of(bounce) == FIELDS_OF_A_BOUNCE
     assert set(_status_of(bounce)) <= {

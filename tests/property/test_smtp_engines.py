@@ -22,7 +22,19 @@ transactions = st.builds(
         max_size=12,
     ).map(b"".join),
 )
-dialogues = st.lists(sessions | transactions, max_size=3).map(b"".join)
+chunks = st.builds(
+    lambda data, extra, end: b"BDAT %d%b\r\n%b" % (len(data) + extra, end, data),
+    sessions | st.binary(max_size=3000).map(lambda data: data * 3),
+    st.sampled_from([0] * 8 + [-1, 1, 700]),
+    st.sampled_from([b"", b"", b" LAST"]),
+)
+"""Chunks whose size is right, or wrong: of a message that is taken, of none, of one too large."""
+chunked = st.builds(
+    lambda start, pieces: start + b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n" + b"".join(pieces),
+    st.sampled_from([b"", b"EHLO c\r\n"]),
+    st.lists(chunks | st.sampled_from([b"RSET\r\n", b"DATA\r\nx\r\n.\r\n"]), max_size=5),
+)
+dialogues = st.lists(sessions | transactions | chunked, max_size=3).map(b"".join)
 
 
 def _told(outcome: Outcome) -> list[tuple[object, dict[str, Any]]]:
@@ -62,6 +74,13 @@ def test_any_dialogue_is_the_same_on_both_engines(
 def test_any_dialogue_byte_by_byte_is_the_same_on_both_engines(name: str, dialogue: bytes) -> None:
     """A byte at a time, too."""
     _are_alike(name, dialogue, [dialogue[i : i + 1] for i in range(len(dialogue))])
+
+
+@settings(max_examples=60)
+@given(st.lists(chunked | sessions, max_size=3).map(b"".join), places)
+def test_any_chunks_are_the_same_on_both_engines(dialogue: bytes, places: list[int]) -> None:
+    """With good sizes and wrong ones, where there is CHUNKING (RFC 3030)."""
+    _are_alike("plain", dialogue, cut(dialogue, places))
 
 
 @pytest.mark.long

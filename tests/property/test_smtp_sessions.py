@@ -66,3 +66,18 @@ def test_any_body_comes_back_equal(name: str, body: bytes, places: list[int]) ->
         assert outcome.kept == []
         assert b"\r\n552 " in outcome.output
     assert outcome.output.splitlines()[-1].startswith(b"221")
+
+
+@given(st.lists(bodies | sessions, min_size=1, max_size=4), places)
+def test_any_chunks_come_back_equal(parts: list[bytes], places: list[int]) -> None:
+    """A message in chunks of any bytes, commands too, is kept as it was (RFC 3030)."""
+    *first, last = [b"BDAT %d\r\n%b" % (len(part), part) for part in parts]
+    before = b"HELO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"
+    session = before + b"".join(first) + last.replace(b"\r\n", b" LAST\r\n", 1) + b"QUIT\r\n"
+
+    outcome = run("plain", cut(session, places))
+
+    size = sum(map(len, parts))
+    assert outcome.kept == ([b"".join(parts)] if size <= MESSAGE_LIMIT else [])
+    assert (b"\r\n552 " in outcome.output) is (size > MESSAGE_LIMIT)
+    assert outcome.output.splitlines()[-1].startswith(b"221")

@@ -83,8 +83,9 @@ async def server() -> AsyncIterator[tuple[str, EventStore]]:
     messages = MemoryStore()
     store = MemoryEventStore(keep=2000)
     app = create_app(messages, ready=lambda: True, version="1", events=store, exports=FORMATS)
-    web = WebServer(app, Endpoint("127.0.0.1", 0))
-    await web.start()
+    web = WebServer(Endpoint("127.0.0.1", 0))
+    await web.bind()
+    await web.serve(app)
     yield web.url, store
     await web.stop()
     await store.close()
@@ -219,10 +220,9 @@ async def test_a_folder_without_events(run: Run, tmp_path: Path) -> None:
 
 async def test_a_server_that_keeps_none(run: Run) -> None:
     """What the server says of its settings is told."""
-    web = WebServer(
-        create_app(MemoryStore(), ready=lambda: True, version="1"), Endpoint("127.0.0.1", 0)
-    )
-    await web.start()
+    web = WebServer(Endpoint("127.0.0.1", 0))
+    await web.bind()
+    await web.serve(create_app(MemoryStore(), ready=lambda: True, version="1"))
     results = [await run(command, "--server", web.url) for command in ("list", "follow", "export")]
     await web.stop()
 

@@ -34,8 +34,9 @@ async def run(
     """Give a function that runs `bindpost faults` beside a server, whose settings name it."""
     store = MemoryStore(retention=Retention())
     app = create_app(store, ready=lambda: True, version="1", faults=faults)
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BINDPOST_WEB", str(server.address))
 

@@ -42,8 +42,9 @@ async def store() -> AsyncIterator[MemoryStore]:
 async def server(store: MemoryStore) -> AsyncIterator[WebServer]:
     """Give a server over the store."""
     app = create_app(store, ready=lambda: True, version="1")
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     yield server
     await server.stop()
 

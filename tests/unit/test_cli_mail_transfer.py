@@ -39,8 +39,9 @@ async def run(store: MemoryStore, tmp_path: Path) -> AsyncIterator[Run]:
     app = create_app(
         store, ready=lambda: True, version="1", compatibility=Compatibility(message_size=1000)
     )
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
 
     async def run(*arguments: object, stdin: bytes = b"") -> Result:
         words = ["mail", *map(str, arguments), "--server", server.url]

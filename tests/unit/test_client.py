@@ -43,8 +43,9 @@ async def store() -> AsyncIterator[MemoryStore]:
 async def client(store: MemoryStore) -> AsyncIterator[Client]:
     """Give a client of a server over the store."""
     app = create_app(store, ready=lambda: True, version="1")
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     yield Client(server.url)
     await server.stop()
 
@@ -186,8 +187,9 @@ async def test_an_empty_inbox_has_no_latest(client: Client) -> None:
 async def test_readiness_is_told(store: MemoryStore, ready: bool, said: bool) -> None:
     """`ready()` is what /readyz says."""
     app = create_app(store, ready=lambda: ready, version="1")
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     try:
         assert await asyncio.to_thread(Client(server.url).ready) is said
     finally:

@@ -225,7 +225,8 @@ def test_a_malformed_parameter_is_named(text: str, bad: str) -> None:
         ("SIZE", None, False),
         ("BODY", "8bitmime", True),
         ("BODY", "7BIT", True),
-        ("BODY", "BINARYMIME", False),
+        ("BODY", "BINARYMIME", True),
+        ("BODY", "BINARY", False),
         ("RET", "full", True),
         ("RET", "HDRS", True),
         ("RET", "BODY", False),
@@ -242,10 +243,17 @@ def test_a_malformed_parameter_is_named(text: str, bad: str) -> None:
         ("AUTH", None, False),
         ("SMTPUTF8", None, True),
         ("SMTPUTF8", "yes", False),
+        ("REQUIRETLS", None, True),
+        ("REQUIRETLS", "yes", False),
+        ("MT-PRIORITY", "-9", True),
+        ("MT-PRIORITY", "0", True),
+        ("MT-PRIORITY", "-0", False),
+        ("MT-PRIORITY", "10", False),
+        ("MT-PRIORITY", "+3", False),
     ],
 )
 def test_a_value_is_one_that_its_rfc_allows(keyword: str, value: str | None, answer: bool) -> None:
-    """Each parameter has its own values (RFC 1870, 3461, 6152, 6531)."""
+    """Each parameter has its own values (RFC 1870, 3030, 3461, 6152, 6531, 6710, 8689)."""
     assert is_parameter_value(keyword, value) is answer
 
 

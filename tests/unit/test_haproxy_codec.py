@@ -9,16 +9,15 @@ import pytest
 from bindpost.proxy.haproxy.codec import (
     LONGEST_V1,
     LONGEST_V2,
-    SIGNATURE,
     Command,
     Header,
     TcpRoute,
     UnixRoute,
     dumps,
     loads,
-    looks_like_header,
     read,
 )
+from bindpost.proxy.haproxy.signature import SIGNATURE, looks_like_header
 from bindpost.proxy.haproxy.tlv import HeaderError, Kind, Ssl, Tlv, by_name, crc32c
 
 IPV4 = TcpRoute(ip_address("192.0.2.1"), 56324, ip_address("198.51.100.2"), 25)

@@ -19,7 +19,7 @@ from bindpost.server.smtp.wording import STOCK_SENTENCES
 NAMES = personality.names()
 ALWAYS_KNOWN = {"hostname": "mx.test", "build": "1.2", "client": "127.0.0.1", "limit": 100}
 """What every reply may tell."""
-KNOWN_AT = {
+KNOWN_AT: dict[str, dict[str, object]] = {
     "mail_ok": {"address": "a@b"},
     "mail_ok_size": {"address": "a@b", "size": "5"},
     "rcpt_ok": {"address": "a@b"},
@@ -32,6 +32,7 @@ KNOWN_AT = {
     "etrn_syntax": {"argument": "a"},
     "auth_ok": {"mechanism": "LOGIN"},
     "message_ok": {"id": "1"},
+    "bdat_ok": {"octets": 86},
 }
 """What else the reply to an occasion may tell."""
 
@@ -60,7 +61,9 @@ def test_an_unknown_personality_is_a_configuration_error(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_personality_has_words_for_every_occasion(name: str) -> None:
     """No occasion finds a server without words, and no words are without an occasion."""
-    assert personality.load(name).reply.keys() == personality.REPLY_KEYS
+    words = personality.load(name)
+
+    assert words.reply.keys() == personality.occasions_of(words)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -138,6 +141,7 @@ def test_what_the_keyword_list_promises_is_there(name: str) -> None:
         *(("BODY",) if "8BITMIME" in keywords else ()),
         *(("SMTPUTF8",) if "SMTPUTF8" in keywords else ()),
         *(("RET", "ENVID") if "DSN" in keywords else ()),
+        *(keywords.keys() & {"REQUIRETLS", "MT-PRIORITY"}),
         *(("AUTH",) if {"AUTH", "XAUTH"} & keywords.keys() else ()),
     }
 

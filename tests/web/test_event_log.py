@@ -66,8 +66,9 @@ def happen(kept: MemoryEventStore) -> Happen:
 @asynccontextmanager
 async def serving(app: Starlette) -> AsyncIterator[tuple[WebServer, httpx.AsyncClient]]:
     """Give a server of the app on a port, and a client of it."""
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     try:
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
             yield server, client

@@ -245,8 +245,9 @@ async def test_streams_tell_of_their_mailbox_only(
     app: Starlette, deliver: Deliver, activity: Activity
 ) -> None:
     """Streams, WebSockets and waits of a's user pass b's mail and the server's refusals over."""
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     login, ready = basic("anna"), asyncio.Barrier(6)
     paths = [f"{API}/stream", "/api/v1/events", f"{API}/wait?subject=for", f"{API}/stream?after=0"]
 
@@ -390,8 +391,9 @@ async def test_a_mailbox_may_be_waited_for(http: httpx.AsyncClient, deliver: Del
 
 async def test_a_websocket_may_name_its_mailbox(app: Starlette, deliver: Deliver) -> None:
     """In front of its path, as for any request; one for a mailbox that can't be is refused."""
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     port, login = server.address.port, basic("root")["Authorization"]
     try:
         async with WebSocketClient(port, "/mailbox/a/api/events", authorization=login) as client:

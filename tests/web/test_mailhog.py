@@ -217,8 +217,9 @@ async def test_deleting_all_is_answered_for_mailhogs_clients(
 @pytest.fixture
 async def port(store: MemoryStore) -> AsyncIterator[int]:
     """Give the port of a server."""
-    server = WebServer(create_app(store, ready=lambda: True, version="1"), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(create_app(store, ready=lambda: True, version="1"))
     yield server.address.port
     await server.stop()
 
@@ -239,8 +240,9 @@ async def test_the_stream_tells_new_messages_until_the_end(
     store: MemoryStore, deliver: Deliver
 ) -> None:
     """Each new message is a server-sent event; the stream ends when the server does."""
-    server = WebServer(create_app(store, ready=lambda: True, version="1"), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(create_app(store, ready=lambda: True, version="1"))
     async with (
         httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
         client.stream("GET", "/api/v1/events") as response,

@@ -12,8 +12,9 @@ from bindpost.server.activity import Activity, Refusal
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, Retention
 from bindpost.server.web.app import create_app
+from bindpost.server.web.http import FRAME_LIMIT
 from bindpost.server.web.mailpit_events import ONE_BY_ONE, STATS_INTERVAL
-from bindpost.server.web.server import FRAME_LIMIT, WebServer
+from bindpost.server.web.server import WebServer
 
 from .websocket import WebSocketClient
 
@@ -31,8 +32,9 @@ def activity() -> Activity:
 async def server(store: MemoryStore, activity: Activity) -> AsyncIterator[WebServer]:
     """Give a server on a free port."""
     app = create_app(store, ready=lambda: True, version="1.2", activity=activity)
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     yield server
     await server.stop()
 
@@ -98,8 +100,9 @@ async def test_many_are_told_at_once(
 async def test_retention_is_told_as_prune(deliver: Deliver) -> None:
     """What retention deletes is not told one by one."""
     store = MemoryStore(Retention(max_messages=1))
-    server = WebServer(create_app(store, ready=lambda: True, version="1"), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(create_app(store, ready=lambda: True, version="1"))
     async with WebSocketClient(server.address.port, EVENTS) as client:
         await client.frame_of("stats")
         await deliver(into=store)

@@ -32,7 +32,8 @@ def ask(store: MemoryStore) -> Ask:
 
     @asynccontextmanager
     async def ask(*origins: str, access: Access | None = None) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(store, ready=lambda: True, version="1", origins=origins, access=access)
+        listed = Origins(origins)
+        app = create_app(store, ready=lambda: True, version="1", origins=listed, access=access)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8025") as http:
             yield http
@@ -138,9 +139,10 @@ async def test_web_sockets_have_the_same_rule(
     store: MemoryStore, origin: str, refused: int | None
 ) -> None:
     """A page that is listed may follow the events, another may not."""
-    app = create_app(store, ready=lambda: True, version="1", origins=(APP,))
-    server = WebServer(app, Endpoint.parse("127.0.0.1:0"))
-    await server.start()
+    app = create_app(store, ready=lambda: True, version="1", origins=Origins([APP]))
+    server = WebServer(Endpoint.parse("127.0.0.1:0"))
+    await server.bind()
+    await server.serve(app)
     try:
         port = server.address.port
         assert port is not None

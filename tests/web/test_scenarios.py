@@ -320,8 +320,9 @@ async def test_the_stream_goes_on_from_a_cursor(
     assert (await client.post(f"{API}/hanging/run")).status_code == 202
     await told_until(lab, "phase")
     await client.post(f"{API}/hanging/stop")
-    server = WebServer(app_over(lab, store), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app_over(lab, store))
     headers = {} if seen is None else {"Last-Event-ID": seen}
     try:
         async with (
@@ -347,8 +348,9 @@ async def test_the_stream_goes_on_from_a_cursor(
 
 async def test_from_python(lab: Laboratory, store: MemoryStore) -> None:
     """The client lists, runs and stops them, and tells what the server says against it."""
-    server = WebServer(app_over(lab, store), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app_over(lab, store))
     client = Client(server.url)
 
     def ask() -> list[str]:

@@ -22,7 +22,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web import server as web_server
+from bindpost.server.web import http as web_http
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
@@ -34,8 +34,9 @@ async def test_a_client_reads_what_was_delivered(app: Starlette, deliver: Delive
     """The real server on a free port and the real client understand each other."""
     raw = b"Subject: All bytes\r\n\r\n" + bytes(range(256))
     row = await deliver(raw)
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     client = Client(server.url)
     try:
         assert await asyncio.to_thread(client.ready)
@@ -47,14 +48,14 @@ async def test_a_client_reads_what_was_delivered(app: Starlette, deliver: Delive
     assert (message.id, message.subject) == (row.id, "All bytes")
 
 
-async def test_a_port_that_is_taken_is_told(app: Starlette) -> None:
+async def test_a_port_that_is_taken_is_told() -> None:
     """A failed bind raises the Winsock code with the path and a hint."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(BindError) as caught:
-            await WebServer(app, Endpoint("127.0.0.1", port)).start()
+            await WebServer(Endpoint("127.0.0.1", port)).bind()
 
     assert (caught.value.code, caught.value.path) == (10048, "direct:")
     assert caught.value.hint
@@ -64,8 +65,9 @@ async def test_a_unix_socket_works(app: Starlette, deliver: Deliver, tmp_path: P
     """The server can be bound to a Unix socket, whose file is gone afterwards."""
     row = await deliver()
     path = tmp_path / "web.sock"
-    server = WebServer(app, Endpoint(path=str(path)))
-    await server.start()
+    server = WebServer(Endpoint(path=str(path)))
+    await server.bind()
+    await server.serve(app)
     try:
         messages = await asyncio.to_thread(Client(server.url).messages)
     finally:
@@ -81,10 +83,11 @@ async def test_two_servers_live_in_one_process(
 ) -> None:
     """Two servers don't know of each other: stopping one leaves the other."""
     await deliver()
-    first = WebServer(app, ANY_PORT)
-    second = WebServer(create_app(store, ready=lambda: False, version="2"), ANY_PORT)
-    await first.start()
-    await second.start()
+    first, second = WebServer(ANY_PORT), WebServer(ANY_PORT)
+    await first.bind()
+    await first.serve(app)
+    await second.bind()
+    await second.serve(create_app(store, ready=lambda: False, version="2"))
     await first.stop()
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -102,8 +105,9 @@ async def test_nothing_of_the_process_is_changed(
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     access = logging.getLogger("uvicorn.access")
     before = (list(access.handlers), access.propagate, access.level)
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     during = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.get(f"{server.url}/livez")
@@ -128,9 +132,10 @@ async def test_a_request_has_to_come_in_time(
     app: Starlette, part: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection on which none comes, or only a part of one, is closed."""
-    monkeypatch.setattr(web_server, "REQUEST_TIME", 0.05)
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
         writer.write(part)
@@ -145,9 +150,10 @@ async def test_the_second_request_has_to_come_in_time_too(
     app: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a connection that is kept a request may not be begun and left either."""
-    monkeypatch.setattr(web_server, "REQUEST_TIME", 0.05)
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
         writer.write(b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -164,11 +170,12 @@ async def test_the_second_request_has_to_come_in_time_too(
 
 async def test_an_answer_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that has come whole has its time, and so has the next one."""
-    monkeypatch.setattr(web_server, "REQUEST_TIME", 0.05)
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
     over = asyncio.Event()
     waiting = Waiting(over)
-    server = WebServer(waiting.app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(waiting.app)
     try:
         reader, writer = await _ask(server)
         await waiting.asked.wait()
@@ -205,9 +212,11 @@ class Waiting:
         return PlainTextResponse("done")
 
 
-async def _ask(server: WebServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _ask(
+    server: WebServer, path: str = "/"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     streams = await asyncio.open_connection("127.0.0.1", server.address.port)
-    streams[1].write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    streams[1].write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return streams
 
 
@@ -216,8 +225,9 @@ async def test_stopping_tells_those_who_wait_and_lets_them_end() -> None:
     until = asyncio.Event()
     waiting = Waiting(until)
     waiting.app.state.stopping = until
-    server = WebServer(waiting.app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(waiting.app)
     reader, writer = await _ask(server)
     await waiting.asked.wait()
 
@@ -233,8 +243,9 @@ async def test_stopping_tells_those_who_wait_and_lets_them_end() -> None:
 async def test_stopping_cuts_what_does_not_end() -> None:
     """A request that doesn't end is cancelled and its connection cut when the grace is over."""
     waiting = Waiting(asyncio.Event())
-    server = WebServer(waiting.app, ANY_PORT, grace=0.01)
-    await server.start()
+    server = WebServer(ANY_PORT, grace=0.01)
+    await server.bind()
+    await server.serve(waiting.app)
     reader, writer = await _ask(server)
     await waiting.asked.wait()
 
@@ -248,8 +259,9 @@ async def test_stopping_cuts_what_does_not_end() -> None:
 
 async def test_idle_connections_do_not_delay_stopping(app: Starlette) -> None:
     """A connection that is kept alive and asks nothing is closed at once."""
-    server = WebServer(app, ANY_PORT, grace=60)
-    await server.start()
+    server = WebServer(ANY_PORT, grace=60)
+    await server.bind()
+    await server.serve(app)
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.get(f"{server.url}/livez")
         await asyncio.wait_for(server.stop(), 20)
@@ -257,8 +269,9 @@ async def test_idle_connections_do_not_delay_stopping(app: Starlette) -> None:
 
 async def test_invalid_http_is_answered(app: Starlette, caplog: pytest.LogCaptureFixture) -> None:
     """What is no HTTP gets 400, and the warning goes to our logger."""
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
     writer.write(b"EHLO you\r\n\r\n")
     answer = await reader.read()
@@ -276,8 +289,9 @@ async def test_a_client_that_breaks_off_is_no_fault(
     app: Starlette, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A body that ends too early, or is malformed, deletes nothing and is no error of ours."""
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     head = b"DELETE /api/bindpost/v1/messages HTTP/1.1\r\nHost: localhost\r\n"
     for rest in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
@@ -293,8 +307,9 @@ async def test_a_client_that_breaks_off_is_no_fault(
 
 async def test_the_list_is_json(app: Starlette) -> None:
     """The media type of the API's answers is JSON."""
-    server = WebServer(app, ANY_PORT)
-    await server.start()
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.get(f"{server.url}/api/v1/messages")
     await server.stop()
@@ -303,9 +318,36 @@ async def test_the_list_is_json(app: Starlette) -> None:
     assert json.loads(response.content)["messages"] == []
 
 
-async def test_stopping_what_never_started_is_harmless(app: Starlette) -> None:
+async def test_who_comes_before_there_is_an_app_waits_for_it(app: Starlette) -> None:
+    """From the bind on a client can connect and ask; the answer comes once the app is served."""
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    reader, writer = await _ask(server, "/livez")
+
+    await server.serve(app)
+    answer = await reader.readline()
+    writer.close()
+    await server.stop()
+
+    assert answer == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_port_without_an_app_is_given_back() -> None:
+    """`stop()` frees what was bound and never served."""
+    first = WebServer(ANY_PORT)
+    await first.bind()
+    await first.stop()
+
+    second = WebServer(first.address)
+    await second.bind()
+    await second.stop()
+
+    assert second.url == first.url
+
+
+async def test_stopping_what_never_started_is_harmless() -> None:
     """`stop()` may be called on a server that was not started."""
-    server = WebServer(app, ANY_PORT)
+    server = WebServer(ANY_PORT)
 
     await server.stop()
 

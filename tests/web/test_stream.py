@@ -44,8 +44,9 @@ class Events:
 @pytest.fixture
 async def server(app: Starlette) -> AsyncIterator[WebServer]:
     """Give a server of the app on a free port."""
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     yield server
     await server.stop()
 
@@ -134,8 +135,9 @@ async def test_what_happens_in_a_mailbox_only_is_not_told() -> None:
     """A message that was taken out of one of its mailboxes is still here: no event says else."""
     store = MemoryStore(sort=lambda *_: ("a", "b"))
     app = create_app(store, ready=lambda: True, version="1")
-    server = WebServer(app, Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(app)
     message = Message(
         id=new_id(),
         received=utc_now(),

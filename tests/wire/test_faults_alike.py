@@ -20,19 +20,23 @@ SESSION = (
     "RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\n"
     "DATA\r\nSubject: x\r\n\r\nline one\r\nline two\r\n.\r\nNOOP\r\nQUIT\r\n"
 ).encode()
+IN_CHUNKS = SESSION.replace(
+    b"DATA\r\nSubject: x\r\n\r\nline one\r\nline two\r\n.\r\n",
+    b"BDAT 4\r\nSubjBDAT 8\r\nect: x\r\nBDAT 12 LAST\r\n\r\nline one\r\n",
+)
 _ID = re.compile(rb"[0-9A-Za-z]{22}")
 ENDS = ("drop", "reset")
 """Actions after which it depends on the network how much of the last words arrives."""
 
 
-async def outcome(bench: Bench, fault: Fault) -> dict[str, Any]:
+async def outcome(bench: Bench, fault: Fault, session: bytes = SESSION) -> dict[str, Any]:
     """Have a session struck by a fault; tell what came of it."""
     bench.faults.clear()
     bench.faults.reset()
     bench.faults.add(fault)
     before = len(await bench.kept())
     peer = await bench.connected()
-    peer.send(SESSION)
+    peer.send(session)
     with contextlib.suppress(OSError):
         peer.half_close()
     said = b""
@@ -58,8 +62,13 @@ def shown(said: bytes, fault: Fault) -> bytes:
 STAGES = [stage for stage in ALLOWED if stage not in ("STARTTLS", "idle", "bind")]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-async def test_both_engines_strike_alike(serve: Serve, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "session"),
+    [(stage, SESSION) for stage in STAGES]
+    + [(stage, IN_CHUNKS) for stage in ("in-data", "end-of-data", "after-acceptance")],
+    ids=lambda value: value if isinstance(value, str) else "BDAT" if b"BDAT" in value else "DATA",
+)
+async def test_both_engines_strike_alike(serve: Serve, stage: str, session: bytes) -> None:
     """The same words, the same mail kept, the same firings; and each action has fired."""
     benches = [await serve(engine=engine, personality="plain") for engine in ("fast", "stock")]
     for action in ALLOWED[stage]:
@@ -71,7 +80,7 @@ async def test_both_engines_strike_alike(serve: Serve, stage: str) -> None:
             limit=0,
             keyword="SIZE",
         )
-        fast, stock = [await outcome(bench, fault) for bench in benches]
+        fast, stock = [await outcome(bench, fault, session) for bench in benches]
 
         assert fast == stock, action
         assert fast["fired"], action

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -86,8 +87,10 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("personality", PERSONALITIES)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "personality"),
+    [pair for pair in itertools.product(VERBS, PERSONALITIES) if pair != ("BDAT", "plain")],
+)
 async def test_binary_arguments_do_no_harm(serve: Serve, personality: str, verb: str) -> None:
     """Control characters and 8-bit bytes get one reply, and leave the session as it was."""
     for argument in ARGUMENTS:
@@ -109,6 +112,18 @@ async def test_binary_arguments_do_no_harm(serve: Serve, personality: str, verb:
         assert b"\0" not in wire.output
         assert b"\x1b" not in wire.output
         wire.close()
+
+
+async def test_a_binary_size_of_a_chunk_ends_the_session(serve: Serve) -> None:
+    """Nobody knows how many octets follow, which must not be heard as commands (RFC 3030)."""
+    for argument in ARGUMENTS:
+        bench = await serve(personality="plain")
+        wire = bench.wire()
+
+        await wire.feed(b"BDAT " + argument + b"\r\nNOOP\r\n")
+        await wire.wait_for_close()
+
+        assert [reply[:3] for reply in wire.replies] == [b"220", b"521"], argument
 
 
 @pytest.mark.parametrize("personality", PERSONALITIES)

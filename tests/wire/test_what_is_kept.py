@@ -38,7 +38,7 @@ async def test_the_envelope_is_kept_as_received(serve: Serve) -> None:
         "From: somebody@else\r\nTo: nobody@else\r\n\r\nx\r\n.",
     )
 
-    (row,) = await bench.rows()
+    row, *_notification = await bench.rows()
     assert row.envelope == Envelope(
         reverse_path="Alice.O'Neil@Example.ORG",
         recipients=(

@@ -33,8 +33,9 @@ async def url(run: Run, store: MemoryStore) -> AsyncIterator[str]:
     """Give the URL of a server with a relay."""
     async with run(allowed=("*@example.org",)) as relay:
         app = create_app(store, ready=lambda: True, version="1", relay=relay)
-        server = WebServer(app, Endpoint("127.0.0.1", 0))
-        await server.start()
+        server = WebServer(Endpoint("127.0.0.1", 0))
+        await server.bind()
+        await server.serve(app)
         yield server.url
         await server.stop()
 
@@ -42,8 +43,9 @@ async def url(run: Run, store: MemoryStore) -> AsyncIterator[str]:
 @pytest.fixture
 async def url_without(store: MemoryStore) -> AsyncIterator[str]:
     """Give the URL of a server without a relay."""
-    server = WebServer(create_app(store, ready=lambda: True, version="1"), Endpoint("127.0.0.1", 0))
-    await server.start()
+    server = WebServer(Endpoint("127.0.0.1", 0))
+    await server.bind()
+    await server.serve(create_app(store, ready=lambda: True, version="1"))
     yield server.url
     await server.stop()
 

@@ -323,6 +323,33 @@ async def test_starttls_and_a_login(send: Send, mta: Mta, certificate: str, pass
     assert mta.commands[4] == "AUTH PLAIN AG1lAHMzY3JldA=="
 
 
+@pytest.mark.parametrize(("tls", "offered"), [("off", True), ("starttls", False)])
+async def test_requiretls_goes_nowhere_else(
+    send: Send, mta: Mta, certificate: str, tls: str, offered: bool
+) -> None:
+    """In the clear, or to a server that lacks it, the message does not go (RFC 8689, 4.2.1)."""
+    mta.extensions += ["STARTTLS", *(["REQUIRETLS"] if offered else [])]
+
+    result = await send(parameters={"REQUIRETLS": None}, tls=tls, ca_file=certificate)
+
+    assert (result.trouble.hop, result.trouble.permanent) == ("message", True)
+    assert "REQUIRETLS" in str(result.trouble)
+    assert mta.mails == []
+
+
+async def test_requiretls_and_priority_are_passed_on(
+    send: Send, mta: Mta, certificate: str
+) -> None:
+    """By TLS, to a server that knows them."""
+    mta.extensions += ["STARTTLS", "REQUIRETLS", "MT-PRIORITY"]
+    parameters = {"REQUIRETLS": None, "MT-PRIORITY": "-3"}
+
+    result = await send(parameters=parameters, tls="starttls", ca_file=certificate)
+
+    assert states(result) == ["sent"]
+    assert mta.mails[0].sender.endswith(" REQUIRETLS MT-PRIORITY=-3")
+
+
 async def test_implicit_tls(send: Send, certificate: str, tmp_path: Path) -> None:
     """With implicit TLS the greeting is encrypted already."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
