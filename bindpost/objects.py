@@ -32,6 +32,20 @@ class Envelope(Object, frozen=True):
     parameters: Mapping[str, str | None] = {}
 
 
+class ClientCertificate(Object, frozen=True):
+    """
+    The certificate by which a client has shown in TLS who it is.
+
+    `sha256` is its fingerprint; `name` is the first e-mail address of its subjectAltName, else its
+    common name.
+    """
+
+    subject: str
+    issuer: str
+    sha256: str
+    name: str
+
+
 class Session(Object, frozen=True):
     """
     What was known of the connection; `peer` is the real peer as `host:port`, None if unknown.
@@ -51,6 +65,7 @@ class Session(Object, frozen=True):
     esmtp: bool = False
     tls_version: str | None = None
     tls_cipher: str | None = None
+    client_certificate: ClientCertificate | None = None
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[str, ...] = ()

@@ -11,6 +11,8 @@ Personality = Annotated[
     str, Meta(description="Server to imitate: ims-5.5, ims-5.0, imc-4.0, plain.")
 ]
 TlsMode = Literal["auto", "off", "starttls", "implicit"]
+Asking = Literal["off", "optional", "required"]
+"""Whether a server asks its clients for certificates."""
 
 FileName = Annotated[str, Meta(extra={"kind": "file"})]
 """A file or folder; loading makes it absolute (docs/settings.md says relative to what)."""

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from .fault import Fault
 from .kinds import (
+    Asking,
     EndpointText,
     FileName,
     ListeningText,
@@ -48,6 +49,10 @@ class Listener(Table, frozen=True):
     tls: Annotated[
         TlsMode,
         Meta(description="auto (STARTTLS if a certificate is set), off, starttls or implicit."),
+    ] = "auto"
+    client_certificates: Annotated[
+        Literal["auto", Asking],
+        Meta(description="auto (optional if tls.client_ca is set), off, optional or required."),
     ] = "auto"
     proxy_protocol: Annotated[
         bool, Meta(description="Expect a PROXY protocol header, v1 or v2, on every connection.")
@@ -146,7 +151,7 @@ class Ims(Table, rename="pascal", frozen=True):
 
 
 class Tls(Table, frozen=True):
-    """TLS of the SMTP listeners and of POP3, `[tls]`."""
+    """TLS of the SMTP listeners and of POP3, `[tls]`; certificates of clients are SMTP's."""
 
     certificate: Annotated[
         FileName,
@@ -159,13 +164,24 @@ class Tls(Table, frozen=True):
         FileName,
         Meta(description="PEM file of the private key; empty = in the certificate's file."),
     ] = ""
+    client_ca: Annotated[
+        FileName,
+        Meta(
+            description="PEM file of the authorities that sign clients' certificates; SMTP clients "
+            "are then asked for one. Empty = nobody is asked."
+        ),
+    ] = ""
 
 
 class Auth(Table, frozen=True):
-    """Who may log in, `[auth]`."""
+    """Who may log in by SMTP, `[auth]` (docs/logins.md)."""
 
     users: Annotated[
-        FileName, Meta(description="File of NAME:PASSWORD lines; empty = every login is accepted.")
+        FileName,
+        Meta(
+            description="File of NAME:PASSWORD lines, or tokens instead; empty = every login is "
+            "accepted."
+        ),
     ] = ""
 
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 _LOG_N: Final = 15
@@ -84,15 +85,22 @@ class Scrypt(NamedTuple):
         )
 
 
-class Plain(NamedTuple):
-    """A password as it is, kept as its digest, so that comparing it doesn't tell its length."""
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """
+    A password as it is; it is compared by its digest, so that comparing doesn't tell its length.
+
+    `password` is for mechanisms of AUTH that need it itself, and never shown.
+    """
 
     digest: bytes
+    password: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def make(cls, password: str) -> Self:
         """Take a password."""
-        return cls(_sha256(password.encode()))
+        encoded = password.encode()
+        return cls(_sha256(encoded), encoded)
 
     def matches(self, password: bytes) -> bool:
         """Say whether this is the password, in a time that doesn't depend on where it differs."""

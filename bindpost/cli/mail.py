@@ -272,6 +272,10 @@ def _lines(message: Message) -> Iterator[str]:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
+    if session.client_certificate:
+        certificate = session.client_certificate
+        yield f"certificate {certificate.subject} of {certificate.issuer}"
+        yield f"            SHA-256 {certificate.sha256}"
     if session.login:
         yield f"login       {session.login}"
     for fault in session.faults:

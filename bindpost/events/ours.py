@@ -190,7 +190,10 @@ TLS_FAILED: Final = EventType(
     details=("error", "session", "listener", "peer"),
     action="tls-failed",
     explanation="Client and server agreed on no version or cipher, or one distrusted the other.",
-    remedy="See the error; a self-signed certificate must be accepted by the client.",
+    remedy=(
+        "See the error; a self-signed certificate must be accepted by the client, and a client's "
+        "must be of an authority that tls.client_ca names."
+    ),
     ecs=("network", "protocol"),
 )
 RETENTION_SWEPT: Final = EventType(

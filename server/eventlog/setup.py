@@ -15,7 +15,13 @@ from .handler import EventHandler
 from .sink import Sink
 from .stream import LogStream
 
-_CHATTY: Final = ("mail.log", "mail.debug", "asyncssh", "spnego")
+_CHATTY: Final = {
+    "mail.log": logging.ERROR,
+    "mail.debug": logging.WARNING,
+    "asyncssh": logging.WARNING,
+    "spnego": logging.WARNING,
+}
+"""Other libraries' loggers, and the least that is heard of them."""
 
 
 def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, host: str) -> None:
@@ -104,7 +110,8 @@ def _set_levels(handler: EventHandler) -> None:
         handler.setLevel(level)
         return
     logging.getLogger().setLevel(level)
-    for name in _CHATTY:
-        # aiosmtpd logs each command at INFO, XAUTH's secrets with it; asyncssh eight lines a login;
-        # spnego, at DEBUG, what a password can be guessed from.
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, least in _CHATTY.items():
+        # aiosmtpd logs each command at INFO, XAUTH's secrets with it, and at WARNING words that are
+        # none, which may be responses of AUTH; asyncssh eight lines a login; spnego, at DEBUG, what
+        # a password can be guessed from.
+        logging.getLogger(name).setLevel(max(level, least))

@@ -68,6 +68,17 @@ class Keys:
         """Say whether a name, in any case, is a user of a mailbox."""
         return name.casefold() in self.users
 
+    @property
+    def has_hashes(self) -> bool:
+        """Whether some user's password is kept as a hash only."""
+        return any(not isinstance(key.password, Plain) for key in self.users.values())
+
+    def password(self, name: str) -> bytes | None:
+        """Give a user's password; None if there is no such user, or only a hash of it."""
+        key = self.users.get(name.casefold())
+        kept = key.password if key is not None else None
+        return kept.password if isinstance(kept, Plain) else None
+
     async def open(self, name: str, password: bytes) -> str | None:
         """Give the mailbox that a name and password open; None if they open none."""
         key = self.users.get(name.casefold())

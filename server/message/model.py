@@ -84,6 +84,21 @@ class Envelope(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str | None] = {}
 
 
+class ClientCertificate(msgspec.Struct, frozen=True):
+    """
+    A client's certificate that TLS has verified.
+
+    `subject` and `issuer` are written as in RFC 4514, in the certificate's own order; `sha256` is
+    the certificate's fingerprint; `name` is whom it names: the first e-mail address of its
+    subjectAltName, else its common name, empty without both.
+    """
+
+    subject: str
+    issuer: str
+    sha256: str
+    name: str
+
+
 EnvelopePart = Literal["reverse_path", "recipients"]
 
 
@@ -111,6 +126,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     esmtp: bool = False
     tls_version: str | None = None
     tls_cipher: str | None = None
+    client_certificate: ClientCertificate | None = None
     login: str | None = None
     proxy_tlvs: Mapping[str, str | int] = {}
     derived: tuple[EnvelopePart, ...] = ()

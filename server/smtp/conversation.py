@@ -8,14 +8,15 @@ every engine and every personality.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from bindpost import events
 from bindpost.config.model import Limits
 
-from ..message.model import Envelope, Recipient
+from ..message.model import ClientCertificate, Envelope, Recipient
 from .extensions import is_dsn_value
 from .grammar import (
     MalformedAddressError,
@@ -61,6 +62,14 @@ class Transaction:
         )
 
 
+class Circumstances(NamedTuple):
+    """What EHLO's keywords depend on in a session."""
+
+    offers_tls: bool
+    tls: bool
+    certified: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What a listener's conversations have in common."""
@@ -72,14 +81,16 @@ class Rules:
     tls_available: bool = False
     users: frozenset[str] | None = None
     """Names that VRFY knows; None = it knows everybody."""
+    withheld: frozenset[str] = frozenset()
+    """Mechanisms of AUTH that the personality has, and this listener can't offer."""
     phrases: Phrasebook = field(init=False, repr=False, compare=False)
     """The replies, with what is the same in all conversations."""
     size_limit: int = field(init=False)
     """The largest message that is taken, in bytes."""
-    keywords: Mapping[tuple[bool, bool], tuple[str, ...]] = field(
-        init=False, repr=False, compare=False
-    )
-    """EHLO's keyword lines, by whether STARTTLS is offered, and whether TLS is on."""
+    mechanisms: tuple[str, ...] = field(init=False)
+    """The mechanisms of AUTH that there are; EXTERNAL is for clients with a certificate only."""
+    keywords: Mapping[Circumstances, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    """EHLO's keyword lines, in all circumstances in which they differ."""
 
     def __post_init__(self) -> None:
         announced, most = self.policy.ims.inbound_size_limit, self.limits.message_size
@@ -87,9 +98,14 @@ class Rules:
         constant = {"hostname": self.hostname, "build": self.build, "limit": self.size_limit}
         phrases = Phrasebook(self.personality, constant)
         object.__setattr__(self, "phrases", phrases)
+        has = self.personality.auth_mechanisms
+        offered = tuple(name for name in has if name not in self.withheld)
+        object.__setattr__(self, "mechanisms", offered)
         keywords = {
-            (offers_tls, tls): self._keywords(offers_tls=offers_tls, tls=tls)
-            for offers_tls, tls in ((True, False), (False, False), (False, True))
+            circumstances: self._keywords(circumstances)
+            for circumstances in itertools.starmap(
+                Circumstances, itertools.product((False, True), repeat=3)
+            )
         }
         object.__setattr__(self, "keywords", keywords)
 
@@ -101,13 +117,13 @@ class Rules:
     @property
     def auth_offered(self) -> bool:
         """Whether AUTH exists at all."""
-        return bool(self.personality.auth_mechanisms) and not self.policy.ims.disable_auth
+        return bool(self.mechanisms) and not self.policy.ims.disable_auth
 
     def extends(self, keyword: str) -> bool:
         """Tell whether the personality has an extension."""
         return self.personality.offers(keyword)
 
-    def _keywords(self, *, offers_tls: bool, tls: bool) -> tuple[str, ...]:
+    def _keywords(self, circumstances: Circumstances) -> tuple[str, ...]:
         """List the personality's keywords, without what is switched off."""
         ims = self.policy.ims
         hidden = set()
@@ -115,9 +131,9 @@ class Rules:
             hidden.add("ETRN")
         if not self.auth_offered:
             hidden |= {"AUTH", "AUTH=LOGIN", "XAUTH"}
-        if not offers_tls:
+        if not circumstances.offers_tls:
             hidden |= {"STARTTLS", "TLS"}
-        if not tls:
+        if not circumstances.tls:
             hidden.add("REQUIRETLS")  # RFC 8689, 2
         size = ims.inbound_size_limit
         if self.personality.announces_process_limit:
@@ -125,9 +141,18 @@ class Rules:
         recipients = min(self.limits.recipients, MOST_ANNOUNCED)
         return tuple(
             line.format(size=size, recipients=recipients) if "{" in line else line
-            for line in self.personality.extensions
+            for line in self._listed(certified=circumstances.certified)
             if line.split()[0] not in hidden
         )
+
+    def _listed(self, *, certified: bool) -> Iterator[str]:
+        """Give the personality's keyword lines, AUTH's with the mechanisms for such a client."""
+        withheld = self.withheld if certified else self.withheld | {"EXTERNAL"}
+        for line in self.personality.extensions:
+            if line.startswith("AUTH "):
+                line = " ".join(word for word in line.split() if word not in withheld)
+            if line != "AUTH":
+                yield line
 
 
 class Conversation:
@@ -140,8 +165,8 @@ class Conversation:
     """
 
     __slots__ = (
-        *("_local", "_peer", "_report", "client_name", "esmtp", "helo_name", "login"),
-        *("peer_host", "rules", "tls", "transaction"),
+        *("_local", "_peer", "_report", "certificate", "client_name", "esmtp", "helo_name"),
+        *("login", "peer_host", "rules", "tls", "transaction"),
     )
 
     def __init__(
@@ -159,6 +184,7 @@ class Conversation:
         self.helo_name: str | None = None
         self.esmtp = False
         self.tls = False
+        self.certificate: ClientCertificate | None = None
         self.login: str | None = None
         self.transaction: Transaction | None = None
         self._peer = address_of(peer_host)
@@ -184,9 +210,10 @@ class Conversation:
         extended = self.rules.policy.ims.advertise_smtp_extensions
         return self.say("greeting" if extended else "greeting_plain")
 
-    def tls_started(self) -> None:
+    def tls_started(self, certificate: ClientCertificate | None) -> None:
         """Forget what was learned before TLS (RFC 3207, 4.2)."""
         self.tls = True
+        self.certificate = certificate
         self.helo_name = self.login = self.transaction = None
         self.esmtp = False
 
@@ -215,7 +242,8 @@ class Conversation:
             return self.say("helo_missing")
         self._greet(argument, esmtp=True)
         hello = self.say("ehlo")
-        return Reply(hello.code, (*hello.lines, *self.rules.keywords[self.offers_tls, self.tls]))
+        now = Circumstances(self.offers_tls, self.tls, self.certificate is not None)
+        return Reply(hello.code, (*hello.lines, *self.rules.keywords[now]))
 
     def _greet(self, name: str, *, esmtp: bool) -> None:
         self.helo_name = name

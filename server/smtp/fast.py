@@ -28,16 +28,16 @@ from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reply import Reply
 from .sweeper import Sweeper
-from .wire import Surroundings
+from .wire import AUTH_LIMITS, Surroundings
 
 Verb = Callable[[Conversation, str], Reply]
 
 
 class EveryCommand(dict[str, int]):
-    """The limit of a command line, the same for all; unlike a defaultdict it never grows."""
+    """The limit of a command line, AUTH's a larger one; unlike a defaultdict it never grows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
+        super().__init__(AUTH_LIMITS)
         self._limit = limit
 
     def __missing__(self, _command: str) -> int:

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from aiosmtpd.smtp import AuthResult, LoginPassword, TLSSetupException
+from aiosmtpd.smtp import TLSSetupException
 
 from bindpost import events
 from bindpost.config.fault import Stage
 from bindpost.errors import StoreError, StoreFullError
 
-from ..logins import accepts
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
 from .extensions import Chunk, parse_chunk
-from .faulty import FaultyWire
+from .logging_in import LoggingIn
 from .reader import has_longer_line, read_body, read_chunk
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
@@ -36,7 +35,7 @@ def _verb(name: str, stage: Stage | None = None) -> Callable[..., Coroutine[None
     return smtp_verb
 
 
-class SmtpProtocol(FaultyWire):
+class SmtpProtocol(LoggingIn):
     """One SMTP session on a transport of any kind."""
 
     _known: tuple[object, SessionFacts] | None = None
@@ -194,6 +193,7 @@ class SmtpProtocol(FaultyWire):
             tls_version=tls.version() if tls is not None else None,
             tls_cipher=cipher[0] if cipher else None,
             login=talk.login,
+            client_certificate=talk.certificate,
             proxy_tlvs=self.proxy_tlvs,
         )
 
@@ -251,43 +251,3 @@ class SmtpProtocol(FaultyWire):
         if needed:
             await self._send(self.conversation.say("send_helo"))
         return needed
-
-    async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:
-        """Log in by RFC 4616."""
-        return await self._judge("PLAIN", await super().auth_PLAIN(_, args))
-
-    async def auth_LOGIN(self, _: object, args: list[str]) -> AuthResult:
-        """Log in by Microsoft's older mechanism."""
-        return await self._judge("LOGIN", await super().auth_LOGIN(_, args))
-
-    def _authenticate(self, mechanism: str, auth_data: object) -> AuthResult:
-        """Take name and password from aiosmtpd's mechanisms; `_judge` waits for a hash."""
-        return AuthResult(success=True, auth_data=auth_data)
-
-    async def _judge(self, mechanism: str, said: AuthResult) -> AuthResult:
-        """Judge a login that a mechanism has heard; what it could not hear stays as it is."""
-        if not said.success:
-            return said
-        login = said.auth_data
-        assert isinstance(login, LoginPassword)
-        name = login.login.decode("utf-8", "replace")
-        if self._around.faults.is_on and (refusal := self._strike_login(name)) is not None:
-            return AuthResult(success=False, handled=False, message=refusal.text_lines[0])
-        if await self._is_good(name, login):
-            self.conversation.login = name
-            reply = self.conversation.say("auth_ok", mechanism=mechanism)
-            return AuthResult(success=True, message=reply.text_lines[0], auth_data=login)
-        self._report(
-            events.AUTH_FAILED,
-            mechanism=mechanism,
-            host=self.conversation.peer_host or "localhost",
-            user=name,
-            error="Logon failure: unknown user name or bad password.",
-        )
-        reply = self.conversation.say("auth_failed")
-        return AuthResult(success=False, handled=False, message=reply.text_lines[0])
-
-    async def _is_good(self, name: str, login: LoginPassword) -> bool:
-        if self._around.keys.knows(name):
-            return await self._around.keys.open(name, login.password) is not None
-        return accepts(self._around.users, login.login, login.password)

@@ -11,9 +11,13 @@ from .body import Chunks
 
 Tap = Callable[[int], Awaitable[None]]
 """Is told how many octets of a message have come so far."""
-_SECRET: Final = b"********"
+AUTH_LIMIT: Final = 12288
+"""Octets of AUTH with its initial response, and of each response after it (RFC 4954, 4.)."""
+SECRET: Final = b"********"
 _AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
-_OVERLONG: Final = b"(a line that is too long)"
+_LONG: Final = re.compile(rb"X?AUTH ", re.IGNORECASE)
+OVERLONG: Final = b"(a line that is too long)"
+"""What is shown of such a line."""
 _TIMER_STEP: Final = 64 * 1024
 
 
@@ -27,6 +31,9 @@ class CommandReader(asyncio.StreamReader):
     body are read with another separator, and not shown.
     """
 
+    _buffer: bytearray  # asyncio's own, which typeshed doesn't tell of
+    _limit: int
+
     def __init__(
         self,
         heard: Callable[[bytes], None],
@@ -35,6 +42,7 @@ class CommandReader(asyncio.StreamReader):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(limit=limit - 1, loop=loop)  # it counts without the separator
+        self._line_limit = limit
         self._heard = heard
         self._overlong = False
 
@@ -44,33 +52,50 @@ class CommandReader(asyncio.StreamReader):
 
         Of a line that is too long only that is shown: its rest could be half a secret.
         """
+        if separator != b"\n":
+            return await super().readuntil(separator)
         try:
-            line = await super().readuntil(separator)
+            line = await self._read_command()
         except asyncio.LimitOverrunError:
-            self._overlong = separator == b"\n"
+            self._overlong = True
             raise
-        if separator == b"\n":
-            self._heard(_OVERLONG if self._overlong else _shown(line))
-            self._overlong = False
+        self._heard(OVERLONG if self._overlong else _shown(line))
+        self._overlong = False
         return line
+
+    async def _read_command(self) -> bytes:
+        try:
+            return await super().readuntil()
+        except asyncio.LimitOverrunError:
+            if self._overlong or not _LONG.match(self._buffer):
+                raise
+            return await self._read_long()
+
+    async def _read_long(self) -> bytes:
+        """Read a line that may have a secret in it, and so be longer than other lines."""
+        self._limit = max(AUTH_LIMIT, self._line_limit) - 1
+        try:
+            return await super().readuntil()
+        finally:
+            self._limit = self._line_limit - 1
 
     async def readline(self) -> bytes:
         """Read AUTH's response, showing only that it came; one that is too long counts as `*`."""
         overlong = False
         while True:
             try:
-                line = await super().readuntil(b"\n")
+                line = await self._read_long()
             except asyncio.LimitOverrunError as overrun:
                 await self.readexactly(overrun.consumed)
                 overlong = True
             else:
-                self._heard(_SECRET)
+                self._heard(SECRET)
                 return b"*" if overlong else line
 
 
 def _shown(line: bytes) -> bytes:
     """Give a command as it may be shown: without its end, and without AUTH's response."""
-    return _AUTH.sub(rb"\1" + _SECRET, line.rstrip(b"\r\n"))
+    return _AUTH.sub(rb"\1" + SECRET, line.rstrip(b"\r\n"))
 
 
 async def read_body(

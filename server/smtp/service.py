@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
+from bindpost.config.kinds import Asking
 from bindpost.config.model import Listener, Settings
+from bindpost.errors import ConfigError
 
 from ..faults import Faults
 from ..faults.bounces import Bounces
-from ..logins import Users, read_users
+from ..logins import read_users
 from ..mailboxes import Keys
 from ..store.store import MessageStore
 from . import personality
+from .accounts import Accounts
 from .conversation import Rules
 from .fast import fast_sessions
 from .policy import Policy
@@ -24,7 +29,7 @@ from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
 from .reverse import Lookup, reverse_name
 from .sessions import Sessions
-from .tls import SELF_SIGNED, make_context
+from .tls import SELF_SIGNED, make_contexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,8 @@ class Resources:
     settings: Settings
     hostname: str
     policy: Policy
-    users: Users | None
-    tls_context: ssl.SSLContext | None
-    keys: Keys = field(default_factory=Keys)
+    accounts: Accounts
+    tls_contexts: Mapping[Asking, ssl.SSLContext]
 
     @classmethod
     def load(
@@ -51,34 +55,67 @@ class Resources:
         tls = settings.tls
         modes = [settings.pop3.tls, *(listener.tls for listener in settings.listener)]
         if not tls.certificate and not {"starttls", "implicit"}.isdisjoint(modes):
-            tls = type(tls)(certificate=SELF_SIGNED)
+            tls = msgspec.structs.replace(tls, certificate=SELF_SIGNED)
+        contexts = make_contexts(tls, hostname=hostname, folder=folder)
+        for index, listener in enumerate(settings.listener):
+            _check_asking(index, listener, possible=bool(tls.client_ca))
+        users = read_users(folder / settings.auth.users) if settings.auth.users else None
         return cls(
             settings=settings,
             hostname=hostname,
             policy=Policy.from_settings(settings.ims),
-            users=read_users(folder / settings.auth.users) if settings.auth.users else None,
-            tls_context=make_context(tls, hostname=hostname, folder=folder),
-            keys=keys or Keys(),
+            accounts=Accounts(users, keys or Keys()),
+            tls_contexts=contexts,
         )
 
     def rules_of(self, listener: Listener) -> Rules:
         """Give the rules of a listener's conversations. Raises `ConfigError`."""
+        users = self.accounts.users
+        uncertified = frozenset({"EXTERNAL"} if self._asking(listener) == "off" else ())
         return Rules(
             personality=personality.load(listener.personality or self.settings.personality),
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,
             tls_available=self.starttls_context(listener) is not None,
-            users=frozenset(self.users) if self.users is not None else None,
+            users=frozenset(users) if users is not None else None,
+            withheld=self.accounts.withheld | uncertified,
         )
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The context of those who ask no client for a certificate; None without TLS."""
+        return self.tls_contexts.get("off")
 
     def starttls_context(self, listener: Listener) -> ssl.SSLContext | None:
         """Give the context for STARTTLS, None where it isn't offered."""
-        return self.tls_context if listener.tls in ("auto", "starttls") else None
+        return self._context_of(listener) if listener.tls in ("auto", "starttls") else None
 
     def implicit_context(self, listener: Listener) -> ssl.SSLContext | None:
         """Give the context for TLS from the first byte, None where it isn't wanted."""
-        return self.tls_context if listener.tls == "implicit" else None
+        return self._context_of(listener) if listener.tls == "implicit" else None
+
+    def _context_of(self, listener: Listener) -> ssl.SSLContext | None:
+        return self.tls_contexts.get(self._asking(listener))
+
+    def _asking(self, listener: Listener) -> Asking:
+        """Tell how a listener asks its clients for certificates."""
+        if listener.client_certificates == "auto":
+            return "optional" if "optional" in self.tls_contexts else "off"
+        return listener.client_certificates
+
+
+def _check_asking(index: int, listener: Listener, *, possible: bool) -> None:
+    """Raise `ConfigError` for a listener that asks for certificates, but can't."""
+    if listener.client_certificates not in ("optional", "required"):
+        return
+    key = f"listener[{index}].client_certificates"
+    if not possible:
+        raise ConfigError(
+            key, "nobody's certificates can be verified", hint="name their authority: tls.client_ca"
+        )
+    if listener.tls == "off":
+        raise ConfigError(key, "a listener without TLS sees no certificates")
 
 
 def session_factory(
@@ -107,8 +144,7 @@ def session_factory(
         faults=faults or Faults(),
         bounces=bounces or Bounces(store, hostname=resources.hostname),
         tls_context=resources.starttls_context(listener),
-        users=resources.users,
-        keys=resources.keys,
+        accounts=resources.accounts,
         protocol_log=protocol_log,
         lookup=lookup,
         max_sessions=resources.settings.ims.max_inbound_connections,

@@ -6,9 +6,11 @@ import datetime
 import ipaddress
 import ssl
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from bindpost.config.kinds import Asking
 from bindpost.config.model import Tls, WebAccess
 from bindpost.errors import ConfigError
 
@@ -27,15 +29,63 @@ def make_context(
     """
     if not tls.certificate:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    return _loader(tls, hostname=hostname, folder=folder, table=table)()
+
+
+def make_contexts(tls: Tls, *, hostname: str, folder: Path) -> Mapping[Asking, ssl.SSLContext]:
+    """
+    Give the TLS contexts of listeners, all with one certificate, by how they ask their clients.
+
+    There are none without a certificate, and only `off` without `tls.client_ca`. Raises
+    `ConfigError`.
+    """
+    if not tls.certificate:
+        if tls.client_ca:
+            raise ConfigError(
+                "tls.client_ca",
+                "clients show certificates in TLS only, and there is no TLS",
+                hint="give a certificate in tls.certificate; self-signed will do",
+            )
+        return {}
+    load = _loader(tls, hostname=hostname, folder=folder, table="tls")
+    contexts: dict[Asking, ssl.SSLContext] = {"off": load()}
+    if tls.client_ca:
+        contexts["optional"] = _asking(load(), folder / tls.client_ca, ssl.CERT_OPTIONAL)
+        contexts["required"] = _asking(load(), folder / tls.client_ca, ssl.CERT_REQUIRED)
+    return contexts
+
+
+def _asking(context: ssl.SSLContext, authorities: Path, mode: ssl.VerifyMode) -> ssl.SSLContext:
+    """Let a context ask clients for certificates that these authorities have signed."""
+    try:
+        context.load_verify_locations(authorities)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(
+            "tls.client_ca",
+            f"cannot use {authorities}: {error}",
+            hint="give a file with one or more certificates in PEM",
+        ) from error
+    context.verify_mode = mode
+    return context
+
+
+def _loader(
+    tls: Tls | WebAccess, *, hostname: str, folder: Path, table: str
+) -> Callable[[], ssl.SSLContext]:
+    """Give what makes contexts with the certificate that is set; made on the spot, it is one."""
     if tls.certificate == SELF_SIGNED:
-        _load_self_signed(context, hostname, table)
-        return context
+        pem = self_signed_pem(hostname, table)
+        return lambda: _with_pem(pem)
     certificate = folder / tls.certificate
     key = folder / tls.key if tls.key else None
     for name, path in ((f"{table}.certificate", certificate), (f"{table}.key", key)):
         if path is not None:
             _see_file(name, path)
+    return lambda: _with_files(certificate, key, table)
+
+
+def _with_files(certificate: Path, key: Path | None, table: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, OSError) as error:
@@ -59,12 +109,14 @@ def _see_file(name: str, path: Path) -> None:
         raise ConfigError(name, f"there is no file {path}")
 
 
-def _load_self_signed(context: ssl.SSLContext, hostname: str, table: str) -> None:
-    """Load a fresh certificate, through a private file: the ssl module reads no other way."""
+def _with_pem(pem: bytes) -> ssl.SSLContext:
+    """Load key and certificate through a private file: the ssl module reads no other way."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(self_signed_pem(hostname, table))
+        file.write(pem)
         file.flush()
         context.load_cert_chain(file.name)
+    return context
 
 
 def self_signed_pem(hostname: str, table: str = "tls") -> bytes:

@@ -29,16 +29,17 @@ from bindpost.proxy.haproxy.signature import looks_like_header
 from ..activity import Refusal
 from ..faults import Faults
 from ..faults.bounces import Bounces
-from ..logins import Users
-from ..mailboxes import Keys
 from ..message.model import Message, new_id, utc_now
 from ..store.store import MessageStore
+from .accounts import Accounts
 from .body import Chunks
+from .certificate import certificate_of
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
-from .reader import CommandReader
+from .reader import AUTH_LIMIT, OVERLONG, SECRET, CommandReader
 from .reply import Reply
 from .reverse import Lookup, reverse_name
+from .sasl import MECHANISMS
 from .sessions import Sessions
 from .transcript import Recorder
 from .wording import occasion_of
@@ -60,9 +61,7 @@ class Surroundings:
     faults: Faults
     bounces: Bounces
     tls_context: ssl.SSLContext | None = None
-    users: Users | None = None
-    keys: Keys = field(default_factory=Keys)
-    """The users of mailboxes, whose passwords count even where every login is good."""
+    accounts: Accounts = field(default_factory=Accounts)
     protocol_log: ProtocolLog | None = None
     lookup: Lookup = reverse_name
     """Gives a client's name from its address, within some seconds."""
@@ -74,6 +73,10 @@ Verb = Callable[[str], Reply]
 BAD_COMMAND: Final = frozenset({500, 501, 502, 503, 504, 535})
 """What is said to a command that is unknown, malformed or out of sequence, and to a wrong login."""
 _NO_TLVS: Final[Mapping[str, str | int]] = {}
+AUTH_LIMITS: Final = {"AUTH": AUTH_LIMIT, "XAUTH": AUTH_LIMIT}
+"""The commands whose lines may be longer than others'."""
+_BEGINS_LOGIN: Final = re.compile(rb"\s*X?AUTH\b", re.IGNORECASE)
+_WORD: Final = re.compile(rb"\S+")
 UNCLEAN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters and what is not UTF-8: never part of a good argument."""
 
@@ -124,6 +127,8 @@ class SmtpWire(SMTP):
     _bad_commands = 0
     _chunks: Chunks | None = None
     """What has come of a message by BDAT."""
+    _expects_responses = False
+    """Whether AUTH was said, or may have been, and nobody has logged in by it."""
 
     def __init__(self, surroundings: Surroundings, *, loop: asyncio.AbstractEventLoop) -> None:
         rules = surroundings.rules
@@ -134,7 +139,7 @@ class SmtpWire(SMTP):
             tls_context=surroundings.tls_context,
             timeout=rules.limits.command_timeout,
             auth_require_tls=False,
-            auth_exclude_mechanism={"PLAIN", "LOGIN"} - set(rules.personality.auth_mechanisms),
+            auth_exclude_mechanism=MECHANISMS - set(rules.mechanisms),
             loop=loop,
         )
         line = rules.limits.command_line
@@ -143,7 +148,7 @@ class SmtpWire(SMTP):
         if not rules.extends("CHUNKING"):
             del self._smtp_methods["BDAT"]  # an unknown command, and counted as one
         # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
-        self.command_size_limits = collections.defaultdict(lambda: line)
+        self.command_size_limits = collections.defaultdict(lambda: line, AUTH_LIMITS)
         # Once more, with a reader that shows what it reads.
         asyncio.StreamReaderProtocol.__init__(
             self,
@@ -162,7 +167,7 @@ class SmtpWire(SMTP):
             super().connection_made(transport)
         else:
             super().connection_made(transport)
-            self.conversation.tls_started()
+            self.conversation.tls_started(certificate_of(transport))
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
         self._recorder = Recorder()
@@ -178,6 +183,8 @@ class SmtpWire(SMTP):
             report=self._report,
         )
         self.conversation.tls = transport.get_extra_info("sslcontext") is not None
+        if self.conversation.tls:
+            self.conversation.certificate = certificate_of(transport)
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
         self._no_room = self._around.sessions.enter(self, peer)
@@ -356,7 +363,20 @@ class SmtpWire(SMTP):
         """Take note of a command line, secrets already replaced; after the end none is heard."""
         if self._writer.is_closing():
             raise asyncio.CancelledError
+        if self._expects_responses and self._may_be_response(line):
+            line = SECRET
+        elif _BEGINS_LOGIN.match(line) or line is OVERLONG:
+            self._expects_responses = True
         self._note(line, line.decode("utf-8", "replace"))
+
+    def _may_be_response(self, line: bytes) -> bool:
+        """
+        Tell whether a line in a command's place may be a response of AUTH: a word, and no command.
+
+        A client that doesn't wait sends it even when AUTH was refused.
+        """
+        word = _WORD.fullmatch(line)
+        return word is not None and word[0].decode("latin-1").upper() not in self._smtp_methods
 
     def _note(self, line: bytes, text: str) -> None:
         if self._at_start:

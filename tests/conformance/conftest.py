@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bindpost.server.message.model import (
+    ClientCertificate,
     Envelope,
     Message,
     Recipient,
@@ -124,6 +125,7 @@ def make_message(
             peer="127.0.0.1:40000",
             helo="client.example.com",
             esmtp=True,
+            client_certificate=ClientCertificate("CN=client", "CN=authority", "0" * 64, "client"),
         ),
         raw=raw,
     )

@@ -17,6 +17,11 @@ CASES = {
     "unknown-path": ("[[listener]]\nendpoint = '127.0.0.1:0'\nvia = 'nowhere'", "via"),
     "bad-mask": ("[ims]\nRejectHosts = ['10.0.0.300']", "ims.RejectHosts"),
     "no-certificate": ("[tls]\ncertificate = 'none.pem'", "tls.certificate"),
+    "no-client-ca": ("[tls]\ncertificate = 'self-signed'\nclient_ca = 'x'", "tls.client_ca"),
+    "nobody-to-sign": (
+        "[[listener]]\nendpoint = '127.0.0.1:0'\nclient_certificates = 'required'",
+        "listener[0].client_certificates",
+    ),
     "no-users-file": ("[auth]\nusers = 'none'", "auth.users"),
     "no-client-file": (
         "[[listener]]\nendpoint = '127.0.0.1:0'\nvia = 'lab'\n"

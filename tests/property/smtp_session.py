@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import re
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 
 from bindpost.config.model import Limits, Listener, Settings
+from bindpost.server.logins import Users
 from bindpost.server.smtp import personality
+from bindpost.server.smtp.accounts import Accounts
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
@@ -20,7 +23,8 @@ from bindpost.testing.logged import all_said
 
 Engine = Literal["fast", "stock"]
 PATIENCE = 10.0
-_ID = re.compile(r"(?<=queued as )\w+")
+_ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}")
+"""What no two sessions have in common: ids of messages, and the challenges of AUTH."""
 MESSAGE_LIMIT = 5000
 
 
@@ -73,11 +77,11 @@ class Outcome:
 
     @property
     def replies(self) -> bytes:
-        """The replies without the ids of messages."""
-        return re.sub(rb"queued as \w+", b"queued as ID", self.output)
+        """The replies without what no two sessions have in common."""
+        return re.sub(_ID.pattern.encode(), b"ID", self.output)
 
 
-async def _play(name: str, pieces: list[bytes], engine: Engine) -> Outcome:
+async def _play(name: str, pieces: list[bytes], engine: Engine, users: Users | None) -> Outcome:
     unhandled: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
@@ -89,6 +93,7 @@ async def _play(name: str, pieces: list[bytes], engine: Engine) -> Outcome:
         engine=engine,
     )
     resources = Resources.load(settings, hostname="mx.test", folder=Path())
+    resources = dataclasses.replace(resources, accounts=Accounts(users))
     sessions, store = Sessions(1), MemoryStore()
     factory = session_factory(resources, listener, via="direct:", store=store, sessions=sessions)
     protocol = factory()
@@ -119,10 +124,12 @@ async def _play(name: str, pieces: list[bytes], engine: Engine) -> Outcome:
     )
 
 
-def run(name: str, pieces: list[bytes], engine: Engine = "fast") -> Outcome:
-    """Play a session in pieces, to its end."""
+def run(
+    name: str, pieces: list[bytes], engine: Engine = "fast", *, users: Users | None = None
+) -> Outcome:
+    """Play a session in pieces, to its end; without users every login is good."""
     with all_said() as logged:
-        outcome = asyncio.run(_play(name, pieces, engine))
+        outcome = asyncio.run(_play(name, pieces, engine, users))
     outcome.logged = logged
     return outcome
 
@@ -131,7 +138,8 @@ LINES = [
     b"EHLO c", b"HELO c", b"MAIL FROM:<a@b>", b"MAIL FROM:<>", b"RCPT TO:<c@d>", b"DATA", b".",
     b"RSET", b"QUIT", b"NOOP", b"HELP", b"VRFY x", b"EXPN x", b"TURN", b"ETRN x", b"STARTTLS",
     b"TLS", b"AUTH LOGIN", b"AUTH PLAIN", b"AUTH LOGIN dXNlcg==", b"AUTH PLAIN AHUAcA==",
-    b"dXNlcg==", b"*", b"XAUTH LOGIN", b"XEXCH50 3 2", b"XEXCH50 99999999 2",
+    b"dXNlcg==", b"*", b"AUTH CRAM-MD5", b"AUTH XOAUTH2", b"AUTH OAUTHBEARER =",
+    b"XAUTH LOGIN", b"XEXCH50 3 2", b"XEXCH50 99999999 2",
     b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
     b"MAIL FROM:<a@b> BODY=BINARYMIME", b"BDAT 3", b"bdat 0 LAST", b"BDAT 12 LAST", b"BDAT x",
 ]  # fmt: skip

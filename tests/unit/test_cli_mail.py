@@ -14,6 +14,7 @@ from bindpost.cli import main
 from bindpost.cli.terminal import printable
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.message.model import (
+    ClientCertificate,
     Envelope,
     Message,
     Recipient,
@@ -75,6 +76,7 @@ def deliver(store: MemoryStore) -> Deliver:
             via="direct:",
             personality="ims-5.5",
             helo="client.example",
+            client_certificate=ClientCertificate("CN=Ann", "CN=Authority", "ab" * 32, "Ann"),
         )
         envelope = Envelope("a@x", tuple(map(Recipient, to)), {"SIZE": "5", "SMTPUTF8": None})
         return await store.add(Message(new_id(), utc_now(), envelope, facts, raw), ())
@@ -117,6 +119,7 @@ async def test_show_prints_what_is_known(run: Run, deliver: Deliver) -> None:
     for expected in (
         *("mail from   <a@x> SIZE=5 SMTPUTF8", "rcpt to     <b@x>", "HELO client.example"),
         *("listener    127.0.0.1:1025 through direct: as ims-5.5", "Subject: Grüße"),
+        *("certificate CN=Ann of CN=Authority", f"SHA-256 {'ab' * 32}"),
         *("[attachment file.bin, a/b, 3 bytes]", "\nThe text.\n"),
     ):
         assert expected in output

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from bindpost.proxy.provider import Hop, ListenerState
 from bindpost.server.eventlog import FORMATS
 from bindpost.server.message.model import (
+    ClientCertificate,
     Envelope,
     Message,
     Recipient,
@@ -48,6 +49,7 @@ def deliver(store: MemoryStore) -> Deliver:
         sender: str = "alice@example.com",
         parameters: Mapping[str, str | None] | None = None,
         login: str | None = None,
+        certificate: ClientCertificate | None = None,
         into: MessageStore = store,
     ) -> MessageRow:
         message = Message(
@@ -63,6 +65,7 @@ def deliver(store: MemoryStore) -> Deliver:
                 peer="127.0.0.1:50123",
                 helo="client.example",
                 esmtp=True,
+                client_certificate=certificate,
                 login=login,
             ),
             raw=raw,

@@ -7,13 +7,26 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from bindpost.server.message.model import new_id
+from bindpost.server.message.model import ClientCertificate, new_id
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web import searching
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 API = "/api/bindpost/v1/messages"
+
+
+async def test_a_message_tells_of_the_clients_certificate(
+    http: httpx.AsyncClient, deliver: Deliver
+) -> None:
+    """What was verified of it; null where the client has shown none."""
+    facts = {"subject": "CN=Ann", "issuer": "CN=Authority", "sha256": "ab" * 32, "name": "Ann"}
+    shown = await deliver(certificate=ClientCertificate(**facts))
+    none = await deliver()
+
+    sessions = [(await http.get(f"{API}/{row.id}")).json()["session"] for row in (shown, none)]
+
+    assert [session["client_certificate"] for session in sessions] == [facts, None]
 
 
 async def test_a_message_tells_envelope_session_and_transcript(

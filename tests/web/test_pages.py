@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from bindpost.server.message.model import new_id
+from bindpost.server.message.model import ClientCertificate, new_id
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web.look import show_size
@@ -104,6 +104,18 @@ async def test_a_message_page_shows_all_that_is_known(
         for words in expected:
             assert words in "".join(page.words), view
         assert ("href", f"/api/v1/message/{row.id}/raw?dl=1") in page.attributes
+
+
+async def test_a_clients_certificate_is_shown(http: httpx.AsyncClient, deliver: Deliver) -> None:
+    """Its subject, issuer and fingerprint stand with the session, whatever is in them."""
+    certificate = ClientCertificate("CN=<b>Ann</b>", "O=x,CN=Authority", "ab" * 32, "ann")
+    row = await deliver(certificate=certificate)
+
+    page = Page((await http.get(f"/view/{row.id}?show=session")).text)
+
+    said = "".join(page.words)
+    for words in ("CN=<b>Ann</b>", "of O=x,CN=Authority", "SHA-256 " + "ab" * 32):
+        assert words in said
 
 
 async def test_an_unknown_view_is_refused(http: httpx.AsyncClient, deliver: Deliver) -> None:

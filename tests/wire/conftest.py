@@ -17,11 +17,11 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
 import pytest
 
-from bindpost.config.kinds import TlsMode
+from bindpost.config.kinds import Asking, TlsMode
 from bindpost.config.model import Listener, Settings
 from bindpost.events import EventType
 from bindpost.log import said
@@ -358,6 +358,7 @@ class Serve(Protocol):
         *,
         store: MessageStore | None = None,
         listener_tls: TlsMode = "auto",
+        client_certificates: Literal["auto", Asking] = "auto",
         lookup: Lookup = reverse_name,
         folder: Path = Path(),
         **settings: Any,
@@ -396,11 +397,14 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             *,
             store: MessageStore | None = None,
             listener_tls: TlsMode = "auto",
+            client_certificates: Literal["auto", Asking] = "auto",
             lookup: Lookup = reverse_name,
             folder: Path = Path(),
             **settings: Any,
         ) -> Bench:
-            listener = Listener(endpoint="127.0.0.1:0", tls=listener_tls)
+            listener = Listener(
+                endpoint="127.0.0.1:0", tls=listener_tls, client_certificates=client_certificates
+            )
             all_settings = Settings(hostname=HOSTNAME, listener=(listener,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
             limits = all_settings.limits

@@ -11,6 +11,7 @@ import pytest
 
 from bindpost import events
 from bindpost.config.model import Auth, ProtocolLog
+from bindpost.server.smtp.reader import AUTH_LIMIT
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
@@ -112,7 +113,7 @@ async def test_the_tail_of_an_overlong_line_is_not_shown(serve: Serve, tail: int
     """Of a line that comes in pieces, and is too long, no piece gets into the transcript."""
     bench = await serve(personality="plain")
     wire = bench.wire()
-    line = b"AUTH PLAIN " + b"A" * 5000 + _plain(PASSWORD).encode()
+    line = b"AUTH PLAIN " + b"A" * 3 * AUTH_LIMIT + _plain(PASSWORD).encode()
 
     await wire.feed(b"EHLO c\r\n" + line[:-tail])
     await wire.feed(

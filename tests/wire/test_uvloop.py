@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.x509.oid import NameOID
 
 from bindpost import events
 from bindpost.config.fault import Fault
 from bindpost.config.model import Limits, Tls
+
+from ..authority import Authority, name_of
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
@@ -86,6 +90,32 @@ async def test_smtplib_sends_with_tls_from_the_first_byte(
 
     (row,) = await bench.rows()
     assert row.session.tls_version
+
+
+@pytest.mark.parametrize("way", ["starttls", "implicit"])
+async def test_a_clients_certificate_is_kept(
+    serve: Serve, client_tls: ssl.SSLContext, tmp_path: Path, way: Any
+) -> None:
+    """uvloop's own TLS tells of it as asyncio's does."""
+    authority = Authority(tmp_path)
+    client_tls.load_cert_chain(authority.issue(name_of((NameOID.COMMON_NAME, "Ann"))))
+    tls = Tls(certificate="self-signed", client_ca=str(authority.file))
+    bench = await serve(tls=tls, listener_tls=way)
+
+    def send() -> None:
+        if way == "implicit":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(*bench.address, timeout=10, context=client_tls)
+        else:
+            smtp = smtplib.SMTP(*bench.address, timeout=10)
+            smtp.starttls(context=client_tls)
+        with smtp:
+            smtp.sendmail("a@b", ["c@d"], "x")
+
+    await asyncio.to_thread(send)
+
+    (row,) = await bench.rows()
+    assert row.session.client_certificate is not None
+    assert row.session.client_certificate.name == "Ann"
 
 
 @pytest.mark.parametrize(
