@@ -191,7 +191,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[\w.-]*$",
+            pattern=r"^[\w.-]*$(?!\n)",
             max_length=100,
             description="Its name in the log and the API; empty = one is made.",
         ),
@@ -225,7 +225,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     enhanced: Annotated[
         str,
         Meta(
-            pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$",
+            pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$(?!\n)",
             description="The reply's enhanced code, 4.7.1 for instance; empty = none.",
         ),
     ] = ""
@@ -251,7 +251,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 0
     limit: Annotated[int, Meta(ge=0, description="How often rate-limit allows it.")] = 10
     keyword: Annotated[
-        str, Meta(pattern=r"^[ -~]*$", max_length=500, description="Of hide and invent.")
+        str, Meta(pattern=r"^[ -~]*$(?!\n)", max_length=500, description="Of hide and invent.")
     ] = ""
     wsa_error: Annotated[int, Meta(ge=1, le=65535, description="Winsock code of bind-error.")] = (
         10050

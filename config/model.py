@@ -208,22 +208,94 @@ class Limits(Table, frozen=True):
         Meta(
             ge=1,
             description="Bytes of all messages on the way to the store together, before clients "
-            "are held up; one message goes through whatever its size.",
+            "are held up; one message goes through whatever its size, and small ones (less than "
+            "a 1024th) up to twice as much.",
         ),
     ] = 128 * 1024 * 1024
     recipients: Annotated[
         int,
         Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),
     ] = 32766
+    command_line: Annotated[
+        int,
+        Meta(
+            ge=512,
+            le=32768,
+            description="Octets of a command line with its CRLF before 500. Postfix: 2048.",
+        ),
+    ] = 2048
+    text_line: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Octets of a line of a message with its CRLF; 0 = not limited, as every "
+            "message is kept as it came. RFC 5321, 4.5.3.1.6: 1000.",
+        ),
+    ] = 0
+    bad_commands: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Replies 500 to 504 and 535 in one session before 421; 0 = not limited. "
+            "Postfix: 20 errors. The fifth unknown command is the end anyway (aiosmtpd).",
+        ),
+    ] = 100
     sessions: Annotated[
         int, Meta(ge=1, description="Sessions at once, all listeners together, before 421.")
     ] = 10_000
+    sessions_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Sessions of one address (IPv6: one /64) at once before 421; 0 = not "
+            "limited. Postfix: 50.",
+        ),
+    ] = 100
+    connections_per_minute: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Connections of one address (IPv6: one /64) in a minute before 421; 0 = "
+            "not limited. Postfix: not limited.",
+        ),
+    ] = 1_000
+    exempt: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks (CIDR) of which no address is counted for the two limits above; "
+            "loopback and private ones, so that no load test meets them."
+        ),
+    ] = (
+        *("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
     command_timeout: Annotated[
         float, Meta(gt=0, description="Seconds to wait for a command (RFC 5321, 4.5.3.2.7: 5 min).")
     ] = 300.0
     data_timeout: Annotated[
-        float, Meta(gt=0, description="Seconds to wait for a block of data (4.5.3.2.5: 3 min).")
+        float,
+        Meta(
+            gt=0,
+            description="Seconds to wait for a block of data, 64 KiB or the message's end "
+            "(4.5.3.2.5: 3 min).",
+        ),
     ] = 180.0
+    transaction_time: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds from MAIL to the message's end, however busy the client is; 0 = "
+            "not limited.",
+        ),
+    ] = 3600.0
+    session_time: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds of a session, after which it ends between two transactions; 0 = "
+            "not limited. Exchange since 2007: 600.",
+        ),
+    ] = 86_400.0
     drain: Annotated[
         float, Meta(ge=0, description="Seconds that live sessions are given at shutdown.")
     ] = 10.0
@@ -346,6 +418,16 @@ class Settings(Table, frozen=True):
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    user: Annotated[
+        str,
+        Meta(
+            description="User to become when started as root, before anything is opened; on Linux "
+            "ports below 1024 can be bound all the same. Empty = stay who it is."
+        ),
+    ] = ""
+    refuse_root: Annotated[
+        bool, Meta(description="Refuse to run as root: without user it doesn't start then.")
+    ] = False
     engine: Annotated[
         Literal["fast", "stock"],
         Meta(description="SMTP engine; stock = aiosmtpd's own streams, to compare with."),

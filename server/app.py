@@ -20,6 +20,7 @@ from bindpost.errors import BindError
 from bindpost.log import get_logger
 from bindpost.ready import write_ready_file
 
+from .descriptors import room_for_sessions
 from .eventlog import FORMATS, keeping, scope
 from .faults import Faults
 from .faults.bounces import Bounces
@@ -71,7 +72,7 @@ class Bindpost:
     def __init__(self, settings: Settings, *, folder: Path) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
-        self.sessions = Sessions(settings.limits.sessions, settings.limits.in_flight)
+        self.sessions = Sessions.within(settings.limits, room=room_for_sessions())
         self.faults = Faults(settings.fault)
         self.store: SharedStore
         self.events: EventStore | None = None
@@ -157,8 +158,8 @@ class Bindpost:
 
         Listeners, paths, rules, faults, TLS and users are read anew; `data`, `store`, `durability`,
         `web`, `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
-        `link_check`, `lab`, `fault_presets` and the protocol log stay as they are until a restart.
-        Raises `ConfigError`, changing nothing.
+        `link_check`, `lab`, `fault_presets`, the protocol log and what bounds all sessions together
+        stay as they are until a restart. Raises `ConfigError`, changing nothing.
         """
         with scope(self._scope):
             plan = self._make_plan(settings, folder)

@@ -37,8 +37,15 @@ def serve(**flags: Any) -> None:
     SIGTERM or Ctrl-C lets live sessions finish; a second one cuts them. SIGHUP reads the settings
     again and binds only what has changed.
     """
+    from bindpost.server.descriptors import raise_limit
+    from bindpost.server.privileges import settle_user
+
     loaded = load_flags(flags)
+    raise_limit()
+    was_root = settle_user(loaded.settings, loaded.folder)
     start_logging(loaded)
+    if was_root:
+        _LOG.info(events.ROOT_GIVEN_UP, account=loaded.settings.user)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         sys.exit(runner.run(_run(loaded, flags)))
 

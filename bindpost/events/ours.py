@@ -55,9 +55,13 @@ SESSION_REFUSED: Final = EventType(
     action="session-refused",
     explanation=(
         "A client got 521 or 421 in place of the banner: it is on the reject list, or there are "
-        "as many sessions as the limit allows."
+        "as many sessions as the limit allows, all together or of its address, or its address "
+        "comes too often."
     ),
-    remedy="See [ims] RejectHosts and MaxInboundConnections, and limits.sessions.",
+    remedy=(
+        "See [ims] RejectHosts and MaxInboundConnections; limits.sessions, sessions_per_address "
+        "and connections_per_minute, and limits.exempt for networks that the last two spare."
+    ),
     ecs=("network", "denied"),
 )
 PATH_LOST: Final = EventType(
@@ -168,7 +172,11 @@ CLIENT_DROPPED: Final = EventType(
     parameters=("reason",),
     details=("session", "listener", "peer"),
     action="client-dropped",
-    explanation="A client gave too many bad commands, or none within limits.command_timeout.",
+    explanation=(
+        "A client gave as many bad commands as limits.bad_commands, or none within "
+        "limits.command_timeout; or its transaction took longer than limits.transaction_time, its "
+        "session longer than limits.session_time."
+    ),
     remedy="Look at the client; the session's transcript shows what it said.",
     ecs=("network", "end"),
 )
@@ -503,6 +511,22 @@ EVENTS_FOLDED: Final = EventType(
     remedy="Look at the event's own cause: something flaps.",
     ecs=("process", "info"),
 )
+ROOT_GIVEN_UP: Final = EventType(
+    id=155,
+    source=OURS,
+    symbol="MSG_ROOT_GIVEN_UP",
+    level=Level.INFORMATION,
+    category=Category.INITIALIZATION,
+    template="The service was started as root and runs as %1 now.",
+    parameters=("account",),
+    action="root-given-up",
+    explanation=(
+        "By the setting user the process has become another one, for good, before it opened "
+        "anything. On Linux it keeps the right to ports below 1024, and no other."
+    ),
+    remedy="Nothing to do. That user must be able to read the files that the settings name.",
+    ecs=("process", "info"),
+)
 
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
@@ -537,4 +561,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     SINK_FAILED,
     SINK_RECOVERED,
     EVENTS_FOLDED,
+    ROOT_GIVEN_UP,
 )

@@ -42,7 +42,8 @@ class Serving:
 
     `arguments` are the command's; it logs JSON, which is read here. `folder` is its current folder,
     `env` what its environment has beside ours, `prefix` a command that runs it, `setpriv` for
-    instance. `command` is another command than `serve` that logs and is stopped like it.
+    instance. `command` is another command than `serve` that logs and is stopped like it, `python`
+    another interpreter than ours.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Serving:
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         command: Sequence[str] = ("serve",),
+        python: str = sys.executable,
     ) -> None:
         self.records: list[Record] = []
         self._queue: queue.Queue[Record | None] = queue.Queue()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [*prefix, sys.executable, "-m", "bindpost", *command, "--log", "json", *arguments],
+            [*prefix, python, "-m", "bindpost", *command, "--log", "json", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,

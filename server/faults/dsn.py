@@ -75,6 +75,7 @@ def notification(message: Message, fate: Fate, *, hostname: str, now: datetime) 
     header (RFC 3461, 4.3).
     """
     envelope = message.envelope
+    hostname = _on_its_line(hostname)
     boundary = f"=_{new_id()}"
     returned, media_type = _returned(message, fate)
     parts = [
@@ -84,7 +85,7 @@ def notification(message: Message, fate: Fate, *, hostname: str, now: datetime) 
     ]
     header = (
         f"From: Mail Delivery System <postmaster@{hostname}>\r\n"
-        f"To: <{envelope.reverse_path}>\r\n"
+        f"To: <{_on_its_line(envelope.reverse_path)}>\r\n"
         f"Subject: {fate.subject}\r\n"
         f"Date: {format_datetime(now)}\r\n"
         f"Message-ID: <{new_id()}@{hostname}>\r\n"
@@ -110,7 +111,7 @@ def _returned(message: Message, fate: Fate) -> tuple[bytes, bytes]:
 
 def _sentences(envelope: Envelope, fate: Fate, hostname: str) -> bytes:
     lines = [f"This is the mail system of {hostname}.", "", fate.sentence]
-    lines += [f"  <{one.address}>" for one in recipients_to_tell_of(envelope, fate)]
+    lines += [f"  <{_on_its_line(one.address)}>" for one in recipients_to_tell_of(envelope, fate)]
     lines += ["", *fate.diagnosis.splitlines(), ""]
     return _encoded("\r\n".join(lines))
 
@@ -126,20 +127,26 @@ def _status(message: Message, fate: Fate, hostname: str) -> bytes:
         fields.append("")
         if original := one.parameters.get("ORCPT"):
             kind, _, address = original.partition(";")
-            fields.append(f"Original-Recipient: {kind};{_decoded(address)}")
+            fields.append(f"Original-Recipient: {_on_its_line(kind)};{_decoded(address)}")
         kind = "rfc822" if one.address.isascii() else "utf-8"
-        fields.append(f"Final-Recipient: {kind}; {one.address}")
+        fields.append(f"Final-Recipient: {kind}; {_on_its_line(one.address)}")
         fields.append(f"Action: {fate.action}")
         fields.append(f"Status: {fate.status}")
         if fate.diagnosis:
-            fields.append(f"Diagnostic-Code: smtp; {' '.join(fate.diagnosis.split())}")
+            diagnosis = _on_its_line(" ".join(fate.diagnosis.split()))
+            fields.append(f"Diagnostic-Code: smtp; {diagnosis}")
     return _encoded("\r\n".join([*fields, ""]))
 
 
 def _decoded(value: str) -> str:
     """Give what an xtext stands for; what is none stays as it came, which has no line breaks."""
     plain = xtext.decoded(value)
-    return value if plain is None else plain
+    return _on_its_line(value if plain is None else plain)
+
+
+def _on_its_line(text: str) -> str:
+    """Give a text as it may stand in a field: whatever could end a line somewhere is escaped."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _encoded(text: str) -> bytes:

@@ -6,6 +6,10 @@ from typing import Final, Protocol
 
 _LOW: Final = 0.75
 """The part of the limit below which all go on again."""
+_SMALL: Final = 1024
+"""How many small messages there are in the limit: by default one is below 128 KiB."""
+_ABOVE: Final = 2
+"""How many times the limit may be in flight by small messages."""
 
 
 class Receiver(Protocol):
@@ -26,12 +30,14 @@ class Budget:
 
     Above `limit` every session that has a message on its way is held, but for the one whose message
     began first. That one comes to its end by itself or by its time-out, and the next is the first
-    then. So however small the limit, and however large a message, something always goes on; what
-    can be in memory is the limit and one message.
+    then. So however small the limit, and however large a message, something always goes on. Small
+    messages go on as well, up to twice the limit, so that a few large ones whose senders have
+    stopped do not hold up everybody. What can be in memory is that and one message.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self._small = limit // _SMALL
         self.size = 0
         self.is_full = False
         self._sizes: dict[Receiver, int] = {}
@@ -41,13 +47,19 @@ class Budget:
         self.size += size - self._sizes.get(session, 0)
         self._sizes[session] = size
         if self.is_full:
-            if size == 0 and next(iter(self._sizes)) is not session:  # it begins now
-                session.hold()
+            self._hold_unless_small(session)
             self._end_if_low()
         elif self.size > self.limit:
             self.is_full = True
-            for later in tuple(self._sizes)[1:]:
-                later.hold()
+            for later in tuple(self._sizes):
+                self._hold_unless_small(later)
+
+    def _hold_unless_small(self, session: Receiver) -> None:
+        """Hold a session, unless its message is the first one, or small and there is room."""
+        is_small = self._sizes[session] < self._small
+        has_room = is_small and self.size < self.limit * _ABOVE
+        if not has_room and next(iter(self._sizes)) is not session:
+            session.hold()
 
     def release(self, session: Receiver) -> None:
         """Take note that a session has no message on its way any more; can be called twice."""

@@ -27,7 +27,6 @@ from .inbox import DrivenCommandReader
 from .lmtp import LmtpProtocol
 from .prepared import prepare
 from .protocol import SmtpProtocol
-from .reader import LINE_LIMIT
 from .reply import Reply
 from .sweeper import Sweeper
 from .wire import AUTH_LIMITS, Surroundings
@@ -38,14 +37,18 @@ Verb = Callable[[Conversation, str], Reply]
 class EveryCommand(dict[str, int]):
     """The limit of a command line, AUTH's a larger one; unlike a defaultdict it never grows."""
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(AUTH_LIMITS)
+        self._limit = limit
+
     def __missing__(self, _command: str) -> int:
-        return LINE_LIMIT
+        return self._limit
 
 
 class FastProtocol(FastSmtp, SmtpProtocol):
     """One SMTP session of bindpost on the fast engine."""
 
-    command_size_limits: Any = EveryCommand(AUTH_LIMITS)
+    command_size_limits: Any
     _command: Driver | None = None
     _body: Body | Chunks | None = None
     _is_over_budget = False
@@ -117,7 +120,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         """Begin aiosmtpd's loop, which comes to its first command."""
         self.session = self._create_session()
         self.session.peer = self.transport.get_extra_info("peername") if self.transport else None
-        reader = DrivenCommandReader(self._heard, loop=self.loop)
+        reader = DrivenCommandReader(self._heard, limit=self.line_length_limit, loop=self.loop)
         reader.use(self._inbox)
         reader.hungry = self._hold_or_let_go
         self._reader: Any = reader
@@ -201,7 +204,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             return False
         inbox = self._inbox
         end = inbox.find(b"\n")
-        if not 0 <= end < LINE_LIMIT:
+        if not 0 <= end < self.line_length_limit:
             return False
         line = bytes(inbox[:end]).rstrip(b"\r")
         text = line.decode("latin-1")
@@ -353,7 +356,7 @@ def fast_sessions(
     return prepare(
         FastLmtpProtocol if lmtp else FastProtocol,
         (LmtpProtocol if lmtp else SmtpProtocol)(surroundings, loop=loop),
-        command_size_limits=EveryCommand(AUTH_LIMITS),
+        command_size_limits=EveryCommand(limits.command_line),
         receiving=ReceivingBuffer(),
         sweeper=Sweeper(loop, min(limits.command_timeout, limits.data_timeout)),
     )

@@ -19,7 +19,7 @@ from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
-from .reader import read_body, read_chunk
+from .reader import has_longer_line, read_body, read_chunk
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
 
@@ -144,6 +144,8 @@ class SmtpProtocol(LoggingIn):
         """Keep a message and give the reply: 250 only when it is durable."""
         if body is None:
             return self.conversation.say("message_too_big")
+        if self._text_line and has_longer_line(body, self._text_line):
+            return self.conversation.say("line_too_long")
         if self._log is not None:
             self._log.data(body)
         self._recorder.add("-", f"{len(body)} octets of data")

@@ -11,11 +11,6 @@ from .body import Chunks
 
 Tap = Callable[[int], Awaitable[None]]
 """Is told how many octets of a message have come so far."""
-LINE_LIMIT: Final = 2048
-"""
-Octets of a command line, CRLF included. RFC 5321, 4.5.3.1.4 asks for 512 and more with each
-extension; Postfix's line_length_limit is 2048.
-"""
 AUTH_LIMIT: Final = 12288
 """Octets of AUTH with its initial response, and of each response after it (RFC 4954, 4.)."""
 SECRET: Final = b"********"
@@ -30,6 +25,8 @@ class CommandReader(asyncio.StreamReader):
     """
     A stream reader that shows each command line to `heard` as it is read, secrets replaced.
 
+    `limit` is the most octets of a line, CRLF included.
+
     aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a
     body are read with another separator, and not shown.
     """
@@ -37,8 +34,15 @@ class CommandReader(asyncio.StreamReader):
     _buffer: bytearray  # asyncio's own, which typeshed doesn't tell of
     _limit: int
 
-    def __init__(self, heard: Callable[[bytes], None], *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=LINE_LIMIT - 1, loop=loop)  # it counts without the separator
+    def __init__(
+        self,
+        heard: Callable[[bytes], None],
+        *,
+        limit: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(limit=limit - 1, loop=loop)  # it counts without the separator
+        self._line_limit = limit
         self._heard = heard
         self._overlong = False
 
@@ -69,11 +73,11 @@ class CommandReader(asyncio.StreamReader):
 
     async def _read_long(self) -> bytes:
         """Read a line that may have a secret in it, and so be longer than other lines."""
-        self._limit = AUTH_LIMIT - 1
+        self._limit = max(AUTH_LIMIT, self._line_limit) - 1
         try:
             return await super().readuntil()
         finally:
-            self._limit = LINE_LIMIT - 1
+            self._limit = self._line_limit - 1
 
     async def readline(self) -> bytes:
         """Read AUTH's response, showing only that it came; one that is too long counts as `*`."""
@@ -163,3 +167,14 @@ async def read_chunk(
         chunks.feed(piece)
         if chunks.made_progress():
             progress()
+
+
+def has_longer_line(body: bytes, limit: int) -> bool:
+    """Tell whether a line of a message has more octets than the limit, CRLF included."""
+    start = 0
+    while len(body) - start > limit:
+        last_end = body.rfind(b"\r\n", start, start + limit)
+        if last_end < 0:
+            return True
+        start = last_end + 2
+    return False

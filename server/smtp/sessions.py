@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Protocol
+from typing import Protocol, Self
 
 from bindpost.config.model import Limits
 
 from ..activity import Activity
 from .budget import Budget
+from .crowd import Crowd
+from .overtime import Overseen, Overtime
 from .receipts import Receipts
 
 
-class LiveSession(Protocol):
+class LiveSession(Overseen, Protocol):
     """What the registry asks of a session."""
 
     def drain(self) -> None:
@@ -30,35 +32,70 @@ class Sessions:
     All live sessions of one app, whichever listener took them.
 
     `limit` bounds them together, `in_flight` the bytes of their messages on the way to the store,
+    `crowd` those of each address and `overtime` how long they last; without these two nothing does.
     `activity` counts what they do, `receipts` says which messages the log tells of; what a session
     leaves to be done after its end (its last transcript lines) runs here too.
     """
 
-    def __init__(self, limit: int, in_flight: int = Limits().in_flight) -> None:
+    def __init__(
+        self,
+        limit: int,
+        in_flight: int = Limits().in_flight,
+        *,
+        crowd: Crowd | None = None,
+        overtime: Overtime | None = None,
+    ) -> None:
         self.activity = Activity()
         self.receipts = Receipts()
         self.in_flight = Budget(in_flight)
         self._limit = limit
-        self._live: set[LiveSession] = set()
+        self._crowd = crowd
+        self._overtime = overtime
+        self._live: dict[LiveSession, str | None] = {}
         self._afterwards: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
 
+    @classmethod
+    def within(cls, limits: Limits, *, room: int) -> Self:
+        """
+        Give the registry for these limits, and for no more sessions than there is room for.
+
+        Raises `ConfigError`.
+        """
+        return cls(
+            min(limits.sessions, room),
+            limits.in_flight,
+            crowd=Crowd(limits),
+            overtime=Overtime(limits),
+        )
+
     def __len__(self) -> int:
         return len(self._live)
 
-    def enter(self, session: LiveSession) -> bool:
-        """Count a session in; False when there is no room, but it is counted until it leaves."""
-        self._live.add(session)
+    def enter(self, session: LiveSession, host: str | None = None) -> str:
+        """
+        Count a session in, with its client's address if that is known.
+
+        Gives why there is no room for it, empty if there is; it is counted until it leaves anyway.
+        """
+        self._live[session] = host
         self._empty.clear()
         if self._draining:  # it was accepted just before the listener closed
             session.drain()
-        return len(self._live) <= self._limit
+        if self._overtime is not None:
+            self._overtime.watch(self._live.keys)
+        crowded = self._crowd.enter(host) if self._crowd is not None else ""
+        return "too many sessions" if len(self._live) > self._limit else crowded
 
     def leave(self, session: LiveSession) -> None:
-        """Count a session out."""
-        self._live.discard(session)
+        """Count a session out; can be called twice."""
+        if session not in self._live:
+            return
+        host = self._live.pop(session)
+        if self._crowd is not None:
+            self._crowd.leave(host)
         if not self._live:
             self._empty.set()
 

@@ -79,8 +79,8 @@ def _loader(
     certificate = folder / tls.certificate
     key = folder / tls.key if tls.key else None
     for name, path in ((f"{table}.certificate", certificate), (f"{table}.key", key)):
-        if path is not None and not path.is_file():
-            raise ConfigError(name, f"there is no file {path}")
+        if path is not None:
+            _see_file(name, path)
     return lambda: _with_files(certificate, key, table)
 
 
@@ -95,6 +95,18 @@ def _with_files(certificate: Path, key: Path | None, table: str) -> ssl.SSLConte
             hint=f"give a PEM certificate and, in {table}.key, its unencrypted PEM key",
         ) from error
     return context
+
+
+def _see_file(name: str, path: Path) -> None:
+    """Raise `ConfigError` unless there is a file, as far as this process may look."""
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise ConfigError(
+            name, f"cannot see {path}: {error.strerror}", hint="let the service's user read it"
+        ) from error
+    if not is_there:
+        raise ConfigError(name, f"there is no file {path}")
 
 
 def _with_pem(pem: bytes) -> ssl.SSLContext:

@@ -36,7 +36,7 @@ from .body import Chunks
 from .certificate import certificate_of
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
-from .reader import AUTH_LIMIT, LINE_LIMIT, OVERLONG, SECRET, CommandReader
+from .reader import AUTH_LIMIT, OVERLONG, SECRET, CommandReader
 from .reply import Reply
 from .reverse import Lookup, reverse_name
 from .sasl import MECHANISMS
@@ -70,6 +70,8 @@ class Surroundings:
 
 
 Verb = Callable[[str], Reply]
+BAD_COMMAND: Final = frozenset({500, 501, 502, 503, 504, 535})
+"""What is said to a command that is unknown, malformed or out of sequence, and to a wrong login."""
 _NO_TLVS: Final[Mapping[str, str | int]] = {}
 AUTH_LIMITS: Final = {"AUTH": AUTH_LIMIT, "XAUTH": AUTH_LIMIT}
 """The commands whose lines may be longer than others'."""
@@ -110,8 +112,6 @@ class OnceClosedWriter(asyncio.StreamWriter):
 class SmtpWire(SMTP):
     """The life and the talking of one session; `SmtpProtocol` adds its commands."""
 
-    command_size_limit = LINE_LIMIT
-    line_length_limit = LINE_LIMIT
     AuthLoginUsernameChallenge = "Username:"
     AuthLoginPasswordChallenge = "Password:"
 
@@ -123,6 +123,8 @@ class SmtpWire(SMTP):
     _in_command = True
     _in_data = False
     _draining = False
+    _has_erred_too_often = False
+    _bad_commands = 0
     _chunks: Chunks | None = None
     """What has come of a message by BDAT."""
     _expects_responses = False
@@ -140,14 +142,17 @@ class SmtpWire(SMTP):
             auth_exclude_mechanism=MECHANISMS - set(rules.mechanisms),
             loop=loop,
         )
+        line = rules.limits.command_line
+        self.command_size_limit = self.line_length_limit = line
+        self._text_line = rules.limits.text_line
         if not rules.extends("CHUNKING"):
             del self._smtp_methods["BDAT"]  # an unknown command, and counted as one
         # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
-        self.command_size_limits = collections.defaultdict(lambda: LINE_LIMIT, AUTH_LIMITS)
+        self.command_size_limits = collections.defaultdict(lambda: line, AUTH_LIMITS)
         # Once more, with a reader that shows what it reads.
         asyncio.StreamReaderProtocol.__init__(
             self,
-            CommandReader(self._heard, loop=loop),
+            CommandReader(self._heard, limit=line, loop=loop),
             client_connected_cb=self._cb_client_connected,
             loop=loop,
         )
@@ -184,7 +189,9 @@ class SmtpWire(SMTP):
             self.conversation.certificate = certificate_of(transport)
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
-        self._has_room = self._around.sessions.enter(self) and not self._over_ims_limit()
+        self._no_room = self._around.sessions.enter(self, peer)
+        if not self._no_room and self._over_ims_limit():
+            self._no_room = "too many sessions"
 
     @property
     def session_id(self) -> str:
@@ -250,20 +257,45 @@ class SmtpWire(SMTP):
     def _close_if_idle(self) -> None:
         idle = not self._in_command and self.conversation.transaction is None
         if idle and not self._writer.is_closing():
-            self._write(self.conversation.say("shutting_down"))
+            self._write(self._farewell())
             self._close()
 
-    def _timeout_cb(self) -> None:
-        """
-        Report a client that fell silent, and close the connection.
+    def _farewell(self) -> Reply:
+        """Give the reply that ends a session before its client does."""
+        return self.conversation.say(
+            "too_many_bad" if self._has_erred_too_often else "shutting_down"
+        )
 
-        A client that does not take its last replies either is cut after the same time again.
-        """
+    @property
+    def open_transaction(self) -> object | None:
+        """The transaction that is open; its end is its message's."""
+        return self.conversation.transaction
+
+    def end_transaction_now(self) -> None:
+        """End in the middle of a transaction that has taken longer than limits.transaction_time."""
+        if not self._writer.is_closing():
+            self._report(events.CLIENT_DROPPED, reason="a transaction longer than the time limit")
+            self._write(self._farewell())
+            self._close_in_time()
+
+    def end_session_soon(self) -> None:
+        """End a session that has taken longer than limits.session_time, between transactions."""
+        self._report(events.CLIENT_DROPPED, reason="a session longer than the time limit")
+        self.drain()
+
+    def _timeout_cb(self) -> None:
+        """Report a client that fell silent, and close the connection."""
         if self._in_data:
             self._report(events.BODY_TIMEOUT, host=self.conversation.peer_host)
         else:
             self._report(events.CLIENT_DROPPED, reason="no command within the time limit")
+        self._close_in_time()
+
+    def _close_in_time(self) -> None:
+        """Close; a client that does not take its last replies is cut after a command's time."""
         self._close()
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
         self._timeout_handle = self.loop.call_later(self._timeout_duration, self.cut)
 
     def _create_session(self) -> StockSession:
@@ -292,8 +324,8 @@ class SmtpWire(SMTP):
         """Give the reply that turns a client away, None when it is admitted."""
         refusal = self.conversation.admission()
         reason = "reject list"
-        if refusal is None and not self._has_room:
-            refusal, reason = self.conversation.say("too_many_connections"), "too many sessions"
+        if refusal is None and self._no_room:
+            refusal, reason = self.conversation.say("too_many_connections"), self._no_room
         if refusal is not None:
             self._report(events.SESSION_REFUSED, reason=reason)
         return refusal
@@ -379,9 +411,19 @@ class SmtpWire(SMTP):
         if self._log is not None:
             self._log.sent(data)
         if reply.code >= 400:
-            peer = self.conversation.peer_host
-            self._around.sessions.activity.refuse(Refusal(reply.code, peer, reply.text_lines[0]))
+            self._note_refusal(reply)
         return data
+
+    def _note_refusal(self, reply: Reply) -> None:
+        """Tell of a refusal; after too many bad commands the session ends with the next reply."""
+        peer = self.conversation.peer_host
+        self._around.sessions.activity.refuse(Refusal(reply.code, peer, reply.text_lines[0]))
+        if reply.code in BAD_COMMAND:
+            self._bad_commands += 1
+            if self._bad_commands == self._around.rules.limits.bad_commands:
+                self._report(events.CLIENT_DROPPED, reason="too many bad commands")
+                self._draining = self._has_erred_too_often = True
+                self.conversation.transaction = None
 
     async def _send(self, reply: Reply) -> None:
         """Write a reply in one piece; the command is then over, unless it goes on (3yz)."""

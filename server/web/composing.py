@@ -117,7 +117,8 @@ def _checked(email: str, field: str) -> str:
 def _address(box: Mailbox, field: str) -> Address:
     try:
         local, _, domain = _checked(box.email, field).rpartition("@")
-        return Address(" ".join(box.name.split()), local, domain)
+        name = "".join(char if char.isprintable() else " " for char in box.name)
+        return Address(" ".join(name.split()), local, domain)
     except Exception as error:  # the parser behind it raises more than it documents
         raise ValueError(f"invalid {field} address: {ascii(box.email)[1:-1]}") from error
 

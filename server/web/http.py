@@ -9,6 +9,7 @@ import ssl
 from functools import partial
 from typing import Any, Final
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -24,6 +25,8 @@ FRAME_LIMIT: Final = 64 * 1024
 """Bytes of a message from a WebSocket's client; what it says is ignored anyway."""
 CONNECTION_LIMIT: Final = 1_000
 """Connections at once; the next ones are answered with 503."""
+REQUEST_TIME: Final = 120.0
+"""Seconds in which a request has to come, its body too, or the connection is closed."""
 
 
 class Connections:
@@ -93,16 +96,52 @@ class _State(ServerState):
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's protocol with our logger, and without an access log."""
+    """
+    uvicorn's protocol with our logger, without an access log, and with a time for each request.
+
+    uvicorn ends a connection that is idle between two requests, but waits for ever for one that has
+    begun, or never begins.
+    """
 
     def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
         super().__init__(server_state=server_state, **arguments)
         self._state = server_state
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._is_upgraded = False
         self.logger = _LOGGER
         self.access_log = False
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and wait for the first request."""
+        super().connection_made(transport)
+        self._time_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a request that is whole has come in time."""
+        super().data_received(data)
+        self._time_request()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Go on as a WebSocket, which takes its time."""
+        self._is_upgraded = True
+        super().handle_websocket_upgrade(event)
+
+    def _time_request(self) -> None:
+        """Have a timer run as long as a request is to come, or has come in part."""
+        is_coming = not self._is_upgraded and self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if is_coming and self._request_timer is None:
+            self._request_timer = self.loop.call_later(REQUEST_TIME, self.transport.close)
+        elif not is_coming:
+            self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server that the connection has ended."""
+        self._stop_timer()
         super().connection_lost(exc)
         self._state.note_lost()
 

@@ -70,11 +70,11 @@ class Watched(Sessions):
         self.seen: list[Seen] = []
         self.left = asyncio.Event()
 
-    def enter(self, session: LiveSession) -> bool:
+    def enter(self, session: LiveSession, host: str | None = None) -> str:
         """Note a session."""
         assert isinstance(session, SmtpProtocol)
         self.seen.append(Seen(session, session.proxy_tlvs))
-        return super().enter(session)
+        return super().enter(session, host)
 
     def leave(self, session: LiveSession) -> None:
         """Note the end of one."""

@@ -184,3 +184,18 @@ def test_documented_units(program: Callable[[str], Path], tmp_path: Path) -> Non
     )
 
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_units_rights_are_few(program: Callable[[str], Path], tmp_path: Path) -> None:
+    """systemd's own figure for the service's exposure is what docs/systemd.md says."""
+    unit = (DOCS / "bindpost.service").read_text("utf-8")
+    service = tmp_path / "bindpost.service"
+    service.write_text(unit.replace("/usr/local/bin/bindpost", sys.executable))
+    command = [str(program("systemd-analyze")), "security", "--offline=true", "--no-pager"]
+
+    done = subprocess.run(
+        [*command, "--threshold=12", str(service)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "gives it 1.2 (10 is worst)" in (DOCS / "systemd.md").read_text("utf-8")

@@ -111,3 +111,28 @@ def test_releasing_twice_is_harmless(three: list[Session]) -> None:
     budget.release(three[0])
 
     assert budget.size == 0
+
+
+def test_small_messages_go_on(three: list[Session]) -> None:
+    """Large ones whose senders have stopped hold up each other, and nobody else."""
+    budget = Budget(1024 * 100)
+    for session, size in zip(three, [60_000, 60_000, 99], strict=True):
+        budget.take(session, 0)
+        budget.take(session, size)
+    assert _held(three) == [False, True, False]
+
+    budget.take(three[2], 100)
+
+    assert _held(three) == [False, True, True]
+
+
+def test_small_messages_have_a_limit_too() -> None:
+    """So very many of them are bounded as well; the first always goes on."""
+    budget = Budget(1024 * 100)
+    sessions = [Session() for _ in range(3000)]
+    for session in sessions:
+        budget.take(session, 99)
+
+    assert _held(sessions[:2000]) == [False] * 2000
+    assert sessions[-1].is_held
+    assert budget.size == 3000 * 99  # these have been received already

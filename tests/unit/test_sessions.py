@@ -17,7 +17,7 @@ class Talk:
         self._sessions = sessions
         self._busy = busy
         self._deaf = deaf
-        self.admitted = sessions.enter(self)
+        self.admitted = not sessions.enter(self)
 
     def drain(self) -> None:
         """End unless there is a transaction."""
@@ -30,6 +30,17 @@ class Talk:
         """End a moment later, as connections do."""
         self.told.append("cut")
         asyncio.get_running_loop().call_soon(self._sessions.leave, self)
+
+    @property
+    def open_transaction(self) -> object | None:
+        """None: how long it takes is no matter here."""
+        return None
+
+    def end_transaction_now(self) -> None:
+        """Never asked for."""
+
+    def end_session_soon(self) -> None:
+        """Never asked for."""
 
     def finish(self) -> None:
         """Come to the end of the transaction."""

@@ -22,6 +22,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
+from bindpost.server.web import http as web_http
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
@@ -115,6 +116,79 @@ async def test_nothing_of_the_process_is_changed(
     assert during == handlers
     assert (list(access.handlers), access.propagate, access.level) == before
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"",
+        b"GET / HT",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\n",
+        b"PUT /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+    ],
+    ids=["nothing", "line", "header", "body"],
+)
+async def test_a_request_has_to_come_in_time(
+    app: Starlette, part: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection on which none comes, or only a part of one, is closed."""
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
+        writer.write(part)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await server.stop()
+
+
+async def test_the_second_request_has_to_come_in_time_too(
+    app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a connection that is kept a request may not be begun and left either."""
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(app)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
+        writer.write(b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET /livez HT")
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await server.stop()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_an_answer_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has come whole has its time, and so has the next one."""
+    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
+    over = asyncio.Event()
+    waiting = Waiting(over)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(waiting.app)
+    try:
+        reader, writer = await _ask(server)
+        await waiting.asked.wait()
+        silent, other = await asyncio.open_connection("127.0.0.1", server.address.port)
+        assert await silent.read() == b""  # its time is over, which began later
+        over.set()
+        answer = await reader.readuntil(b"done")
+        for each in (writer, other):
+            each.close()
+    finally:
+        await server.stop()
+
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 class Waiting:

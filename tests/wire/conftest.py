@@ -66,14 +66,14 @@ class Events(Heard):
 class WatchedSessions(Sessions):
     """The registry of sessions, which also tells when somebody has come or gone."""
 
-    def __init__(self, limit: int, in_flight: int) -> None:
-        super().__init__(limit, in_flight)
+    def __init__(self, limit: int, in_flight: int, **others: Any) -> None:
+        super().__init__(limit, in_flight, **others)
         self._change = asyncio.Event()
 
-    def enter(self, session: LiveSession) -> bool:
+    def enter(self, session: LiveSession, host: str | None = None) -> str:
         """Count a session in."""
         self._change.set()
-        return super().enter(session)
+        return super().enter(session, host)
 
     def leave(self, session: LiveSession) -> None:
         """Count a session out."""
@@ -418,7 +418,7 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
             all_settings = Settings(hostname=HOSTNAME, listener=(chosen,), **settings)
             resources = Resources.load(all_settings, hostname=HOSTNAME, folder=folder)
             limits = all_settings.limits
-            sessions = WatchedSessions(limits.sessions, limits.in_flight)
+            sessions = WatchedSessions.within(limits, room=limits.sessions)
             kept = store or MemoryStore()
             log = all_settings.protocol_log
             protocol_log = ProtocolLog(folder / log.directory, log.level) if log.directory else None

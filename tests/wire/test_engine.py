@@ -207,6 +207,31 @@ async def test_messages_in_flight_are_bounded(
     assert (budget.size, budget.is_full) == (0, False)
 
 
+async def test_large_messages_that_stop_hold_up_no_small_one(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three clients that stop in the middle use the budget up, and mail goes on being taken."""
+    bench = await serve(limits=Limits(in_flight=MIB))
+    budget = bench.sessions.in_flight
+    take, is_full = budget.take, asyncio.Event()
+
+    def watched(session: FastProtocol, size: int) -> None:
+        take(session, size)
+        if budget.is_full:
+            is_full.set()
+
+    monkeypatch.setattr(budget, "take", watched)
+    for _ in range(3):
+        await (await bench.data()).flood(b"x" * 65536, 8)
+    await is_full.wait()
+
+    honest = await bench.data()
+    reply = await honest.say(b"small\r\n.")
+
+    assert reply.startswith(b"250")
+    assert budget.is_full
+
+
 async def test_who_is_held_may_be_silent(serve: Serve) -> None:
     """A client that was told to wait is not dropped for its silence, and has its time again."""
     bench = await serve(limits=Limits(in_flight=10))

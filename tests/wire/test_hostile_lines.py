@@ -10,12 +10,12 @@ import pytest
 
 from bindpost import events
 from bindpost.config.model import Limits
-from bindpost.server.smtp.reader import LINE_LIMIT
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
 
 MIB = 1 << 20
+LINE_LIMIT = Limits().command_line
 PERSONALITIES = ["ims-5.5", "plain"]
 
 

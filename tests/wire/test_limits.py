@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 PERSONALITIES = ["ims-5.5", "plain"]
 
 
+@pytest.fixture(params=["fast", "stock"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Give each engine."""
+    return str(request.param)
+
+
 @pytest.mark.parametrize("personality", PERSONALITIES)
 @pytest.mark.parametrize(
     "settings", [{"limits": Limits(sessions=2)}, {"ims": Ims(max_inbound_connections=2)}]
@@ -116,3 +122,151 @@ async def test_the_address_that_was_dialled_can_free_relaying(serve: Serve) -> N
 
     assert (await peer.say("RCPT TO:<x@far.test>")).startswith(b"250")
     assert other.replies[2].startswith(b"550")
+
+
+async def test_an_address_has_its_own_limit(serve: Serve, engine: str) -> None:
+    """Who has as many sessions as an address may is turned away, others are not."""
+    bench = await serve(engine=engine, limits=Limits(sessions_per_address=2, exempt=()))
+    first, _ = await bench.ehlo(), await bench.ehlo()
+
+    refusal = await (await bench.connected()).rest()
+    other = bench.wire(peername=("192.0.2.1", 25))
+    await other.wait_for_replies(1)
+    other.close()
+    await bench.sessions.wait_for(2)
+    assert (await first.say("QUIT")).startswith(b"221")
+    await bench.sessions.wait_for(1)
+    await bench.ehlo()
+
+    assert refusal.startswith(b"421 ")
+    assert other.replies[0].startswith(b"220 ")
+    (event,) = bench.events.of(events.SESSION_REFUSED)
+    assert event["reason"] == "too many sessions of its address"
+
+
+async def test_an_address_may_not_come_too_often(serve: Serve, engine: str) -> None:
+    """However short its sessions are."""
+    bench = await serve(engine=engine, limits=Limits(connections_per_minute=3, exempt=()))
+    for _ in range(3):
+        peer = await bench.ehlo()
+        await peer.say("QUIT")
+        await peer.rest()
+
+    refusal = await (await bench.connected()).rest()
+
+    assert refusal.startswith(b"421 ")
+    (event,) = bench.events.of(events.SESSION_REFUSED)
+    assert event["reason"] == "too many connections of its address in a minute"
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(b"RCPT TO:<c@d>\r\n", id="out-of-sequence"),
+        pytest.param(b"MAIL TO:<c@d>\r\n", id="malformed"),
+        pytest.param(b"NOOP " + b"x" * 3000 + b"\r\n", id="too-long"),
+        pytest.param(b"AUTH NONE\r\n", id="mechanism"),
+        pytest.param(b"\r\n", id="empty"),
+    ],
+)
+async def test_bad_commands_come_to_an_end(
+    serve: Serve, engine: str, personality: str, bad: bytes
+) -> None:
+    """The last one is answered, then 421 ends the session; what follows is not heard."""
+    bench = await serve(engine=engine, personality=personality, limits=Limits(bad_commands=3))
+    wire = bench.wire()
+
+    await wire.feed(b"EHLO c\r\n" + bad * 3 + b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
+    await wire.wait_for_close()
+
+    codes = [reply[:3] for reply in wire.replies]
+    assert codes[:2] == [b"220", b"250"]
+    assert [code[:1] for code in codes[2:5]] == [b"5"] * 3
+    assert codes[5:] == [b"421"]
+    (event,) = bench.events.of(events.CLIENT_DROPPED)
+    assert event["reason"] == "too many bad commands"
+
+
+async def test_good_commands_between_bad_ones_do_not_help(serve: Serve, engine: str) -> None:
+    """They are counted for the whole session, and an open transaction ends with it."""
+    bench = await serve(engine=engine, limits=Limits(bad_commands=3))
+    wire = bench.wire()
+
+    await wire.feed(
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\n" + b"RCPT x\r\nRCPT TO:<c@d>\r\n" * 3 + b"DATA\r\n"
+    )
+    await wire.wait_for_close()
+
+    codes = [reply[:3] for reply in wire.replies[2:]]
+    assert codes == [b"250", b"501", b"250", b"501", b"250", b"501", b"421"]
+
+
+async def test_refusals_of_mail_are_no_bad_commands(serve: Serve, engine: str) -> None:
+    """A test may have its recipients refused as often as it likes."""
+    bench = await serve(
+        engine=engine, limits=Limits(bad_commands=3, recipients=1), personality="plain"
+    )
+    wire = bench.wire()
+
+    await wire.feed(
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\n" + b"RCPT TO:<c@d>\r\n" * 10 + b"DATA\r\nx\r\n.\r\nQUIT\r\n"
+    )
+    await wire.wait_for_close()
+
+    assert len(await bench.kept()) == 1
+
+
+async def test_no_limit_of_bad_commands_is_none(serve: Serve, engine: str) -> None:
+    """0 is no limit; a test of a client's errors may need as many as it likes."""
+    bench = await serve(engine=engine, limits=Limits(bad_commands=0))
+    wire = bench.wire()
+
+    await wire.feed(b"RCPT TO:<c@d>\r\n" * 1000 + b"QUIT\r\n")
+    await wire.wait_for_close()
+
+    assert [reply[:3] for reply in wire.replies] == [b"220", *[b"503"] * 1000, b"221"]
+
+
+@pytest.mark.parametrize(("extra", "code"), [(0, b"250"), (1, b"500")])
+async def test_a_command_line_has_the_length_that_is_set(
+    serve: Serve, engine: str, extra: int, code: bytes
+) -> None:
+    """RFC 5321, 4.5.3.1.4 asks for 512 octets; more may be allowed, or no more than that."""
+    for length in (512, 5000):
+        bench = await serve(engine=engine, limits=Limits(command_line=length))
+        wire = bench.wire()
+
+        await wire.feed(b"EHLO c\r\n" + b"NOOP ".ljust(length - 2 + extra, b"x") + b"\r\nQUIT\r\n")
+        await wire.wait_for_close()
+
+        assert [reply[:3] for reply in wire.replies] == [b"220", b"250", code, b"221"]
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        pytest.param(b"x" * 998 + b"\r\n", b"250", id="longest"),
+        pytest.param(b"x" * 999 + b"\r\n", b"500", id="one-more"),
+        pytest.param(b"x\r\n" * 2000, b"250", id="short-ones"),
+        pytest.param(b"x\r\n" * 2000 + b"x" * 999 + b"\r\n", b"500", id="the-last"),
+        pytest.param(b"x\n" * 500 + b"\r\n", b"500", id="bare-LF"),
+        pytest.param(b"." + b"." + b"x" * 997 + b"\r\n", b"250", id="stuffed-dot"),
+        pytest.param(b"", b"250", id="empty"),
+    ],
+)
+async def test_a_text_line_has_the_length_that_is_set(
+    serve: Serve, engine: str, personality: str, body: bytes, code: bytes
+) -> None:
+    """500 refuses the message (RFC 5321, 4.5.3.1.9), and the session goes on."""
+    bench = await serve(engine=engine, personality=personality, limits=Limits(text_line=1000))
+    wire = bench.wire()
+
+    await wire.feed(
+        b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + body + b".\r\nNOOP\r\nQUIT\r\n"
+    )
+    await wire.wait_for_close()
+
+    assert [reply[:3] for reply in wire.replies[5:]] == [code, b"250", b"221"]
+    assert len(await bench.kept()) == (code == b"250")

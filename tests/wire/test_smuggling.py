@@ -7,15 +7,18 @@ The table holds all pairs of line ends that some server takes for one around a l
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bindpost.server.smtp.reader import LINE_LIMIT
+from bindpost.config.model import Limits
+from bindpost.server.smtp.personality import names
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Serve
 
+LINE_LIMIT = Limits().command_line
 LINE_ENDS = {
     "CRLF": b"\r\n",
     "LF": b"\n",
@@ -91,6 +94,62 @@ async def test_a_false_end_is_content_wherever_a_segment_ends(
         await wire.wait_for_close()
 
         assert await bench.kept() == [_unstuffed(data)], cut
+
+
+ENDINGS = {
+    "LF.LF": b"\n.\n",
+    "CR.CR": b"\r.\r",
+    "LF.CR": b"\n.\r",
+    "CR.LF": b"\r.\n",
+    "CRLF.LF": b"\r\n.\n",
+    "CRLF.CR": b"\r\n.\r",
+    "LF.CRLF": b"\n.\r\n",
+    "CR.CRLF": b"\r.\r\n",
+    "CRLF.CRCRLF": b"\r\n.\r\r\n",
+    "CRLF.LFCRLF": b"\r\n.\n\r\n",
+    "CRLF.NUL-CRLF": b"\r\n.\0\r\n",
+    "CRLF.blank-CRLF": b"\r\n. \r\n",
+    "CRLF..CRLF": b"\r\n..\r\n",
+    "CRLF...CRLF": b"\r\n...\r\n",
+    "CRLF.CRLF": b"\r\n.\r\n",
+    "CRCRLF.CRLF": b"\r\r\n.\r\n",
+    "LFCRLF.CRLF": b"\n\r\n.\r\n",
+}
+"""The last three have CRLF.CRLF in them: they are the end, whatever stands before it."""
+REAL = ("CRLF.CRLF", "CRCRLF.CRLF", "LFCRLF.CRLF")
+TRANSACTION = b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+@pytest.mark.parametrize("personality", names())
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_an_ending_is_the_same_wherever_it_is_split(
+    serve: Serve, ending: str, personality: str, engine: str
+) -> None:
+    """At each byte, and at all of them; only behind a real end come commands."""
+    bench = await serve(personality=personality, engine=engine)
+    data = b"one" + ENDINGS[ending] + SMUGGLED + b"\r\n.\r\n"
+    if ending in REAL:
+        first, _, second = data.partition(b"\r\n.\r\n")
+        expected = [first + b"\r\n", _unstuffed(second.partition(b"DATA\r\n")[2])]
+    else:
+        expected = [_unstuffed(data)]
+    dialogue = TRANSACTION + data + b"QUIT\r\n"
+    start = len(TRANSACTION)
+    splits = [[at] for at in range(start, start + len(ENDINGS[ending]) + 5)]
+
+    for cuts in (*splits, list(range(1, len(dialogue)))):
+        before = len(await bench.kept())
+        wire = bench.wire()
+        await wire.feed(b"HELO c\r\n")
+        for begin, end in itertools.pairwise([0, *cuts, len(dialogue)]):
+            await wire.feed(dialogue[begin:end])
+        await wire.wait_for_close()
+
+        codes = [reply[:3] for reply in wire.replies[2:]]
+        taken = [b"250", b"250", b"354", b"250"]
+        assert codes == [*taken * len(expected), b"221"], cuts
+        assert (await bench.kept())[before:] == expected, cuts
 
 
 @pytest.mark.parametrize("personality", ["ims-5.5", "plain"])

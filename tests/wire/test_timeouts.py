@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,61 @@ async def test_a_client_that_takes_no_goodbye_is_cut(serve: Serve) -> None:
     peer.half_close()
 
     await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+@pytest.mark.parametrize("before", [b"", b"RCPT TO:<c@d>\r\nDATA\r\n"], ids=["MAIL", "DATA"])
+async def test_a_transaction_that_never_ends_is_ended(
+    serve: Serve, engine: str, before: bytes
+) -> None:
+    """However busy its client is, and however patient the other limits are."""
+    bench = await serve(engine=engine, limits=Limits(transaction_time=SHORT))
+    peer = await bench.mail()
+    peer.send(before)
+
+    async def drip() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                peer.send(b"NOOP\r\n")
+                await peer.writer.drain()
+                await asyncio.sleep(0)
+
+    dripping = asyncio.create_task(drip())
+    event = await bench.events.wait_for(events.CLIENT_DROPPED)
+    await bench.sessions.wait_for(0)
+    dripping.cancel()
+
+    assert event["reason"] == "a transaction longer than the time limit"
+    assert await bench.kept() == []
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_a_session_that_never_ends_is_ended(serve: Serve, engine: str) -> None:
+    """It gets 421, although it has always something to say."""
+    bench = await serve(engine=engine, limits=Limits(session_time=SHORT))
+    peer = await bench.ehlo()
+
+    reply = b"250"
+    while reply.startswith(b"250"):
+        reply = await peer.say("NOOP")
+
+    assert reply.startswith(b"421")
+    assert await peer.rest() == b""
+    (event,) = bench.events.of(events.CLIENT_DROPPED)
+    assert event["reason"] == "a session longer than the time limit"
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_the_end_of_a_session_waits_for_its_message(serve: Serve, engine: str) -> None:
+    """A transaction that has begun is not cut: it has a limit of its own."""
+    bench = await serve(engine=engine, limits=Limits(session_time=SHORT))
+    peer = await bench.data()
+
+    await bench.events.wait_for(events.CLIENT_DROPPED)
+    replies = await peer.say("x\r\n.") + await peer.rest()
+
+    assert [line[:3] for line in replies.splitlines()] == [b"250", b"421"]
+    assert await bench.kept() == [b"x\r\n"]
 
 
 async def test_a_lookup_that_hangs_does_not_hold_the_banner(serve: Serve) -> None:

@@ -141,7 +141,7 @@ class OurFast(Telling, FastProtocol):
         kind = prepare(
             cls,
             SmtpProtocol(around, loop=loop),
-            command_size_limits=EveryCommand(),
+            command_size_limits=EveryCommand(Limits().command_line),
             receiving=ReceivingBuffer(),
             sweeper=Sweeper(loop, 300),
             event_handler=handler,
