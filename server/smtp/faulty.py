@@ -78,7 +78,7 @@ class FaultyWire(SmtpWire):
             raw=raw,
             idle=idle,
         )
-        struck = self._around.faults.decide(stage, facts, session=self.session_id)
+        struck = self._around.faults.decide(stage, facts, session=self.session_id())
         for fault in struck:
             told = summary_of(fault)
             self._struck = (*self._struck, f"{fault.name}: {told}")[-TOLD:]

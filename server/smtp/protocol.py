@@ -186,7 +186,7 @@ class SmtpProtocol(LoggingIn):
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
         cipher = tls.cipher() if tls is not None else None
         return SessionFacts(
-            session_id=self.session_id,
+            session_id=self.session_id(),
             started=self._started,
             listener=self._around.listener,
             via=self._around.via,

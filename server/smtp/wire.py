@@ -193,9 +193,13 @@ class SmtpWire(SMTP):
         if not self._no_room and self._over_ims_limit():
             self._no_room = "too many sessions"
 
-    @property
     def session_id(self) -> str:
-        """The session's id, made when somebody asks: of most idle ones nobody does."""
+        """
+        Give the session's id, made when somebody asks: of most idle ones nobody does.
+
+        No property: aiosmtpd looks into those of each session that it makes, and of the one that
+        the fast engine makes its class of (`prepared`), too.
+        """
         if self._session_id is None:
             self._session_id = new_id()
         return self._session_id
@@ -228,7 +232,7 @@ class SmtpWire(SMTP):
 
     async def _keep_rest(self) -> None:
         try:
-            await self._around.store.end_session(self.session_id, self._recorder.lines)
+            await self._around.store.end_session(self.session_id(), self._recorder.lines)
         except StoreError as error:
             _LOG.warning("the end of a transcript was not kept", error=str(error))
 
@@ -477,7 +481,7 @@ class SmtpWire(SMTP):
 
     def _fields(self) -> dict[str, object]:
         return {
-            "session": self.session_id,
+            "session": self.session_id(),
             "listener": self._around.listener,
             "peer": self._peer_host,
         }

@@ -58,6 +58,22 @@ async def test_the_envelope_is_kept_as_received(serve: Serve) -> None:
     assert list(row.envelope.parameters) == ["SIZE", "RET", "ENVID", "AUTH", "BODY"]
 
 
+async def test_each_session_has_its_own_id(serve: Serve) -> None:
+    """Messages of one session share theirs, and its transcript; those of another have theirs."""
+    bench = await serve()
+    mail = ("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", "x\r\n.")
+
+    await _send(bench, "HELO first", *mail, *mail)
+    await _send(bench, "HELO second", *mail)
+
+    third, second, first = await bench.rows()
+    assert first.session.session_id == second.session.session_id
+    assert third.session.session_id != first.session.session_id
+    said = [[text for _, text in await bench.transcript(row)] for row in (first, third)]
+    assert ["HELO first" in lines for lines in said] == [True, False]
+    assert ["HELO second" in lines for lines in said] == [False, True]
+
+
 @pytest.mark.parametrize("personality", ["ims-5.5", "ims-5.0", "imc-4.0", "plain"])
 async def test_the_null_path_is_kept(serve: Serve, personality: str) -> None:
     """A bounce's sender is empty."""
