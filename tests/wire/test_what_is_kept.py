@@ -63,10 +63,12 @@ async def test_each_session_has_its_own_id(serve: Serve) -> None:
     bench = await serve()
     mail = ("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", "x\r\n.")
 
-    await _send(bench, "HELO first", *mail, *mail)
+    peer = await bench.greeted()
+    for command in ("HELO first", *mail, *mail, "QUIT"):
+        await peer.say(command)
     await _send(bench, "HELO second", *mail)
 
-    third, second, first = await bench.rows()
+    first, second, third = await bench.rows()
     assert first.session.session_id == second.session.session_id
     assert third.session.session_id != first.session.session_id
     said = [[text for _, text in await bench.transcript(row)] for row in (first, third)]
