@@ -195,7 +195,7 @@ def main() -> None:
     """Measure, and print the report or put it into a page; exit status 1 if it did not hold."""
     parser = options_of("soak", __doc__)
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--rate", type=float, help=f"default: {SHARE:.0%} of the most")
+    parser.add_argument("--rate", type=float, help=f"default: {SHARE:.0%}% of the most")
     parser.add_argument("--margin", type=float, default=0.2, help="of memory, default 0.2")
     options = parser.parse_args()
     if options.minutes <= 0 or options.margin < 0 or (options.rate or 1) <= 0:

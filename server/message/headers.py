@@ -38,7 +38,7 @@ _UNSHOWABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CHARSETS: Final = {name: name for name in (*aliases.values(), "koi8_r", "koi8_u")} | aliases
 
 
-class HeaderFields(msgspec.Struct, frozen=True):
+class HeaderFields(msgspec.Struct, frozen=True, gc=False):
     """The few header fields of a list row, decoded for display (RFC 2047); empty when absent."""
 
     subject: str = ""

@@ -1,4 +1,9 @@
-"""The message as it is kept: bytes as received, envelope, session facts, transcript."""
+"""
+The message as it is kept: bytes as received, envelope, session facts, transcript.
+
+None of it can be part of a cycle. `gc=False` spares the collector, which would otherwise go through
+thousands of messages again and again, with the event loop waiting.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +65,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """
     One accepted RCPT: the forward-path as received, without its angle brackets.
 
@@ -71,7 +76,7 @@ class Recipient(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str | None] = {}
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """
     The SMTP envelope (RFC 5321, 2.3.1), never derived from headers, but for an imported message of
     which nobody told it; its session facts say so.
@@ -84,7 +89,7 @@ class Envelope(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str | None] = {}
 
 
-class ClientCertificate(msgspec.Struct, frozen=True):
+class ClientCertificate(msgspec.Struct, frozen=True, gc=False):
     """
     A client's certificate that TLS has verified.
 
@@ -102,7 +107,7 @@ class ClientCertificate(msgspec.Struct, frozen=True):
 EnvelopePart = Literal["reverse_path", "recipients"]
 
 
-class SessionFacts(msgspec.Struct, frozen=True):
+class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     """
     What was known of the connection when the message was accepted.
 
@@ -138,7 +143,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     xforward: Mapping[str, str] = {}
 
 
-class TranscriptLine(msgspec.Struct, frozen=True, array_like=True):
+class TranscriptLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     One line of a session: milliseconds since its start, who spoke, and what.
 
@@ -155,7 +160,7 @@ Transcript = Sequence[TranscriptLine]
 """The lines of a session in order. It never changes; a tuple will do, and a slice of it is one."""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """An accepted message; `raw` is what came up to the final dot, or by BDAT, unaltered."""
 
     id: str

@@ -16,7 +16,7 @@ from bindpost import events
 from bindpost.log import get_logger
 
 _LOG: Final = get_logger("bindpost.smtp")
-EACH_SECOND: Final = 100
+EACH_SECOND: Final = 20
 """Messages that are told of one by one in a second."""
 
 

@@ -14,7 +14,7 @@ from ..message.model import Envelope, Message, SessionFacts, Transcript
 from .terms import Term
 
 
-class MessageRow(msgspec.Struct, frozen=True):
+class MessageRow(msgspec.Struct, frozen=True, gc=False):
     """
     A kept message without its bytes.
 
@@ -72,7 +72,7 @@ ChangeKind = Literal["added", "marked", "tagged", "deleted"]
 ChangeCause = Literal["ids", "all", "retention"]
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """
     Something happened to the inbox. `sequence` is strictly rising.
 

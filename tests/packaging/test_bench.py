@@ -348,6 +348,15 @@ def test_the_page_shows_each_picture(checkout: Path, page: str) -> None:
     assert pictures == {f"bench-{question}.svg" for question in QUESTIONS}
 
 
+@pytest.mark.parametrize("question", [*QUESTIONS, "all"])
+def test_each_question_tells_its_options(checkout: Path, question: str) -> None:
+    """And what it is about."""
+    done = bench(checkout, question, "--help")
+
+    assert done.returncode == 0, done.stderr
+    assert "--page" in done.stdout
+
+
 def test_an_unknown_question(checkout: Path) -> None:
     """It is told what can be asked."""
     done = bench(checkout, "colour")
