@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 from bindpost.server.lab.leash import Leash
 from bindpost.server.lab.process import Process
 
-def start(name, leash):
-    command = ["sh", "-c", f"exec 9>{name}; sleep 600 >/dev/null 2>&1 & exec sleep 600"]
-    return Process.start(name, command, folder=Path(), log=Path("log"), leash=leash)
+async def start(name, leash):
+    command = ["sh", "-c", f"exec 9>{name}; sleep 600 >/dev/null 2>&1 & echo up; exec sleep 600"]
+    started = await Process.start(name, command, folder=Path(), log=Path("log"), leash=leash)
+    assert await started.until(lambda: started.says("up")), started.last_words
+    return started
 
 async def run():
     async with Leash() as leash:
@@ -36,10 +39,12 @@ def test_a_killed_lab_takes_its_programs_along(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LAB]
     with (
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as lab,
-        # A FIFO ends when the last program that has it open for writing has ended.
-        (tmp_path / "stopped").open("rb") as stopped,
-        (tmp_path / "killed").open("rb") as held,
+        contextlib.ExitStack() as ending,
     ):
+        ending.callback(lab.kill)
+        # A FIFO ends when the last program that has it open for writing has ended.
+        stopped = ending.enter_context((tmp_path / "stopped").open("rb"))
+        held = ending.enter_context((tmp_path / "killed").open("rb"))
         assert stopped.read() == b""
         assert lab.stdout is not None
         assert lab.stdout.readline() == "ready\n"
