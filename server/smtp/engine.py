@@ -34,7 +34,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from aiosmtpd.smtp import MISSING, SMTP
+from aiosmtpd.smtp import MISSING, SMTP, syntax
 
 from .driver import Driver, Need, inside_a_task
 from .inbox import DrivenReader
@@ -210,6 +210,15 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
         """Run a handler's hook inside a task, where all of asyncio works."""
         if command not in self._handle_hooks:
             return MISSING
+        await self._enter_task()
+        return await super()._call_handler_hook(command, *args)
+
+    @syntax("STARTTLS", when="tls_context")  # for aiosmtpd's HELP
+    async def smtp_STARTTLS(self, arg: Any) -> None:
+        """Shake hands inside a task, so that whoever stops a server by cancelling all ends it."""
+        await self._enter_task()
+        await super().smtp_STARTTLS(arg)
+
+    async def _enter_task(self) -> None:
         if self._driver is not None and self._driver.is_stepping and not self._driver.is_in_task:
             await inside_a_task()
-        return await super()._call_handler_hook(command, *args)

@@ -44,7 +44,8 @@ PREFIX: Final = "/api/bindpost/v1"
 
 
 _Cursor = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
-_Search = Annotated[str, Meta(pattern=r"\w")]
+_Search = Annotated[str, Meta(pattern=r"[0-9A-Za-z_]|[^\x00-\xbf\u1680\u2000-\u206f\u3000]")]
+"""Something to search for, and not only spaces; `\\w` is not the same in every dialect."""
 
 
 class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
