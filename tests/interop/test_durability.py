@@ -13,7 +13,7 @@ import pytest
 from bindpost.testing import Load, Serve, check_kept
 
 
-@pytest.mark.parametrize("rounds", [6, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.long)])
 def test_kill_9_under_load(serve: Serve, rounds: int) -> None:
     """Killed again and again under load: each acknowledged message is there, whole, none twice."""
     chance = random.Random(203116)
