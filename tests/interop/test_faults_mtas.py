@@ -263,6 +263,42 @@ def test_nobody_hears_of_what_becomes_of_accepted_mail(server: MailServer, mta: 
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("action", ["tls-broken", "tls-drop"])
+def test_mail_goes_in_clear_or_later_when_the_handshake_fails(
+    server: MailServer, run_mta: RunMta, action: Action
+) -> None:
+    """Where TLS is no must, exim and OpenSMTPD do without at once; Postfix waits for it."""
+    with run_mta(server.host, server.port, tls=True) as mta:
+        outcomes = ["deferred", "delivered"] if isinstance(mta, Postfix) else ["delivered"]
+        with server.faults.add("STARTTLS", action, count=1):
+            mta.send("no handshake", TO)
+            mta.wait_for(TO, outcomes[0])
+        mta.retry()
+        mta.wait_for(TO, *outcomes)
+
+    assert bool(the_only_copy(server).session.tls_version) is ("deferred" in outcomes)
+
+
+@pytest.mark.long
+def test_who_does_tls_if_offered_asks_for_no_certificate(
+    server: MailServer, run_mta: RunMta
+) -> None:
+    """Whatever is wrong with ours, the message comes by TLS."""
+    actions: tuple[Action, ...] = ("tls-expired", "tls-wrong-name", "tls-untrusted")
+    for action in actions:
+        # Each time another one, which has no connection left.
+        with (
+            server.faults.add("STARTTLS", action) as fault,
+            run_mta(server.host, server.port, tls=True) as mta,
+        ):
+            mta.send(action, TO)
+            mta.wait_for(TO, "delivered")
+            assert fault.fired == 1
+
+    assert [one.session.tls_version for one in server.messages] == ["TLSv1.3"] * 3
+
+
+@pytest.mark.long
 def test_a_late_bounce_reaches_the_sender(program: Find, tmp_path: Path) -> None:
     """Our DSN goes by the relay to a real Postfix, which takes it and passes it on as it is."""
     port = free_port()
