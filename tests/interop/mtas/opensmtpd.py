@@ -21,6 +21,7 @@ listen on 127.0.0.1 port {port} hostname {hostname}
 action "relay" relay host {scheme}://{host}:{relay_port} helo {hostname}
 match from any for any action "relay"
 """
+"""Without those delays a connection that failed is neither tried again nor given up for seconds."""
 
 
 class OpenSmtpd(Mta):
