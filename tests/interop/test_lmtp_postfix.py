@@ -18,11 +18,7 @@ from bindpost.testing.mailserver import MailServer
 from .mtas.mta import HOSTNAME, SENDER, Find, open_folder
 from .mtas.postfix import postfix, postfix_to
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only"),
-]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only")
 
 OURS_ONLY = {"RelayFlags": 2, "LocalDomains": ["here.test", "origin.test"]}
 """Rules that refuse recipients of other domains."""
