@@ -274,6 +274,8 @@ def _lines(message: Message) -> Iterator[str]:
         yield "dsn         made by the server, as NOTIFY=SUCCESS asked for it"
     else:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
+    if session.moved:
+        yield f"moved       here from another inbox, {session.moved.astimezone():%Y-%m-%d %H:%M:%S}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.client_certificate:
