@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, NamedTuple, final
+from typing import Annotated, Final, NamedTuple, final
 
 import msgspec
 from msgspec import Meta
@@ -29,7 +29,7 @@ from ..message.model import (
     TranscriptLine,
 )
 from ..message.tags import clean_tags
-from .codec import decode, encode
+from .codec import encode
 from .store import Copy, Place
 
 VERSION: Final = 1
@@ -39,6 +39,11 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a line: a transcript has 8 MiB of text at most, and JSON may write an octet as six."""
 SIZE_LIMIT: Final = 2**31 - 1
 """Bytes of a message."""
+BATCH: Final = 256
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Messages, and their bytes, that are moved at once; a larger message is moved by itself."""
+_BEGINNING: Final = b'{"bindpost":"'
+"""Of each line."""
 _SESSION: Final = re.compile(r"[!-~]{1,100}")
 _YEARS: Final = range(1900, 9000)
 """Those in which a time is one in every zone, and a database's number."""
@@ -83,15 +88,11 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="bindpost", tag
             raise ValueError("`session_id` is no name of a session")
 
 
-_TOLD: Final[Any] = _Head | _Line
-
-
 class Entry(NamedTuple):
-    """A message of a file: its line, without the line feed, what it says, and where it ends."""
+    """A message of a file: its line, without the line feed, and what it says."""
 
     line: bytes
     copy: Copy
-    end: int
 
     @property
     def data(self) -> bytes:
@@ -100,9 +101,9 @@ class Entry(NamedTuple):
 
     def without_transcript(self) -> bytes:
         """Give the message as it stands in a file that has the transcript already."""
-        told = decode(self.line.decode(), dict[str, Any])
-        told.pop("transcript", None)
-        return _framed(encode(told).encode(), self.copy.message.raw)
+        told = msgspec.json.decode(self.line, type=dict[str, msgspec.Raw])
+        del told["transcript"]
+        return _framed(msgspec.json.encode(told), self.copy.message.raw)
 
 
 def write(copy: Copy) -> bytes:
@@ -132,8 +133,8 @@ class Reader:
     """
     Reads a file that it is fed with; `size_limit` is how many bytes a message may have.
 
-    Holds the message that is coming, and no more. Every method raises `InboxFileError`; after that
-    nothing more can be read.
+    Holds the message that is coming, and no more. `end` is where the last one that was whole ends,
+    or the first line. Every method raises `InboxFileError`; after that nothing more can be read.
     """
 
     def __init__(self, *, size_limit: int = SIZE_LIMIT) -> None:
@@ -143,6 +144,7 @@ class Reader:
         self._begin = 0
         self._known: tuple[bytes, _Line] | None = None
         self._has_begun = False
+        self.end = 0
 
     def feed(self, data: bytes) -> Iterator[Entry]:
         """Take the next piece of the file; give the messages that are whole with it."""
@@ -168,6 +170,9 @@ class Reader:
             raise CutOffError(f"it ends in the middle of the line at byte {self._begin}")
 
     def _take_line(self) -> bytes | None:
+        some = self._buffer[: len(_BEGINNING)]
+        if some != _BEGINNING[: len(some)]:
+            raise self._damage("neither a message of an inbox file begins here nor such a file")
         end = self._buffer.find(b"\n", self._looked)
         if end < 0:
             self._looked = len(self._buffer)
@@ -182,8 +187,8 @@ class Reader:
         """Read a line; None for one that says that this is an inbox file."""
         at = self._begin - len(line) - 1
         try:
-            told: _Head | _Line = decode(line.decode(), _TOLD)
-        except (ValueError, RecursionError) as error:  # msgspec's and json's are such
+            told = msgspec.json.decode(line, type=_Head | _Line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._damage(str(error), at) from None
         if isinstance(told, _Head):
             if told.version != VERSION:
@@ -191,9 +196,10 @@ class Reader:
                     f"it is of version {told.version}, and this bindpost reads {VERSION}"
                 )
             self._has_begun = True
+            self.end = self._begin
             return None
         if not self._has_begun:
-            raise self._damage("it does not begin as an inbox file", at)
+            raise self._damage("it begins with a message", at)
         if told.size > self._size_limit:
             raise MessageTooLargeError(
                 f"message {told.id} has {told.size} bytes, more than {self._size_limit}"
@@ -215,7 +221,8 @@ class Reader:
             whole=Place(told.read, clean_tags(told.tags)),
             mailboxes=_cleaned(told.mailboxes),
         )
-        return Entry(line, copy, self._begin)
+        self.end = self._begin
+        return Entry(line, copy)
 
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
@@ -224,6 +231,29 @@ class Reader:
 
     def _damage(self, what: str, at: int | None = None) -> InboxFileError:
         return InboxFileError(f"damaged at byte {self._begin if at is None else at}: {what}")
+
+
+@final
+class Batch:
+    """Gathers messages until there are as many as are moved at once."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._size = 0
+
+    def put(self, entry: Entry) -> list[Entry]:
+        """Take a message; give those before it if they are enough, else none."""
+        size = len(entry.line) + len(entry.copy.message.raw)
+        is_full = len(self._entries) == BATCH or self._size + size > BATCH_BYTES
+        full = self.take() if is_full else []
+        self._entries.append(entry)
+        self._size += size
+        return full
+
+    def take(self) -> list[Entry]:
+        """Give those that are left."""
+        entries, self._entries, self._size = self._entries, [], 0
+        return entries
 
 
 def _transcript(told: _Line) -> Transcript | None:

@@ -19,9 +19,6 @@ from .operation import BYTES
 from .requests import read_query, refuse
 from .responses import json_response
 
-BATCH: Final = 256
-BATCH_BYTES: Final = 8 * 1024 * 1024
-"""Messages, and their bytes, that are kept in one transaction; a larger message is one by itself."""
 _WINDOW: Final = 1_000
 """Cursors that are looked through at once."""
 _AT_ONCE: Final = 32
@@ -78,31 +75,24 @@ class Moving:
                 await _compare(store, copies, known)
         except inbox_file.InboxFileError as error:
             is_large = isinstance(error, inbox_file.MessageTooLargeError)
-            hint = ": that is limits.message_size of this server" if is_large else ""
-            refuse(f"{_count(imported)} imported, then: {error}{hint}.", 413 if is_large else 400)
+            hint = ", this server's limits.message_size" if is_large else ""
+            before = f"of this request {imported} messages are imported" if imported else ""
+            text = "; ".join(filter(None, [f"{error}{hint}", before]))
+            refuse(f"{text}.", 413 if is_large else 400)
         return json_response(Moved(imported, there))
-
-
-def _count(number: int) -> str:
-    return f"{number} {'message' if number == 1 else 'messages'}"
 
 
 async def _batches(request: Request, size_limit: int) -> AsyncIterator[list[Copy]]:
     """Give the messages of a body, some at a time; `InboxFileError` says what is wrong with it."""
     reader = inbox_file.Reader(size_limit=size_limit)
-    batch: list[Copy] = []
-    size = 0
+    batch = inbox_file.Batch()
     async for chunk in request.stream():
         for entry in reader.feed(chunk):
-            more = len(entry.copy.message.raw)
-            if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(entry.copy)
-            size += more
+            if full := batch.put(entry):
+                yield [each.copy for each in full]
     reader.finish()
-    if batch:
-        yield batch
+    if rest := batch.take():
+        yield [each.copy for each in rest]
 
 
 def _moved(copy: Copy, now: datetime) -> Copy:
@@ -165,7 +155,7 @@ def _parts(rows: Sequence[MessageRow]) -> Iterator[list[MessageRow]]:
     part: list[MessageRow] = []
     size = 0
     for row in rows:
-        if part and (len(part) == _AT_ONCE or size + row.size > BATCH_BYTES):
+        if part and (len(part) == _AT_ONCE or size + row.size > inbox_file.BATCH_BYTES):
             yield part
             part, size = [], 0
         part.append(row)
