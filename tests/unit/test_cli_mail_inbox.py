@@ -63,9 +63,7 @@ class Server:
             xclient={"ADDR": "10.0.0.1"},
         )
         envelope = Envelope("ü\0@x", (Recipient("b@x", {"NOTIFY": None}),), {"SIZE": "1"})
-        said = tuple(
-            TranscriptLine(number, "C", f"NOOP \x7f {number}") for number in range(lines)
-        )
+        said = tuple(TranscriptLine(number, "C", f"NOOP \x7f {number}") for number in range(lines))
         return await self.store.add(Message(new_id(), utc_now(), envelope, facts, raw), said)
 
     async def kept(self) -> list[Any]:
