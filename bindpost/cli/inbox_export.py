@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol, Self, final
@@ -30,7 +30,15 @@ class Exported(NamedTuple):
 
 
 class Target(Protocol):
-    """Where messages are written to."""
+    """Where messages are written to; each method raises `click.ClickException`."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Have all of it written."""
+        ...
 
     @property
     def ids(self) -> Container[str]:
@@ -50,11 +58,22 @@ class Pipe:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        stream.write(inbox_file.HEAD)
+
+    def __enter__(self) -> Self:
+        """Say that it is an inbox file."""
+        with _writable("standard output"):
+            self._stream.write(inbox_file.HEAD)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Have all of it written."""
+        with _writable("standard output"):
+            self._stream.flush()
 
     def write(self, entry: inbox_file.Entry) -> None:
         """Write a message."""
-        self._stream.write(entry.data)
+        with _writable("standard output"):
+            self._stream.write(entry.data)
 
 
 @final
@@ -62,13 +81,13 @@ class InboxFile:
     """
     A file, new or of an export before; what was written in part is cut off.
 
-    A transcript that is in the file already is not written again. Raises `click.ClickException`;
-    a file that is none of ours is never touched.
+    A transcript that is in the file already is not written again. A file that is none of ours is
+    never touched.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stack = ExitStack()
+        self._stack: ExitStack
         self._file: BinaryIO
         self._lines: dict[str, int] = {}
         """How long the transcripts are that the file has, by their sessions."""
@@ -76,36 +95,25 @@ class InboxFile:
 
     def __enter__(self) -> Self:
         """Open it, and see what it has."""
-        try:
-            self._open()
-        except OSError as error:
-            self._stack.close()
-            raise click.ClickException(
-                f"{self._path} can't be written: {error.strerror}"
-            ) from error
-        except BaseException:
-            self._stack.close()
-            raise
+        with _writable(self._path), ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Have all of it on the disk, and close it."""
-        with self._stack:
+        with _writable(self._path), self._stack:
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def write(self, entry: inbox_file.Entry) -> None:
         """Write a message behind the others."""
-        try:
+        with _writable(self._path):
             self._file.write(entry.data if self._note(entry) else entry.without_transcript())
-        except OSError as error:
-            raise click.ClickException(
-                f"{self._path} can't be written: {error.strerror}"
-            ) from error
 
-    def _open(self) -> None:
+    def _open(self, stack: ExitStack) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        self._file = self._stack.enter_context(os.fdopen(descriptor, "r+b"))
+        self._file = stack.enter_context(os.fdopen(descriptor, "r+b"))
         if not try_lock(descriptor):
             raise click.ClickException(f"{self._path}: another export is writing to this file")
         end = self._look_through()
@@ -142,6 +150,17 @@ class InboxFile:
         known = self._lines.get(message.session.session_id, -1)
         self._lines[message.session.session_id] = max(known, len(said))
         return len(said) > known
+
+
+@contextmanager
+def _writable(place: Path | str) -> Iterator[None]:
+    """Say what is wrong with what is written to."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"{place} can't be written: {error.strerror}") from error
 
 
 def export(

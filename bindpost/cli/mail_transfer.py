@@ -205,11 +205,10 @@ def _export_inbox(
 ) -> None:
     from .inbox_export import InboxFile, Pipe, export
 
-    if target == mail_files.STDIN:
-        exported = export(client, Pipe(sys.stdout.buffer), limit, which)
-    else:
-        with InboxFile(Path(target)) as file:
-            exported = export(client, file, limit, which)
+    is_pipe = target == mail_files.STDIN
+    place = Pipe(sys.stdout.buffer) if is_pipe else InboxFile(Path(target))
+    with place:
+        exported = export(client, place, limit, which)
     _tell_written(target, *exported)
 
 

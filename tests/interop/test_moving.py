@@ -265,8 +265,15 @@ def test_a_server_that_dies_under_an_export(
     assert entries(file) == entries(inbox)
 
 
-@pytest.mark.parametrize("dies", ["command", "server"])
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    ("kind", "dies"),
+    [
+        ("sqlite", "server"),
+        ("postgres", "command"),
+        pytest.param("sqlite", "command", marks=pytest.mark.long),
+        pytest.param("postgres", "server", marks=pytest.mark.long),
+    ],
+)
 def test_kill_9_of_an_import(
     sqlite: Callable[..., Serving],
     serve: Serve,

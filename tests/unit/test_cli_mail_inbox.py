@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -292,6 +294,29 @@ async def test_a_file_in_a_folder_that_is_not_there(here: Server, tmp_path: Path
 
     assert result.exit_code == 1
     assert "can't be written: No such file" in result.output
+
+
+@pytest.mark.parametrize("target", ["my.inbox", "-"])
+async def test_a_disk_that_is_full(here: Server, tmp_path: Path, target: str) -> None:
+    """It is told, and what is whole stays; the same command goes on when there is room."""
+    file = tmp_path / "my.inbox"
+    words = ["mail", "export", target, "--format", "inbox", "--server", here.url]
+    with (tmp_path / "output").open("wb") as output:
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bindpost", *words),
+            cwd=tmp_path,
+            stdout=output,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        )
+        _, errors = await command.communicate()
+
+    assert command.returncode == 1
+    assert errors.decode().endswith("can't be written: File too large\n"), errors
+    if target != "-":
+        again = await here.run("export", file, "--format", "inbox")
+        assert again.exit_code == 0
+        assert file.read_bytes().count(b'"transcript"') == 2
 
 
 async def test_of_a_file_that_was_cut_off_nothing_is_imported(
