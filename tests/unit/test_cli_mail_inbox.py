@@ -207,6 +207,23 @@ async def test_an_export_goes_on_behind_what_is_whole(here: Server, tmp_path: Pa
         assert file.read_bytes() == whole
 
 
+async def test_a_message_that_was_cut_off_and_is_gone(
+    here: Server, there: Server, tmp_path: Path
+) -> None:
+    """What was written of it is cut off, so that the file is whole."""
+    file = tmp_path / "my.inbox"
+    last = await here.add(b"x" * 900)
+    await here.run("export", file, "--format", "inbox")
+    file.write_bytes(file.read_bytes()[:-1])
+    await here.store.delete([last.id])
+
+    exported = await here.run("export", file, "--format", "inbox")
+    imported = await there.run("import", file)
+
+    assert exported.output == "0 messages written, 5 there already\n"
+    assert imported.output == "5 messages imported\n"
+
+
 async def test_an_inbox_that_has_mail(here: Server, there: Server, tmp_path: Path) -> None:
     """What it has stays; what is moved stands behind it."""
     await there.add(b"own", session="own")

@@ -107,13 +107,14 @@ async def test_messages_that_go_while_it_is_read(store: MemoryStore, deliver: De
 
 async def test_it_is_taken(http: httpx.AsyncClient, store: MemoryStore, deliver: Deliver) -> None:
     """The answer counts what was kept, and what was there."""
-    rows = [await deliver(RAW) for _ in range(600)]
+    rows = [await deliver(RAW) for _ in range(1100)]
     file = await file_of(http)
+    assert ids_in(file) == [row.id for row in rows]
     await store.delete([row.id for row in rows[100:]])
 
     answer = await http.post(ROUTE, content=file)
 
-    assert (answer.status_code, answer.json()) == (200, {"imported": 500, "there": 100})
+    assert (answer.status_code, answer.json()) == (200, {"imported": 1000, "there": 100})
     assert ids_in(await file_of(http)) == ids_in(file)
 
 
