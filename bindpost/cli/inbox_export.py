@@ -160,7 +160,9 @@ def _writable(place: Path | str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(f"{place} can't be written: {error.strerror}") from error
+        raise click.ClickException(
+            f"{place} can't be written: {error.strerror or error}"
+        ) from error
 
 
 def export(
@@ -187,7 +189,7 @@ def export(
 
 def _runs(listed: Iterable[Listed], known: Container[str]) -> Iterator[tuple[Listed, Listed]]:
     """Give the first and the last of each row of neighbours that are not known."""
-    for is_known, some in groupby(list(listed), lambda one: one.id in known):
+    for is_known, some in groupby(listed, lambda one: one.id in known):
         if not is_known:
             row = list(some)
             yield row[0], row[-1]

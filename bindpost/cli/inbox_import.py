@@ -43,7 +43,7 @@ def restore(client: Client, place: str, file: BinaryIO, start: bytes) -> Iterato
     except (inbox_file.InboxFileError, InboxRefusedError) as error:
         raise click.ClickException(f"{place}: {error}") from None
     except OSError as error:
-        raise click.ClickException(f"{place} can't be read: {error.strerror}") from error
+        raise click.ClickException(f"{place} can't be read: {error.strerror or error}") from error
 
 
 def _batches(file: BinaryIO, start: bytes) -> Iterator[list[inbox_file.Entry]]:

@@ -52,7 +52,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     A message as another inbox has it.
 
     `whole` is how it is kept in the whole inbox, `mailboxes` are those that it is in, and how it is
-    kept there. `transcript` is that of its session, None if it is known from a message before.
+    kept there. `transcript` takes the place of what is known of its session; None leaves that as it
+    is, from a message before.
     """
 
     message: Message

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindpost.server.message.model import (
@@ -27,7 +29,9 @@ from bindpost.server.store.inbox_file import (
     Reader,
     write,
 )
+from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import Copy, Place
+from bindpost.server.web.app import create_app
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 moments = st.datetimes(datetime(1901, 1, 1), datetime(8999, 1, 1), timezones=st.just(UTC))
@@ -140,3 +144,33 @@ def test_any_damage(copy: Copy, data: st.DataObject) -> None:
     for entry in found:
         raw = entry.copy.message.raw
         assert hashlib.sha256(raw).digest() == hashlib.sha256(copy.message.raw).digest()
+
+
+async def post(file: bytes) -> tuple[int, str, set[bytes]]:
+    """Give such a file to a server with an empty inbox; give its answer, and what it keeps."""
+    store = MemoryStore()
+    app = create_app(store, ready=lambda: True, version="1")
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        answer = await http.post("/api/bindpost/v1/inbox", content=file)
+        listed = await http.get("/api/bindpost/v1/messages")
+    assert listed.status_code == 200, "the inbox can't be shown any more"
+    kept = {await store.raw(row.id) or b"" for row in await store.find(limit=0)}
+    await store.close()
+    return answer.status_code, answer.text, kept
+
+
+@settings(max_examples=50)
+@given(st.lists(copies, min_size=1, max_size=2), st.data())
+def test_a_server_keeps_all_of_a_damaged_file_or_nothing(
+    inbox: list[Copy], data: st.DataObject
+) -> None:
+    """It answers in a sentence, and can show what it has."""
+    file = bytearray(HEAD + b"".join(map(write, inbox)))
+    at = data.draw(st.integers(0, len(file) - 1))
+    file[at:] = data.draw(st.binary(max_size=3)) + file[at + data.draw(st.integers(0, 3)) :]
+
+    status, text, kept = asyncio.run(post(bytes(file)))
+
+    assert status in (200, 400), text
+    assert kept == ({copy.message.raw for copy in inbox} if status == 200 else set())
