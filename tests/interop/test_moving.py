@@ -33,6 +33,7 @@ from bindpost.server.store.store import Copy, Place
 from bindpost.testing import PATIENCE, Serve, Serving
 from bindpost.testing.postgres import PostgresServer
 
+pytestmark = pytest.mark.timeout(180)  # each starts up to eight programs, one after the other
 SETTINGS = """
 [[mailbox]]
 name = "shop"
@@ -46,12 +47,12 @@ COUNT = 600
 
 @pytest.fixture
 def sqlite(serve: Serve, tmp_path: Path) -> Callable[..., Serving]:
-    """Give what starts a server over a folder of its own, or over one that there is."""
+    """Give what starts a server over a folder; `wait_ready` returns when it is bound."""
 
     def start(name: str, settings: str = "") -> Serving:
         file = tmp_path / f"{name}.toml"
         file.write_text(settings)
-        return serve("--data", str(tmp_path / name), "--config", str(file)).wait_ready()
+        return serve("--data", str(tmp_path / name), "--config", str(file))
 
     return start
 
@@ -86,7 +87,8 @@ def fill(serving: Serving) -> None:
     for session in range(3):
         with smtplib.SMTP(*serving.smtp) as smtp:
             for number in range(5):
-                raw = f"Subject: {session}.{number}\r\n\r\n".encode() + b"x\r\n" * 40_000 * number
+                size = 100_000 if session == number else 10
+                raw = f"Subject: {session}.{number}\r\n\r\n".encode() + b"x\r\n" * size
                 smtp.sendmail("a@b.test", [f"c+t{number}@shop.test", "d@e.test"], raw)
     client = serving.client
     ids = [row.id for row in client.messages(0)]
@@ -118,8 +120,9 @@ def test_there_and_back(
     sqlite: Callable[..., Serving], serve: Serve, url: str, tmp_path: Path
 ) -> None:
     """From SQLite to PostgreSQL by a file, and back by a pipe: all that is known comes along."""
-    here, there = sqlite("here", SETTINGS), serve("--store", url).wait_ready()
-    back = sqlite("back")
+    here, there, back = sqlite("here", SETTINGS), serve("--store", url), sqlite("back")
+    for serving in (here, there, back):
+        serving.wait_ready()
     fill(here)
 
     exported = mail(here.client.url, "export", tmp_path / "my.inbox", "--format", "inbox")
@@ -224,7 +227,7 @@ def entries(file: Path) -> list[Copy]:
 
 def test_kill_9_of_an_export(sqlite: Callable[..., Serving], inbox: Path, tmp_path: Path) -> None:
     """The same command again goes on behind what is whole; each message is in the file once."""
-    serving, file = sqlite("here"), tmp_path / "my.inbox"
+    serving, file = sqlite("here").wait_ready(), tmp_path / "my.inbox"
     assert mail(serving.client.url, "import", inbox).returncode == 0
     with closing(Bottleneck(serving.client.url, to_client=1_500_000)) as way:
         words = command(way.url, "export", file, "--format", "inbox")
@@ -246,7 +249,7 @@ def test_a_server_that_dies_under_an_export(
     sqlite: Callable[..., Serving], inbox: Path, tmp_path: Path
 ) -> None:
     """The command says so, and goes on with the server that was started again."""
-    serving, file = sqlite("here"), tmp_path / "my.inbox"
+    serving, file = sqlite("here").wait_ready(), tmp_path / "my.inbox"
     assert mail(serving.client.url, "import", inbox).returncode == 0
     with closing(Bottleneck(serving.client.url, to_client=1_500_000)) as way:
         words = command(way.url, "export", file, "--format", "inbox")
@@ -259,7 +262,7 @@ def test_a_server_that_dies_under_an_export(
     assert export.returncode == 69
     assert "/api/bindpost/v1/inbox failed" in told
 
-    again = mail(sqlite("here").client.url, "export", file, "--format", "inbox")
+    again = mail(sqlite("here").wait_ready().client.url, "export", file, "--format", "inbox")
 
     assert again.returncode == 0
     assert entries(file) == entries(inbox)
@@ -287,7 +290,7 @@ def test_kill_9_of_an_import(
     url = request.getfixturevalue("url") if kind == "postgres" else ""
 
     def start() -> Serving:
-        return serve("--store", url).wait_ready() if url else sqlite("there")
+        return (serve("--store", url) if url else sqlite("there")).wait_ready()
 
     serving = start()
     with (
