@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, cast, final
 
+from bindpost.config.endpoint import Endpoint
 from bindpost.log import get_logger
 
 from ..provider import ProtocolFactory
@@ -196,8 +197,7 @@ def _socket_name(address: IPv4Address | IPv6Address, port: int) -> tuple[str | i
 
 def _shown_name(name: object) -> str:
     if isinstance(name, tuple):
-        host, port = name[:2]
-        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+        return str(Endpoint(*name[:2]))
     return "a local socket" if isinstance(name, str | bytes) else "unknown"
 
 
