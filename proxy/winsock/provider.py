@@ -19,12 +19,12 @@ from bindpost.errors import BindError, ConfigError
 from .. import wsa
 from ..bindpath import BindPath, Direction, decide
 from ..direct import DirectProvider
-from ..provider import Call, Hop, Listener, ProtocolFactory, Report
+from ..provider import Call, Hop, Listener, ProtocolFactory, Report, failed_hop
 from .announcements import Announcements
 from .binder import Binder
 from .channel import Timing
 from .client_config import CONTROL_PORT, Application, ClientConfig, load_client_config
-from .dial import Dialer, failed_hop
+from .dial import Dialer
 from .failures import Failures
 from .listener import RemoteListener
 from .ntlm import Credentials, read_credentials, require
