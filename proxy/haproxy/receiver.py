@@ -13,6 +13,7 @@ from typing import Final, cast, final
 from bindpost.config.endpoint import Endpoint
 from bindpost.log import get_logger
 
+from ..feeding import feed
 from ..provider import ProtocolFactory
 from ..transport import ProxiedTransport
 from .codec import Header, TcpRoute, UnixRoute, read
@@ -154,23 +155,8 @@ class BegunTransport(ProxiedTransport):
 
     def _give(self) -> None:
         behind, self._behind = self._behind, b""
-        if not behind or self.is_closing():
-            return
-        protocol = self.get_protocol()
-        if isinstance(protocol, asyncio.BufferedProtocol):
-            _fill(protocol, behind)
-        else:
-            cast("asyncio.Protocol", protocol).data_received(behind)
-
-
-def _fill(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Give data to a protocol in pieces of the size of its buffers."""
-    while data:
-        buffer = memoryview(protocol.get_buffer(len(data)))
-        size = min(len(buffer), len(data))
-        buffer[:size] = data[:size]
-        protocol.buffer_updated(size)
-        data = data[size:]
+        if not self.is_closing():
+            feed(self.get_protocol, behind)
 
 
 def _names(route: TcpRoute | UnixRoute | None) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import asyncssh
 
+from ..feeding import feed
 from ..provider import ProtocolFactory
 
 HIGH_WATER: Final = 64 * 1024
@@ -152,11 +153,9 @@ class ChannelTransport(asyncio.Transport):
 
     def feed(self, data: bytes) -> None:
         """Give data to the protocol."""
-        if isinstance(self._protocol, asyncio.BufferedProtocol):
-            self._tell("buffer_updated", lambda: _fill(self, data))
-        else:
-            protocol = cast("asyncio.Protocol", self._protocol)
-            self._tell("data_received", lambda: protocol.data_received(data))
+        buffered = isinstance(self._protocol, asyncio.BufferedProtocol)
+        what = "buffer_updated" if buffered else "data_received"
+        self._tell(what, lambda: feed(self.get_protocol, data))
 
     def feed_eof(self) -> None:
         """Tell the protocol that the peer sends nothing more; unless it objects, close."""
@@ -195,23 +194,6 @@ class ChannelTransport(asyncio.Transport):
             if not self._ended:
                 self._force_close(error)
             return None
-
-
-def _fill(transport: ChannelTransport, data: bytes) -> None:
-    """Put data into a protocol's own buffers; the protocol may be exchanged in between."""
-    rest = memoryview(data)
-    while rest:
-        protocol = transport.get_protocol()
-        if not isinstance(protocol, asyncio.BufferedProtocol):
-            transport.feed(bytes(rest))
-            return
-        buffer = memoryview(protocol.get_buffer(len(rest))).cast("B")
-        if not buffer:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        size = min(len(buffer), len(rest))
-        buffer[:size] = rest[:size]
-        protocol.buffer_updated(size)
-        rest = rest[size:]
 
 
 class ChannelSession(asyncssh.SSHTCPSession[bytes]):
