@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -15,6 +14,7 @@ from bindpost.log import get_logger
 
 from ..feeding import feed
 from ..provider import ProtocolFactory
+from ..tls import inside_tls
 from ..transport import ProxiedTransport
 from .codec import Header, TcpRoute, UnixRoute, read
 from .matrix import ROWS
@@ -113,17 +113,8 @@ class HeaderReceiver(asyncio.Protocol):
         self._waiting.discard(self)
 
     def _hand_over(self, header: Header, behind: bytes) -> None:
-        protocol = self._protocol_factory()
+        protocol = inside_tls(self._protocol_factory(), self._gate.tls)
         facts = {"via": self._gate.via, "proxy_tlvs": by_name(header.tlvs), **_names(header.route)}
-        if self._gate.tls is not None:
-            # What create_server(ssl=) puts there itself; it runs on uvloop's transports as well.
-            protocol = SSLProtocol(
-                asyncio.get_running_loop(),
-                protocol,
-                self._gate.tls,
-                None,  # type: ignore[arg-type]  # nobody waits for the handshake, as in a server
-                server_side=True,
-            )
         BegunTransport(self._transport, facts).begin(protocol, behind)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import asyncssh
 
 from ..feeding import feed
-from ..provider import ProtocolFactory
 
 HIGH_WATER: Final = 64 * 1024
 """Unsent bytes from which on a protocol is told to pause writing; asyncio's own number."""
@@ -257,26 +254,3 @@ def _translated(error: Exception) -> OSError:
     if isinstance(error, OSError):
         return error
     return ConnectionResetError(errno.ECONNRESET, f"the SSH connection was lost: {error}")
-
-
-def inside_tls(factory: ProtocolFactory, context: ssl.SSLContext | None) -> ProtocolFactory:
-    """
-    Make a factory whose protocols are inside TLS from the first byte, if there is a context.
-
-    asyncio's own TLS protocol, which is Python and so works on uvloop too; uvloop's takes none but
-    its own transports.
-    """
-    if context is None:
-        return factory
-    loop = asyncio.get_running_loop()
-
-    def make() -> asyncio.BaseProtocol:
-        return SSLProtocol(
-            loop,
-            cast("asyncio.Protocol", factory()),
-            context,
-            None,  # type: ignore[arg-type] # nobody waits for the handshake; asyncio allows it
-            server_side=True,
-        )
-
-    return make
