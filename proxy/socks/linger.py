@@ -8,22 +8,12 @@ own port. SMTP servers close first, after QUIT. So `close` waits a moment for th
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import cast
 
 from ..feeding import feed
+from ..sockets import reset_on_close
 from ..transport import ProxiedTransport
-
-_RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""SO_LINGER on, 0 seconds: closing sends RST, and nobody has a TIME_WAIT."""
-
-
-def reset_on_close(sock: socket.socket) -> None:
-    """Have a socket send RST, not FIN, when it is closed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 class LingeringTransport(ProxiedTransport):

@@ -8,10 +8,11 @@ import ssl
 from collections.abc import Mapping
 from functools import partial
 
-from ..background import Background, move
+from ..background import Background
 from ..provider import ProtocolFactory
+from ..sockets import move, reset_on_close
 from ..tls import inside_tls
-from .linger import Receiver, reset_on_close
+from .linger import Receiver
 
 
 class Sessions:

@@ -11,9 +11,9 @@ from typing import Final
 from bindpost import events
 from bindpost.config.endpoint import Endpoint
 
+from ..sockets import reset_on_close
 from . import wire
 from .bindsocket import prepare
-from .linger import reset_on_close
 from .standin_client import GARBAGE, REFUSED, Client, Fault, Manners, OverError
 from .standin_ports import Ports, Slot
 from .wire import NotSocksError, Reply
