@@ -283,10 +283,10 @@ def _is_address(host: str) -> bool:
 
 def _callback(path: BindPath) -> str:
     """Give the address that the proxy will connect back to, empty if any will do."""
-    host = path.endpoint.host
-    if path.direction is not Direction.REMOTE or not _is_address(host):
+    local = path.endpoint
+    if path.direction is not Direction.REMOTE or not _is_address(local.host):
         return ""
-    return "" if ip_address(host).is_unspecified else host
+    return "" if local.is_wildcard else local.host
 
 
 def _ignore(notice: object) -> None:
