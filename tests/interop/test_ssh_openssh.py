@@ -33,25 +33,13 @@ from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.testing.logged import all_said
 
+from ..fixtures import both_loops as both_loops
+from ..fixtures import quiet_home as quiet_home
+
 HERE = Endpoint.parse("127.0.0.1:0")
 ANYBODY = Endpoint.parse("0.0.0.0:0")
 QUICK = Timing(pauses=(0.001, 0.01, 0.05), slow=0.05)
 PAGE = Path(__file__).parents[2] / "docs" / "ssh.md"
-
-
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
-
-
-@pytest.fixture(autouse=True)
-def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the user who runs the tests is used: no key, no agent."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
 @pytest.fixture

@@ -22,16 +22,11 @@ from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import SshSettings, Timing
 from bindpost.proxy.ssh.standin import VERSION, Answer, SshStandIn
 
+from ..fixtures import quiet_home as quiet_home
+
 HERE = Endpoint.parse("127.0.0.1:0")
 HASTY = Timing(login=0.5)
 """For what never answers."""
-
-
-@pytest.fixture(autouse=True)
-def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the user who runs the tests is used: no key, no agent."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
 @pytest.fixture
