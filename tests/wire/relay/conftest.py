@@ -36,6 +36,7 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
 from bindpost.testing.logged import heard_by
 
+from ...fixtures import memory_store as memory_store
 from ..heard import Heard
 from .mta import PATIENCE, Mta
 from .proxy import ProxyDouble
@@ -145,14 +146,6 @@ class Deliver(Protocol):
     ) -> MessageRow:
         """Put it there."""
         ...
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore()
-    yield store
-    await store.close()
 
 
 @pytest.fixture
