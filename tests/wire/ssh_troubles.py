@@ -19,6 +19,8 @@ from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import SshSettings, Timing
 from bindpost.proxy.ssh.standin import VERSION, Answer, SshStandIn
 
+from .dead_ports import closed_port, full_port
+
 HERE = Endpoint.parse("127.0.0.1:0")
 HASTY = Timing(login=0.5)
 """For what never answers."""
@@ -86,22 +88,15 @@ def named(host: str) -> Place:
 @asynccontextmanager
 async def nobody(_folder: Path) -> AsyncIterator[Case]:
     """A port at which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield Case(SshSettings(host="127.0.0.1", port=sock.getsockname()[1]))
+    with closed_port() as place:
+        yield Case(SshSettings(host=place.host, port=place.port))
 
 
 @asynccontextmanager
 async def black_hole(_folder: Path) -> AsyncIterator[Case]:
-    """A port whose packets are dropped: its queue of connections is full."""
-    with socket.socket() as sock, socket.socket() as first, socket.socket() as second:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(0)
-        for client in (first, second):
-            client.setblocking(False)
-            client.connect_ex(sock.getsockname())
-        timing = Timing(connect=0.2)
-        yield Case(SshSettings(host="127.0.0.1", port=sock.getsockname()[1], timing=timing))
+    """A port whose packets are dropped."""
+    with full_port() as place:
+        yield Case(SshSettings(host=place.host, port=place.port, timing=Timing(connect=0.2)))
 
 
 def speaks(line: bytes, *, hangs_up: bool = False) -> Place:
