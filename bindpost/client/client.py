@@ -32,7 +32,7 @@ from .errors import (
     WaitRefusedError,
 )
 from .faults import FaultClient
-from .http import API, Api, message_path, query
+from .http import API, Api, listed, message_path, query
 
 _LONGEST_WAIT: Final = 300.0
 """Seconds that one request may wait; a longer wait is several requests."""
@@ -42,7 +42,6 @@ _LONGEST_STOP: Final = 60.0
 """Seconds that the programs of a scenario may take to end."""
 _SILENCE: Final = 60.0
 """Seconds in which a stream must say something; the server does so every 15."""
-_CHUNK: Final = 64 * 1024
 _M = TypeVar("_M", bound=Message)
 
 
@@ -123,23 +122,14 @@ class Client:
         `recipient`, `sender` and `subject` are as for `wait`; `after` is a cursor that they must
         lie behind.
         """
-        found: list[MessageSummary] = []
-        before: int | None = None
-        while True:
-            wanted = min(limit - len(found), 1000) if limit else 1000
-            asked = query(
-                limit=wanted,
-                before=before,
-                recipient=recipient,
-                sender=sender,
-                subject=subject,
-                after=after,
-            )
+        which = {"recipient": recipient, "sender": sender, "subject": subject, "after": after}
+
+        def ask(wanted: int, before: int | None) -> tuple[list[MessageSummary], int | None]:
+            asked = query(**which, limit=wanted, before=before)
             page = self._api.decode("GET", f"{API}/messages{asked}", _Page)
-            found += page.messages
-            before = page.next
-            if before is None or len(found) == limit:
-                return found
+            return page.messages, page.next
+
+        return listed(limit, ask)
 
     def mailboxes(self) -> tuple[MailboxCounts, ...]:
         """Give the mailboxes that may be seen, by name, with how much is in each."""
@@ -318,16 +308,13 @@ class Client:
 
     def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
         """Give the newest events, newest first; `limit` 0 means all."""
-        found: list[Event] = []
-        before = which.before
-        while True:
-            wanted = min(limit - len(found), 1000) if limit else 1000
+
+        def ask(wanted: int, before: int | None) -> tuple[list[Event], int | None]:
             asked = query(**_parameters(which) | {"limit": wanted, "before": before})
             page = self._api.decode("GET", f"{API}/events{asked}", _Events)
-            found += page.events
-            before = page.next
-            if before is None or len(found) == limit:
-                return found
+            return page.events, page.next
+
+        return listed(limit, ask, which.before)
 
     def follow_events(self, which: EventFilter = ANY_EVENT) -> Iterator[Event]:
         """
@@ -343,11 +330,8 @@ class Client:
 
     def export_events(self, form: str = "json", which: EventFilter = ANY_EVENT) -> Iterator[bytes]:
         """Give all events that match as a file in a form that docs/api.md lists, in pieces."""
-        path = f"{API}/events/export"
         asked = query(**_parameters(which) | {"format": form})
-        with self._api.answer("GET", path + asked, wait=_SILENCE) as response:
-            while chunk := response.read(_CHUNK):
-                yield chunk
+        return self._api.pieces(f"{API}/events/export{asked}", wait=_SILENCE)
 
 
 def _parameters(which: EventFilter) -> dict[str, str | float | None]:

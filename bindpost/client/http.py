@@ -6,7 +6,7 @@ import base64
 import http.client
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -18,6 +18,9 @@ from .errors import MessageNotFoundError
 
 API: Final = "/api/bindpost/v1"
 _MESSAGES: Final = f"{API}/messages/"
+_PAGE: Final = 1000
+"""The most that the server gives at once of a list."""
+_CHUNK: Final = 64 * 1024
 _UNIX: Final = "unix:"
 _T = TypeVar("_T")
 
@@ -113,6 +116,12 @@ class Api:
         except msgspec.MsgspecError as error:
             raise self._unusable(path, f"the answer is none of bindpost's: {error}") from None
 
+    def pieces(self, path: str, *, wait: float) -> Iterator[bytes]:
+        """Send a request, and give its long answer in pieces."""
+        with self.answer("GET", path, wait=wait) as response:
+            while chunk := response.read(_CHUNK):
+                yield chunk
+
     def _check(self, response: http.client.HTTPResponse, path: str) -> None:
         """Raise what an answer that is not fine means."""
         if 200 <= response.status < 300:
@@ -200,6 +209,25 @@ def query(**values: str | float | Iterable[str] | None) -> str:
         if value is not None
     }
     return f"?{urlencode(given, doseq=True)}"
+
+
+def listed(
+    limit: int,
+    ask: Callable[[int, int | None], tuple[list[_T], int | None]],
+    before: int | None = None,
+) -> list[_T]:
+    """
+    Give a list that comes in pages, `limit` of it at most, 0 for all.
+
+    `ask` gets how many are wanted, and the cursor before which they must be; it gives a page, and
+    the next one's cursor.
+    """
+    found: list[_T] = []
+    while True:
+        page, before = ask(min(limit - len(found), _PAGE) if limit else _PAGE, before)
+        found += page
+        if before is None or len(found) == limit:
+            return found
 
 
 def message_path(message_id: str) -> str:
