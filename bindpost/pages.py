@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,3 +43,9 @@ class Part:
                 path.write_text(self.renew(path.read_text(encoding="utf-8")), encoding="utf-8")
             except (OSError, ValueError) as error:
                 sys.exit(f"{file} is left as it was: {error}")
+
+
+def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """Give a table in Markdown; a cell is in Markdown, too, so a `|` in it is escaped."""
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
+    return "\n".join([first, f"|{'---|' * len(head)}", *others])

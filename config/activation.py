@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""For whom the sockets are, how many they are, and their names."""
 
 
 def activation() -> Mapping[str, str]:

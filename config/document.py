@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bindpost.pages import Part
+from bindpost import pages
 
 from .fields import REQUIRED, SETTINGS, Field, Shape, Tables, fields_of
 
@@ -79,12 +79,13 @@ def _markdown(table: Table) -> str:
     title = f"`{table.header}`" if table.header else "Top of the file"
     if table.header.endswith(".NAME]") and table.fields[0].choices:
         title += f", {_tag(table)}"
-    lines = [f"### {title}", "", table.summary, "", "| key | value | default | meaning |"]
-    lines.append("|---|---|---|---|")
-    for field in table.fields:
-        default = "must be given" if field.default is REQUIRED else f"`{toml(field.default)}`"
-        lines.append(f"| `{field.name}` | {field.expected} | {default} | {field.help} |")
-    return "\n".join([*lines, ""])
+    lines = pages.table(("key", "value", "default", "meaning"), map(_cells, table.fields))
+    return f"### {title}\n\n{table.summary}\n\n{lines}\n"
+
+
+def _cells(field: Field) -> tuple[str, ...]:
+    default = "must be given" if field.default is REQUIRED else f"`{toml(field.default)}`"
+    return (f"`{field.name}`", field.expected, default, field.help)
 
 
 def _sample(table: Table) -> str:
@@ -107,7 +108,7 @@ def _tag(table: Table) -> str:
     return f"`type = {toml(table.fields[0].choices[0])}`"
 
 
-PART: Final = Part(
+PART: Final = pages.Part(
     page="docs/settings.md",
     begin="<!-- made by python -m bindpost.config.document: begin -->",
     end="<!-- made by python -m bindpost.config.document: end -->",

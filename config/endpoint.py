@@ -24,6 +24,14 @@ class Endpoint:
         """Whether this is a Unix domain socket."""
         return bool(self.path)
 
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether this is every address of a family: 0.0.0.0 or ::."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """
@@ -52,13 +60,9 @@ class Endpoint:
 
     def reachable(self) -> Self:
         """Give where clients of this machine connect: loopback in place of a wildcard address."""
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
+        if not self.is_wildcard:
             return self
-        if not address.is_unspecified:
-            return self
-        return type(self)("127.0.0.1" if address.version == 4 else "::1", self.port)
+        return type(self)("::1" if ":" in self.host else "127.0.0.1", self.port)
 
     def __str__(self) -> str:
         if self.path:

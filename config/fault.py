@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
+
+from .kinds import Table
 
 Stage = Literal[
     "accept",
@@ -154,7 +155,7 @@ IDLE_SECONDS: Final = 10.0
 """Seconds of silence where a rule of the stage idle has none."""
 
 
-class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class When(Table, frozen=True, kw_only=True):
     """
     Whom a fault strikes; all that is said must hold.
 
@@ -185,7 +186,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = 0
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Fault(Table, frozen=True, kw_only=True):
     """A fault on purpose, `[[fault]]` (docs/faults.md)."""
 
     name: Annotated[

@@ -1,4 +1,4 @@
-"""Kinds of values that settings have, and what every table of them is."""
+"""Kinds of values that settings have, and what every table of a file is."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ ListenerNames = Annotated[
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of settings; an unknown key in it is an error."""
+    """A table of a file, of the settings or another; an unknown key in it is an error."""

@@ -9,15 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from .file import parse, read
-from .lines import line_numbers
+from .kinds import Table
+from .lines import place_in
 from .tree import check
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the hosts file; an unknown key in it is an error."""
-
-
-class Machine(_Table, frozen=True, kw_only=True):
+class Machine(Table, frozen=True, kw_only=True):
     """One machine: its address, and how a command is run on it."""
 
     address: Annotated[str, Meta(description="Its IPv4 address; the proxy's inner one.")]
@@ -28,7 +25,7 @@ class Machine(_Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class Hosts(_Table, frozen=True, kw_only=True):
+class Hosts(Table, frozen=True, kw_only=True):
     """The three machines; `isolated` says whether each has a network stack of its own."""
 
     exchange: Machine
@@ -52,6 +49,5 @@ def load_hosts(path: Path) -> Hosts:
     """Read a hosts file; raises `ConfigError`."""
     text = read(path, "--hosts")
     tree = parse(text, path, "--hosts")
-    lines = line_numbers(text)
-    check(tree, lambda key: f"{path}:{lines[key]}" if key in lines else str(path), (Hosts,))
+    check(tree, place_in(text, path), (Hosts,))
     return msgspec.convert(tree, Hosts)

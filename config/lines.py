@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 
 from .tree import join
@@ -32,11 +32,17 @@ def place_in(text: str, path: Path) -> Callable[[str], str]:
     lines = line_numbers(text)
 
     def place(key: str) -> str:
-        while key and key not in lines:
-            key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return f"{path}:{lines[key]}" if key else str(path)
+        known = nearest(key, lines)
+        return f"{path}:{lines[known]}" if known else str(path)
 
     return place
+
+
+def nearest(key: str, known: Container[str]) -> str:
+    """Give a dotted key if it is known, else that of the nearest table around it; empty if none."""
+    while key and key not in known:
+        key = key[: max(key.rfind("."), key.rfind("["), 0)]
+    return key
 
 
 def _header(line: str, tables: dict[str, int]) -> str:

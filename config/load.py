@@ -17,7 +17,7 @@ from .environment import FILE, LISTEN, VIA, assignments, from_text
 from .fault_file import check_faults, read_faults
 from .fields import SETTINGS, Field, fields_of
 from .file import DEFAULT_NAME, parse, read
-from .lines import line_numbers
+from .lines import nearest, place_in
 from .model import Settings
 from .store import check_store
 from .tree import Tree, check, join, leaves
@@ -107,9 +107,7 @@ class _Draft:
 
     def origin(self, key: str) -> str:
         """Give where a value came from, else the table around it; empty if nobody knows."""
-        while key and key not in self.origins:
-            key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return self.origins.get(key, "")
+        return self.origins.get(nearest(key, self.origins), "")
 
     def put(self, path: tuple[str, ...], value: object, known_as: Field, origin: str) -> None:
         """Set one value; file names in it are relative to the current folder."""
@@ -145,10 +143,9 @@ def _read_file(
     text = read(path, named_by)
     draft.tree = parse(text, path, named_by)
     draft.folder = (draft.folder / path).parent
-    lines = {key: f"{path}:{number}" for key, number in line_numbers(text).items()}
-    places = _Draft(draft.folder, origins=lines)
+    place = place_in(text, path)
     found = list(leaves(draft.tree))
-    draft.origins = {leaf.key: places.origin(leaf.key) or str(path) for leaf in found}
+    draft.origins = {leaf.key: place(leaf.key) for leaf in found}
     check(draft.tree, draft.origin)
     for leaf in found:
         assert leaf.field is not None  # or the check had not passed

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from .kinds import Table
+
 RUNS: Final = -1
 """In place of an exit status: the service goes on running."""
 NOT_ASKED: Final = -1
@@ -25,11 +27,7 @@ Text = Annotated[str, Meta(extra={"kind": "text"})]
 """A text of any number of lines."""
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of a scenario; an unknown key in it is an error."""
-
-
-class ExpectedEvent(_Table, frozen=True, kw_only=True):
+class ExpectedEvent(Table, frozen=True, kw_only=True):
     """An event that must be logged, `[[phase.expect.event]]`; they come in this order."""
 
     source: Annotated[str, Meta(description="Source of the event.")] = "MSExchangeIMC"
@@ -43,7 +41,7 @@ class ExpectedEvent(_Table, frozen=True, kw_only=True):
             description="Fields beside the sentence (`hop`, `peer`), each with a part of its text, "
             "or with several in a list, of which one must be in it."
         ),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     optional: Annotated[
         bool, Meta(description="Whether it may stay away; if it comes, it is no surprise.")
     ] = False
@@ -56,7 +54,7 @@ class ExpectedEvent(_Table, frozen=True, kw_only=True):
         }
 
 
-class ExpectedReach(_Table, frozen=True, kw_only=True):
+class ExpectedReach(Table, frozen=True, kw_only=True):
     """Who gets what from the listener, `[phase.expect.reach]`."""
 
     exchange: Annotated[
@@ -70,7 +68,7 @@ class ExpectedReach(_Table, frozen=True, kw_only=True):
     ] = "untried"
 
 
-class Expect(_Table, frozen=True, kw_only=True):
+class Expect(Table, frozen=True, kw_only=True):
     """What must be observed in a phase, `[phase.expect]`."""
 
     exit: Annotated[
@@ -96,7 +94,7 @@ class Expect(_Table, frozen=True, kw_only=True):
     reach: ExpectedReach = ExpectedReach()
 
 
-class Phase(_Table, frozen=True, kw_only=True):
+class Phase(Table, frozen=True, kw_only=True):
     """One step of the story, the fault or a cure, `[[phase]]`; they are gone through in order."""
 
     name: Annotated[str, Meta(description="Short name: `fault`, `cure`, `no-name`.")]
@@ -116,11 +114,11 @@ class Phase(_Table, frozen=True, kw_only=True):
     files: Annotated[
         dict[str, Text],
         Meta(description="Files of the service in place of the scenario's, by name."),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     expect: Expect = Expect()
 
 
-class Server(_Table, frozen=True, kw_only=True):
+class Server(Table, frozen=True, kw_only=True):
     """A program that runs on one of the machines, `[server.NAME]`."""
 
     words: Annotated[str, Meta(description="What it is, in one line.")]
@@ -133,7 +131,7 @@ class Server(_Table, frozen=True, kw_only=True):
     arguments: Annotated[tuple[str, ...], Meta(description="Its arguments.")] = ()
     files: Annotated[
         dict[str, Text], Meta(description="Files that are written into its folder first.")
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     prepare: Annotated[
         tuple[str, ...], Meta(description="Shell commands that are run in its folder before it.")
     ] = ()
@@ -148,7 +146,7 @@ class Server(_Table, frozen=True, kw_only=True):
     ] = ""
 
 
-class Scenario(_Table, frozen=True, kw_only=True):
+class Scenario(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     title: Annotated[str, Meta(description="The case in one line.")]
@@ -176,5 +174,5 @@ class Scenario(_Table, frozen=True, kw_only=True):
     ]
     server: Annotated[
         dict[str, Server], Meta(description="Programs on the machines, `[server.NAME]`.")
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
     phase: Annotated[tuple[Phase, ...], Meta(description="The phases, in order.")]

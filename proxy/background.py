@@ -57,13 +57,6 @@ class Background:
             task.get_loop().call_exception_handler(context)
 
 
-def move(sock: socket.socket) -> socket.socket:
-    """Give another object for a socket; closing the one that it had then closes nothing."""
-    moved = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
-    moved.setblocking(False)
-    return moved
-
-
 class Acceptor:
     """
     Accepts on a listening, non-blocking IPv4 socket, and owns it.

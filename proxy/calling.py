@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final, final
 
@@ -82,7 +81,7 @@ async def connect(address: Endpoint, *, seconds: float) -> SocketStream:
         # `address_of` writes an abstract socket's name so.
         target = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
     else:
-        host = dialled(address).host
+        host = address.reachable().host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         target = (host, address.port)
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -96,29 +95,16 @@ async def connect(address: Endpoint, *, seconds: float) -> SocketStream:
     return SocketStream(sock)
 
 
-def dialled(address: Endpoint) -> Endpoint:
-    """Give the address to dial for one that is bound."""
-    if address.is_unix:
-        return address
-    try:
-        bound = ip_address(address.host.partition("%")[0])
-    except ValueError:
-        return address
-    if not bound.is_unspecified:
-        return address
-    return Endpoint("127.0.0.1" if bound.version == 4 else "::1", address.port)
-
-
 def refusal(address: Endpoint, error: OSError) -> str:
     """Say that a connection was not made, and why."""
     code = wsa.code_of(error)
     # asyncio puts the address in the place of the system's words.
     number = error.errno or 0
     reason = os.strerror(number) if number > 0 else error.strerror or "no answer in time"
-    return f"no connection to {dialled(address)}: {reason} ({code} {wsa.name_of(code)})"
+    return f"no connection to {address.reachable()}: {reason} ({code} {wsa.name_of(code)})"
 
 
 def silence(address: Endpoint) -> Finding:
     """Give what it means when a connection to an address is made, and no session begins."""
-    detail = f"{dialled(address)} takes a connection, and no session begins"
+    detail = f"{address.reachable()} takes a connection, and no session begins"
     return Finding(False, detail, _SILENT_HINT)

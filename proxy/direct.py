@@ -17,7 +17,7 @@ from bindpost.errors import BindError
 from . import advice, wsa
 from .binding import bind_tcp, bind_unix, resolve
 from .calling import call_here
-from .provider import Call, Hop, ProtocolFactory, Report
+from .provider import Call, Hop, ProtocolFactory, Report, failed_hop
 from .socket_listener import SocketListener
 
 URL: Final = "direct:"
@@ -97,17 +97,7 @@ class DirectProvider:
             addresses = await resolve(endpoint.host, endpoint.port)
         except OSError as error:
             refusal = await _refusal(error, endpoint, "resolve")
-            return [
-                Hop(
-                    name="resolve",
-                    target=endpoint.host,
-                    ok=False,
-                    detail=refusal.detail,
-                    milliseconds=(perf_counter() - begun) * 1000,
-                    code=refusal.code,
-                    hint=refusal.hint,
-                )
-            ]
+            return [failed_hop(refusal, endpoint.host, (perf_counter() - begun) * 1000)]
         found = ", ".join(address.host for address in addresses)
         resolved = Hop("resolve", endpoint.host, True, found, (perf_counter() - begun) * 1000)
         return [resolved, *await asyncio.to_thread(advice.foresee, endpoint, addresses)]

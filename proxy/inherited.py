@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Final, NamedTuple, Self, final
 
+from bindpost.config.activation import VARIABLES
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError, ConfigError
 
@@ -20,8 +21,6 @@ from .provider import Call, Hop, ProtocolFactory, Report
 from .socket_listener import SocketListener, address_of
 
 SCHEME: Final = "inherit"
-VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
-"""What tells which descriptors were handed over (sd_listen_fds(3))."""
 FIRST_DESCRIPTOR: Final = 3
 """SD_LISTEN_FDS_START: those before it are the standard streams."""
 MOST_DESCRIPTORS: Final = 1024

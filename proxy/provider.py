@@ -47,6 +47,13 @@ class Hop:
     hint: str = ""
 
 
+def failed_hop(error: BindError, target: str, milliseconds: float = 0.0) -> Hop:
+    """Give the hop at which a bind, or a walk, has failed."""
+    return Hop(
+        error.hop, target, False, error.detail, milliseconds, code=error.code, hint=error.hint
+    )
+
+
 Report = Callable[[ListenerState, BindError | None], None]
 """
 Told of each change of a bound listener's state, with the error that caused it.

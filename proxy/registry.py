@@ -8,14 +8,11 @@ from typing import Final, cast
 
 from bindpost.config.activation import activation
 from bindpost.config.model import Listener, Settings, SocksPath, SshPath, WinsockPath
-from bindpost.config.redact import redact
 from bindpost.config.via import plug_ins, scheme_of
 from bindpost.errors import ConfigError
 
 from .direct import DirectProvider
 from .provider import BindProvider
-
-__all__ = ["provider_for", "provider_of", "redact"]
 
 _FROM_URL: Final = {
     "socks4": (".socks.provider", "SocksProvider"),

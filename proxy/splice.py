@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from contextlib import suppress
 from typing import Final
 
+from .sockets import reset_on_close
+
 CHUNK: Final = 65536
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER on, 0 seconds: close() sends RST."""
 
 
 async def splice(one: socket.socket, other: socket.socket) -> None:
@@ -26,7 +25,7 @@ async def splice(one: socket.socket, other: socket.socket) -> None:
     except* OSError:
         for sock in (one, other):
             with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                reset_on_close(sock)
 
 
 async def _pump(source: socket.socket, sink: socket.socket) -> None:

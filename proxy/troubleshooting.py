@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 from bindpost.events import PROXY_HEADER_UNEXPECTED
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from . import matrix as local_matrix
 from . import wsa
@@ -94,24 +94,20 @@ def paths() -> tuple[Path, ...]:
     )
 
 
-def table() -> str:
+def sections() -> str:
     """Give a heading and a table for each path."""
     return "\n\n".join(_section(path) for path in paths())
 
 
 def _section(path: Path) -> str:
-    rows = [
-        ("hop", "reason", "4007", "what to do"),
-        ("---",) * 4,
-        *((line.hop, line.reason, line.code, line.hint) for line in path.lines),
-    ]
     title = ", ".join(f"`{scheme}`" for scheme in path.name.split())
-    return "\n".join([f"### {title}", "", path.about, "", *map(markdown_row, rows)])
+    rows = (map(_escaped, (one.hop, one.reason, one.code, one.hint)) for one in path.lines)
+    lines = table(("hop", "reason", "4007", "what to do"), rows)
+    return f"### {title}\n\n{path.about}\n\n{lines}"
 
 
-def markdown_row(cells: tuple[str, ...]) -> str:
-    """Give a row of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def _local(rows: Iterable[local_matrix.Row]) -> tuple[Line, ...]:
@@ -243,7 +239,7 @@ PART: Final = Part(
         "<!-- rows: made by `python -m bindpost.proxy.troubleshooting docs/troubleshooting.md` -->"
     ),
     end="<!-- end of rows -->",
-    make=table,
+    make=sections,
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from bindpost.config.data import IN_MEMORY, data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.load import Loaded
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, ServiceUnknownError
-from bindpost.proxy.provider import BindProvider, Hop, warnings_of
+from bindpost.proxy.provider import BindProvider, Hop, failed_hop, warnings_of
 from bindpost.proxy.registry import provider_of
 
 from .options import listening_options, load_flags
@@ -115,8 +115,7 @@ async def _look_up(text: str) -> tuple[Endpoint | None, list[Hop]]:
     try:
         found = await services.find(text)
     except ServiceUnknownError as error:
-        hop = Hop(error.hop, text, False, error.detail, code=error.code, hint=error.hint)
-        return None, [hop]
+        return None, [failed_hop(error, text)]
     named = services.is_named(text)
     return found, [Hop(services.HOP, text, True, f"port {found.port}")] if named else []
 

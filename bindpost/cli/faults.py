@@ -7,9 +7,9 @@ from typing import Any, Final
 import click
 import msgspec
 
+from bindpost.client.faults import FaultRefusedError, FaultRule
 from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
 from bindpost.config.fault_file import write_faults
-from bindpost.fault_client import FaultRefusedError, FaultRule
 
 from .asking import client_of, on_server
 from .terminal import as_json_option, print_json, printable

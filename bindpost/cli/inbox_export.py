@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, NamedTuple, Protocol, Self, final
 import click
 
 from bindpost.client import Client
-from bindpost.inbox_client import Listed
+from bindpost.client.inbox import Listed
 from bindpost.server.store import inbox_file
 from bindpost.server.store.lock import try_lock
 

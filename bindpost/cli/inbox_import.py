@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import click
 
 from bindpost.client import Client
-from bindpost.inbox_client import InboxRefusedError, Moved
+from bindpost.client.inbox import InboxRefusedError, Moved
 from bindpost.server.store import inbox_file
 
 from .progress import Progress

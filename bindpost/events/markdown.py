@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from . import faults, ims, inbox, index, lab, ours, standin, web
 from .catalogue import CATALOGUE
@@ -32,19 +32,13 @@ _NAMES: Final = {
 
 def catalogue() -> str:
     """Give a table of all events and a section for each."""
-    rows = [
-        "| number | source | level | category | text |",
-        "|---|---|---|---|---|",
-        *(_row(event) for event in CATALOGUE),
-        "",
-    ]
-    return "\n".join([*rows, *(_section(event) for event in CATALOGUE)])
+    summary = table(("number", "source", "level", "category", "text"), map(_cells, CATALOGUE))
+    return "\n".join([summary, "", *map(_section, CATALOGUE)])
 
 
-def _row(event: EventType) -> str:
+def _cells(event: EventType) -> tuple[str, ...]:
     link = f"[{event.id}](#{event.id}-{_NAMES[event].lower()})"
-    cells = (link, event.source, _LEVELS[event.level], event.category.title, _sentence(event))
-    return f"| {' | '.join(cells)} |"
+    return (link, event.source, _LEVELS[event.level], event.category.title, _sentence(event))
 
 
 def _section(event: EventType) -> str:

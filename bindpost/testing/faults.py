@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol, Self
 
 import msgspec
 
+from ..client.faults import FaultRefusedError, FaultRule, Fired
 from ..config.fault import Action, Fault, Stage, When
-from ..fault_client import FaultRefusedError, FaultRule, Fired
 
 _WHEN: Final = frozenset(When.__struct_fields__)
 

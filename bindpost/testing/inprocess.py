@@ -20,10 +20,10 @@ import msgspec
 from structlog.typing import EventDict
 
 from ..client import WaitRefusedError
+from ..client.faults import FaultRefusedError, FaultRule, Fired
 from ..config.fault import Fault, When
 from ..config.model import Settings
 from ..events import EventType, Level
-from ..fault_client import FaultRefusedError, FaultRule, Fired
 from ..log import OURS, Ear, said
 from ..objects import Event, FullMessage, MessageSummary, Wanted
 from ..server.app import Bindpost

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import itertools
 import smtplib
-import socket
-import struct
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..client import Client
+from ..proxy.sockets import reset_on_close
 from .serving import PATIENCE
 
 _PAUSE: Final = 0.005
 """Seconds before a sender that found no server tries again."""
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: closing is a reset."""
 
 
 class Load:
@@ -91,7 +88,7 @@ class Load:
 
     def _prepare(self, smtp: smtplib.SMTP) -> None:
         if self._reset and smtp.sock is not None:
-            smtp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_on_close(smtp.sock)
 
     def _session(self, smtp: smtplib.SMTP) -> None:
         turns = range(self._each) if self._each else itertools.count()

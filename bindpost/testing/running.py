@@ -11,8 +11,8 @@ from typing import Final, final
 from urllib.parse import urlsplit
 
 from ..client import Client, MessageNotFoundError
+from ..client.faults import FaultClient
 from ..config.endpoint import Endpoint
-from ..fault_client import FaultClient
 from ..objects import Event, EventFilter, FullMessage, MessageSummary, Wanted
 from .happened import Events, Which
 from .mailserver import MailServer

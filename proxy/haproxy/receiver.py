@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, cast, final
 
+from bindpost.config.endpoint import Endpoint
 from bindpost.log import get_logger
 
+from ..feeding import feed
 from ..provider import ProtocolFactory
+from ..tls import inside_tls
 from ..transport import ProxiedTransport
 from .codec import Header, TcpRoute, UnixRoute, read
 from .matrix import ROWS
@@ -111,17 +113,8 @@ class HeaderReceiver(asyncio.Protocol):
         self._waiting.discard(self)
 
     def _hand_over(self, header: Header, behind: bytes) -> None:
-        protocol = self._protocol_factory()
+        protocol = inside_tls(self._protocol_factory(), self._gate.tls)
         facts = {"via": self._gate.via, "proxy_tlvs": by_name(header.tlvs), **_names(header.route)}
-        if self._gate.tls is not None:
-            # What create_server(ssl=) puts there itself; it runs on uvloop's transports as well.
-            protocol = SSLProtocol(
-                asyncio.get_running_loop(),
-                protocol,
-                self._gate.tls,
-                None,  # type: ignore[arg-type]  # nobody waits for the handshake, as in a server
-                server_side=True,
-            )
         BegunTransport(self._transport, facts).begin(protocol, behind)
 
 
@@ -153,23 +146,8 @@ class BegunTransport(ProxiedTransport):
 
     def _give(self) -> None:
         behind, self._behind = self._behind, b""
-        if not behind or self.is_closing():
-            return
-        protocol = self.get_protocol()
-        if isinstance(protocol, asyncio.BufferedProtocol):
-            _fill(protocol, behind)
-        else:
-            cast("asyncio.Protocol", protocol).data_received(behind)
-
-
-def _fill(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Give data to a protocol in pieces of the size of its buffers."""
-    while data:
-        buffer = memoryview(protocol.get_buffer(len(data)))
-        size = min(len(buffer), len(data))
-        buffer[:size] = data[:size]
-        protocol.buffer_updated(size)
-        data = data[size:]
+        if not self.is_closing():
+            feed(self.get_protocol, behind)
 
 
 def _names(route: TcpRoute | UnixRoute | None) -> Mapping[str, object]:
@@ -196,8 +174,7 @@ def _socket_name(address: IPv4Address | IPv6Address, port: int) -> tuple[str | i
 
 def _shown_name(name: object) -> str:
     if isinstance(name, tuple):
-        host, port = name[:2]
-        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+        return str(Endpoint(*name[:2]))
     return "a local socket" if isinstance(name, str | bytes) else "unknown"
 
 

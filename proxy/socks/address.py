@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
@@ -95,7 +94,7 @@ class SocksProxy:
                 "endpoint", f'"{endpoint}" is no TCP port', hint="write 0.0.0.0:PORT with SOCKS"
             )
         wildcard = f"0.0.0.0:{endpoint.port}"
-        if not _is_wildcard(endpoint.host):
+        if not endpoint.is_wildcard:
             raise ConfigError(
                 "endpoint",
                 f'"{endpoint}" names an address, but the proxy decides where it listens; only the '
@@ -118,13 +117,6 @@ class SocksProxy:
         if "\0" in self.user:
             return "the user name has a zero in it"
         return ""
-
-
-def _is_wildcard(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def _form(scheme: str) -> str:

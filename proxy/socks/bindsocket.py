@@ -15,6 +15,7 @@ import socks  # type: ignore[import-untyped]  # PySocks has no types
 
 from bindpost.config.endpoint import Endpoint
 
+from ..sockets import move
 from . import wire
 from .address import SocksProxy
 from .naming import name_of
@@ -93,9 +94,7 @@ class BindSocket(socks.socksocket):  # type: ignore[misc]  # PySocks has no type
 
     def take(self) -> socket.socket:
         """Give the connection as a plain, non-blocking socket; this one is closed then."""
-        plain = socket.socket(self.family, self.type, self.proto, fileno=self.detach())
-        plain.setblocking(False)
-        return plain
+        return move(self)
 
     def symptom(self, error: OSError) -> Symptom:
         """Give what an error of `ask`, or a `TimeoutError` of its caller, means."""

@@ -12,7 +12,7 @@ from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
 from ..binding import Address
-from ..provider import Hop
+from ..provider import Hop, failed_hop
 from .dial import Dialer
 from .greeting import Greeting
 from .naming import probe
@@ -110,9 +110,7 @@ class Diagnosis:
         except Failure as failure:
             took = (time.perf_counter() - begun) * 1000
             error = self.explain(await self._with_name(failure.symptom))
-            self.hops.append(
-                Hop(error.hop, target, False, error.detail, took, code=error.code, hint=error.hint)
-            )
+            self.hops.append(failed_hop(error, target, took))
             raise
         took = (time.perf_counter() - begun) * 1000
         self.hops.append(Hop(name, target, True, detail, took))

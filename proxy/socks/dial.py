@@ -7,7 +7,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from ipaddress import ip_address
 from typing import Final, NamedTuple, TypeVar
 
 from bindpost.config.endpoint import Endpoint
@@ -179,8 +178,5 @@ class Dialer:
 
 def _reachable(bound: Endpoint, proxy: Address) -> Endpoint:
     """Give where clients connect: a proxy that says 0.0.0.0 means its own address."""
-    try:
-        unspecified = ip_address(bound.host).is_unspecified
-    except ValueError:
-        unspecified = not bound.host
-    return Endpoint(proxy.host, bound.port) if unspecified else bound
+    is_told = bound.host and not bound.is_wildcard
+    return bound if is_told else Endpoint(proxy.host, bound.port)

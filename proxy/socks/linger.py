@@ -8,21 +8,12 @@ own port. SMTP servers close first, after QUIT. So `close` waits a moment for th
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import cast
 
+from ..feeding import feed
+from ..sockets import reset_on_close
 from ..transport import ProxiedTransport
-
-_RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""SO_LINGER on, 0 seconds: closing sends RST, and nobody has a TIME_WAIT."""
-
-
-def reset_on_close(sock: socket.socket) -> None:
-    """Have a socket send RST, not FIN, when it is closed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 class LingeringTransport(ProxiedTransport):
@@ -168,12 +159,7 @@ class Receiver(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass data on, in the way that the protocol takes it."""
-        if self._dismissed:
-            return
-        if isinstance(self.protocol, asyncio.BufferedProtocol):
-            self._feed(self.protocol, memoryview(data))
-        else:
-            cast("asyncio.Protocol", self.protocol).data_received(data)
+        feed(lambda: None if self._dismissed else self.protocol, data)
 
     def eof_received(self) -> bool | None:
         """Note that the peer will say nothing more, and pass it on."""
@@ -202,13 +188,3 @@ class Receiver(asyncio.Protocol):
                 self.protocol.connection_lost(exc)
         finally:
             self._on_lost()
-
-    def _feed(self, protocol: asyncio.BufferedProtocol, data: memoryview) -> None:
-        """Fill the protocol's own buffer, as often as there is data for it."""
-        while data and not self._dismissed:
-            buffer = memoryview(protocol.get_buffer(len(data)))
-            if not (count := min(len(buffer), len(data))):
-                raise RuntimeError("get_buffer() returned an empty buffer")
-            buffer[:count] = data[:count]
-            protocol.buffer_updated(count)
-            data = data[count:]

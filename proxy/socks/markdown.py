@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from .. import wsa
 from ..calling import EVENTS
@@ -17,32 +17,35 @@ from .matrix import LOCAL, MATRIX, Row
 from .symptom import REACH, Sign
 
 
-def table() -> str:
+def matrix() -> str:
     """Give the table."""
-    return "\n".join(
-        [
-            "| what is wrong | version | hop | how it is told | underneath | 4007 | what to do |",
-            "|---|---|---|---|---|---|---|",
-            *(_line(row) for row in MATRIX),
-        ]
+    return table(
+        (
+            "what is wrong",
+            "version",
+            "hop",
+            "how it is told",
+            "underneath",
+            "4007",
+            "what to do",
+        ),
+        map(_cells, MATRIX),
     )
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> tuple[str, ...]:
     version = str(row.version or "")
     if row.outcome:
-        cells = (row.situation, version, "", "", "", "none", row.outcome)
-    else:
-        cells = (
-            row.situation,
-            version,
-            ", ".join(row.hops),
-            _told(row),
-            f"{row.winsock} {wsa.name_of(row.winsock)}",
-            "its own" if row.event == LOCAL else EVENTS.get(row.event, str(row.event)),
-            row.hint,
-        )
-    return f"| {' | '.join(cells)} |"
+        return (row.situation, version, "", "", "", "none", row.outcome)
+    return (
+        row.situation,
+        version,
+        ", ".join(row.hops),
+        _told(row),
+        f"{row.winsock} {wsa.name_of(row.winsock)}",
+        "its own" if row.event == LOCAL else EVENTS.get(row.event, str(row.event)),
+        row.hint,
+    )
 
 
 def _told(row: Row) -> str:
@@ -66,7 +69,7 @@ PART: Final = Part(
     page="docs/socks.md",
     begin="<!-- matrix: made by `python -m bindpost.proxy.socks.markdown docs/socks.md` -->",
     end="<!-- end of matrix -->",
-    make=table,
+    make=matrix,
 )
 
 if __name__ == "__main__":

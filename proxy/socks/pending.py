@@ -9,7 +9,7 @@ from typing import Final
 
 from bindpost.config.endpoint import Endpoint
 
-from ..background import move
+from ..sockets import move
 from . import wire
 from .symptom import Failure, Sign, Symptom, sign_of
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from asyncio import sslproto
 from collections.abc import Mapping
 from functools import partial
 
-from ..background import Background, move
+from ..background import Background
 from ..provider import ProtocolFactory
-from .linger import Receiver, reset_on_close
+from ..sockets import move, reset_on_close
+from ..tls import inside_tls
+from .linger import Receiver
 
 
 class Sessions:
@@ -62,7 +63,9 @@ class Sessions:
     async def _begin(self, sock: socket.socket, facts: Mapping[str, object], token: object) -> None:
         ended = partial(self._ended, token)
         try:
-            protocol = self._inside_tls(self._protocol_factory())
+            protocol = inside_tls(
+                self._protocol_factory(), self._tls, shutdown=self._linger or None
+            )
         except BaseException:
             reset_on_close(sock)  # nobody is there who would wait for the client to close
             ended()
@@ -73,24 +76,6 @@ class Sessions:
             await self._loop.connect_accepted_socket(lambda: receiver, move(sock))
         except OSError:  # the client has gone already
             ended()
-
-    def _inside_tls(self, protocol: asyncio.BaseProtocol) -> asyncio.BaseProtocol:
-        """
-        Put TLS between a protocol and its transport, if there shall be any.
-
-        Not by `connect_accepted_socket`: TLS would sit below the transport that lingers. Nor by
-        `start_tls`, to which uvloop takes its own transports only. aiosmtpd's STARTTLS does this.
-        """
-        if self._tls is None:
-            return protocol
-        return sslproto.SSLProtocol(
-            self._loop,
-            protocol,
-            self._tls,
-            None,  # type: ignore[arg-type]  # nobody waits for the handshake; None is allowed
-            server_side=True,
-            ssl_shutdown_timeout=self._linger or None,
-        )
 
     def _ended(self, token: object) -> None:
         self._live.pop(token, None)

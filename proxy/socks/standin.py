@@ -10,7 +10,8 @@ from typing import Self
 
 from bindpost.config.endpoint import Endpoint
 
-from ..background import ConnectionServer, move
+from ..background import ConnectionServer
+from ..sockets import move
 from ..watch import Watch, unwatched
 from .standin_client import Fault, Manners
 from .standin_ports import PortPolicy, Ports

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from ipaddress import ip_address
 from typing import Final
 
 from bindpost import events
 from bindpost.config.endpoint import Endpoint
 
+from ..sockets import reset_on_close
 from . import wire
 from .bindsocket import prepare
-from .linger import reset_on_close
 from .standin_client import GARBAGE, REFUSED, Client, Fault, Manners, OverError
 from .standin_ports import Ports, Slot
 from .wire import NotSocksError, Reply
@@ -97,7 +96,7 @@ class Session:
         if ":" in wanted.host and ":" not in self._ports.external:
             await client.refuse(_WRONG_FAMILY, "there is no IPv6 here")
         # An address that is not 0.0.0.0 is the expected peer, and then Dante ignores the port.
-        chosen = _is_unspecified(wanted.host) and not self._manners.has(Fault.OTHER_PORT)
+        chosen = wanted.is_wildcard and not self._manners.has(Fault.OTHER_PORT)
         try:
             slot = self._ports.open(wanted.port if chosen else 0)
         except OSError as error:
@@ -210,10 +209,3 @@ def _connect_code(version: int, error: Exception) -> int:
         return REFUSED[4]
     number = error.errno if isinstance(error, OSError) else None
     return _CONNECT_CODES.get(number or 0, _HOST_UNREACHABLE)
-
-
-def _is_unspecified(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False

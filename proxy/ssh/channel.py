@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import asyncssh
 
-from ..provider import ProtocolFactory
+from ..feeding import feed
 
 HIGH_WATER: Final = 64 * 1024
 """Unsent bytes from which on a protocol is told to pause writing; asyncio's own number."""
@@ -152,11 +150,9 @@ class ChannelTransport(asyncio.Transport):
 
     def feed(self, data: bytes) -> None:
         """Give data to the protocol."""
-        if isinstance(self._protocol, asyncio.BufferedProtocol):
-            self._tell("buffer_updated", lambda: _fill(self, data))
-        else:
-            protocol = cast("asyncio.Protocol", self._protocol)
-            self._tell("data_received", lambda: protocol.data_received(data))
+        buffered = isinstance(self._protocol, asyncio.BufferedProtocol)
+        what = "buffer_updated" if buffered else "data_received"
+        self._tell(what, lambda: feed(self.get_protocol, data))
 
     def feed_eof(self) -> None:
         """Tell the protocol that the peer sends nothing more; unless it objects, close."""
@@ -195,23 +191,6 @@ class ChannelTransport(asyncio.Transport):
             if not self._ended:
                 self._force_close(error)
             return None
-
-
-def _fill(transport: ChannelTransport, data: bytes) -> None:
-    """Put data into a protocol's own buffers; the protocol may be exchanged in between."""
-    rest = memoryview(data)
-    while rest:
-        protocol = transport.get_protocol()
-        if not isinstance(protocol, asyncio.BufferedProtocol):
-            transport.feed(bytes(rest))
-            return
-        buffer = memoryview(protocol.get_buffer(len(rest))).cast("B")
-        if not buffer:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        size = min(len(buffer), len(rest))
-        buffer[:size] = rest[:size]
-        protocol.buffer_updated(size)
-        rest = rest[size:]
 
 
 class ChannelSession(asyncssh.SSHTCPSession[bytes]):
@@ -275,26 +254,3 @@ def _translated(error: Exception) -> OSError:
     if isinstance(error, OSError):
         return error
     return ConnectionResetError(errno.ECONNRESET, f"the SSH connection was lost: {error}")
-
-
-def inside_tls(factory: ProtocolFactory, context: ssl.SSLContext | None) -> ProtocolFactory:
-    """
-    Make a factory whose protocols are inside TLS from the first byte, if there is a context.
-
-    asyncio's own TLS protocol, which is Python and so works on uvloop too; uvloop's takes none but
-    its own transports.
-    """
-    if context is None:
-        return factory
-    loop = asyncio.get_running_loop()
-
-    def make() -> asyncio.BaseProtocol:
-        return SSLProtocol(
-            loop,
-            cast("asyncio.Protocol", factory()),
-            context,
-            None,  # type: ignore[arg-type] # nobody waits for the handshake; asyncio allows it
-            server_side=True,
-        )
-
-    return make

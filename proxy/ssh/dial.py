@@ -14,7 +14,7 @@ import asyncssh
 
 from bindpost.errors import BindError
 
-from ..provider import Hop
+from ..provider import Hop, failed_hop
 from .connection import SshClient, SshConnection
 from .failures import Failures, Progress
 from .hostkeys import KnownHost
@@ -37,17 +37,7 @@ class Walk:
 
     def failed(self, error: BindError, target: str) -> None:
         """Note the step that an error names."""
-        self.hops.append(
-            Hop(
-                error.hop,
-                target,
-                False,
-                error.detail,
-                self._lap(),
-                code=error.code,
-                hint=error.hint,
-            )
-        )
+        self.hops.append(failed_hop(error, target, self._lap()))
 
     def _lap(self, at: float | None = None) -> float:
         """Give the milliseconds since the last step."""

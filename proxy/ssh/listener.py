@@ -12,8 +12,9 @@ from bindpost.errors import BindError
 from .. import wsa
 from ..pause import Pause
 from ..provider import ListenerState, ProtocolFactory, Report
+from ..tls import inside_tls
 from .attempts import Attempts
-from .channel import ChannelSession, inside_tls
+from .channel import ChannelSession
 from .connection import SshConnection
 from .dial import Walk, dial
 from .failures import Failures
@@ -40,7 +41,8 @@ class Binder:
     ) -> None:
         self.settings = settings
         self.request = ListenRequest(endpoint)
-        self._factory = inside_tls(protocol_factory, tls)
+        self._factory = protocol_factory
+        self._tls = tls
 
     @property
     def failures(self) -> Failures:
@@ -74,7 +76,7 @@ class Binder:
             "sockname": self.request.sockname(address, self.request.endpoint.port, peer),
             "via": self.settings.url,
         }
-        return ChannelSession(self._factory(), facts, on_end)
+        return ChannelSession(inside_tls(self._factory(), self._tls), facts, on_end)
 
 
 class SshListener:

@@ -9,26 +9,23 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from .. import wsa
 from ..calling import EVENTS
 from .matrix import FACTS, REACH_ROWS, ROWS, Row
 
 
-def table() -> str:
+def matrix() -> str:
     """Give the table."""
-    return "\n".join(
-        [
-            "| hop | 4007 | what is wrong | underneath | how it is told | what to do |",
-            "|---|---|---|---|---|---|",
-            *(_line(row) for row in (*ROWS.values(), *REACH_ROWS.values())),
-        ]
+    return table(
+        ("hop", "4007", "what is wrong", "underneath", "how it is told", "what to do"),
+        map(_cells, (*ROWS.values(), *REACH_ROWS.values())),
     )
 
 
-def _line(row: Row) -> str:
-    cells = (
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
         row.hop,
         EVENTS.get(row.code, str(row.code)),
         row.situation.format(**FACTS),
@@ -36,14 +33,13 @@ def _line(row: Row) -> str:
         row.shows.format(**FACTS),
         row.hint.format(**FACTS),
     )
-    return f"| {' | '.join(cells)} |"
 
 
 PART: Final = Part(
     page="docs/ssh.md",
     begin="<!-- matrix: made by `python -m bindpost.proxy.ssh.markdown docs/ssh.md` -->",
     end="<!-- end of matrix -->",
-    make=table,
+    make=matrix,
 )
 
 if __name__ == "__main__":

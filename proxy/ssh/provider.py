@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.model import SshPath
 from bindpost.errors import ConfigError
 from bindpost.log import get_logger
 
 from ..provider import Call, Hop, Listener, ProtocolFactory, Report
 from .gateway import overridden, unsure
-from .settings import SshSettings, SshTable
+from .settings import SshSettings
 
 _LOG: Final = get_logger("bindpost.proxy.ssh")
 
@@ -45,7 +46,7 @@ class SshProvider:
         return cls(SshSettings.from_url(url))
 
     @classmethod
-    def from_table(cls, name: str, table: SshTable, folder: Path) -> Self:
+    def from_table(cls, name: str, table: SshPath, folder: Path) -> Self:
         """Read a `[path.NAME]` table; file names are relative to `folder`. Raises `ConfigError`."""
         return cls(SshSettings.from_table(name, table, folder), key=f"path.{name}.type")
 

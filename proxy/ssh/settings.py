@@ -4,60 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.model import SshPath
 from bindpost.config.redact import redact
 from bindpost.errors import ConfigError
 
 SCHEME: Final = "ssh"
 PORT: Final = 22
 KNOWN_HOSTS: Final = Path("~/.ssh/known_hosts")
-
-
-class SshTable(Protocol):
-    """A `[path.NAME]` table with `type = "ssh"`; an empty text stands for the default."""
-
-    @property
-    def host(self) -> str:
-        """Name or address of the SSH server."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        ...
-
-    @property
-    def user(self) -> str:
-        """Who logs in; empty = the user that bindpost runs as."""
-        ...
-
-    @property
-    def known_hosts(self) -> str:
-        """File of host keys; empty = the user's own."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """File of the private key; empty = the agent's keys and those in ~/.ssh."""
-        ...
-
-    @property
-    def agent(self) -> bool:
-        """Whether the agent is asked when no key is named."""
-        ...
-
-    @property
-    def password_file(self) -> str:
-        """File whose first line is the password; empty = none."""
-        ...
-
-    @property
-    def keepalive(self) -> int:
-        """Seconds between keepalives."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +79,7 @@ class SshSettings:
         )
 
     @classmethod
-    def from_table(cls, name: str, table: SshTable, folder: Path) -> Self:
+    def from_table(cls, name: str, table: SshPath, folder: Path) -> Self:
         """Read a `[path.NAME]` table; file names are relative to `folder`. Raises `ConfigError`."""
         key = f"path.{name}"
         known_hosts = _file(f"{key}.known_hosts", table.known_hosts, folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bindpost.errors import BindError
 
-from ..provider import Hop
+from ..provider import Hop, failed_hop
 from .channel import ControlChannel, Timing, resolve
 from .failures import Failures
 from .messages import BindInfo
@@ -106,13 +106,6 @@ async def _walk(hops: list[Hop], name: str, target: str, step: Coroutine[None, N
         raise
     hops.append(Hop(name, target, True, result, _since(start)))
     return result
-
-
-def failed_hop(error: BindError, target: str, milliseconds: float = 0.0) -> Hop:
-    """Give the hop at which something failed."""
-    return Hop(
-        error.hop, target, False, error.detail, milliseconds, code=error.code, hint=error.hint
-    )
 
 
 def _since(start: float) -> float:

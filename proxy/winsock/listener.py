@@ -13,8 +13,9 @@ from typing import final
 from bindpost.config.endpoint import Endpoint
 from bindpost.errors import BindError
 
-from ..background import Acceptor, Background, move
+from ..background import Acceptor, Background
 from ..provider import ListenerState, ProtocolFactory, Report
+from ..sockets import move
 from ..transport import proxied
 from .binder import Binder, Bound, MovedError
 from .channel import ControlChannel

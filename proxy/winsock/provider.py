@@ -19,12 +19,12 @@ from bindpost.errors import BindError, ConfigError
 from .. import wsa
 from ..bindpath import BindPath, Direction, decide
 from ..direct import DirectProvider
-from ..provider import Call, Hop, Listener, ProtocolFactory, Report
+from ..provider import Call, Hop, Listener, ProtocolFactory, Report, failed_hop
 from .announcements import Announcements
 from .binder import Binder
 from .channel import Timing
 from .client_config import CONTROL_PORT, Application, ClientConfig, load_client_config
-from .dial import Dialer, failed_hop
+from .dial import Dialer
 from .failures import Failures
 from .listener import RemoteListener
 from .ntlm import Credentials, read_credentials, require
@@ -283,10 +283,10 @@ def _is_address(host: str) -> bool:
 
 def _callback(path: BindPath) -> str:
     """Give the address that the proxy will connect back to, empty if any will do."""
-    host = path.endpoint.host
-    if path.direction is not Direction.REMOTE or not _is_address(host):
+    local = path.endpoint
+    if path.direction is not Direction.REMOTE or not _is_address(local.host):
         return ""
-    return "" if ip_address(host).is_unspecified else host
+    return "" if local.is_wildcard else local.host
 
 
 def _ignore(notice: object) -> None:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ..background import Acceptor, Background, move
+from ..background import Acceptor, Background
 from ..binding import BACKLOG
+from ..sockets import move
 from ..splice import splice
 from .codec import Packet
 from .messages import (

@@ -6,8 +6,9 @@ import datetime
 import importlib.util
 import ipaddress
 import ssl
-import tempfile
 from typing import TYPE_CHECKING, Final, Literal, final
+
+from ..pem import context_with, write_pem
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -70,7 +71,6 @@ class WrongCertificates:
         return self._trusted
 
     def _made(self, wrong: Wrong, hostname: str) -> ssl.SSLContext:
-        from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec
 
         untrusted = wrong == "tls-untrusted"
@@ -83,17 +83,7 @@ class WrongCertificates:
             key=authority.key,
             ends=-_DAY if wrong == "tls-expired" else 30 * _DAY,
         )
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ) + certificate.public_bytes(serialization.Encoding.PEM)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(pem)
-            file.flush()
-            context.load_cert_chain(file.name)
-        return context
+        return context_with(write_pem(key, certificate))
 
 
 def _certificate(

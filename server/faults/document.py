@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Final
 
 from bindpost.config.document import markdown
 from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from .presets import load_presets
 
@@ -24,23 +23,17 @@ def fault_markdown() -> str:
     return "\n\n".join(
         [
             "### Stages",
-            _table(("stage", "when it comes", "actions"), stages),
+            table(("stage", "when it comes", "actions"), stages),
             "### Actions",
-            _table(("action", "what it does"), actions),
+            table(("action", "what it does"), actions),
             markdown((Fault,))
             .strip()
             .replace("### Top of the file", "### `[[fault]]`", 1)
             .replace("### `[when]`", "### `[fault.when]`", 1),
             "### Presets",
-            _table(("preset", "title", "story"), presets),
+            table(("preset", "title", "story"), presets),
         ]
     )
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = list(head)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 PART: Final = Part(

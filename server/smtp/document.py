@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from bindpost.pages import Part
+from bindpost.pages import Part, table
 
 from . import personality
 from .occasions import ALWAYS, FIELDS, OCCASIONS
@@ -26,24 +26,20 @@ def replies() -> str:
 
 
 def _occasions() -> str:
-    rows = [
-        f"| `{name}` | {one.when} | {_classes(one.codes)} | {_codes(one.fields)} |"
+    rows = (
+        (f"`{name}`", one.when, _classes(one.codes), _codes(one.fields))
         for name, one in OCCASIONS.items()
-    ]
-    fields = [f"| `{name}` | {words} |" for name, words in {**ALWAYS, **FIELDS}.items()]
+    )
+    fields = ((f"`{name}`", words) for name, words in {**ALWAYS, **FIELDS}.items())
     return "\n".join(
         [
             "### Occasions",
             "",
-            "| occasion | when | code | fields of its own |",
-            "|---|---|---|---|",
-            *rows,
+            table(("occasion", "when", "code", "fields of its own"), rows),
             "",
             f"Every text may have {_codes(tuple(ALWAYS))} beside its own.",
             "",
-            "| field | what it is |",
-            "|---|---|",
-            *fields,
+            table(("field", "what it is"), fields),
             "",
         ]
     )
@@ -56,10 +52,10 @@ def _classes(digits: str) -> str:
 def _section(words: Personality) -> str:
     inherited = personality.load(words.extends).reply if words.extends else {}
     rows = [
-        _row(occasion, reply, of=words.extends if reply == inherited.get(occasion) else "")
+        _cells(occasion, reply, of=words.extends if reply == inherited.get(occasion) else "")
         for occasion, reply in words.reply.items()
     ]
-    rows += [_row(occasion, reply, in_lmtp=True) for occasion, reply in words.lmtp.items()]
+    rows += [_cells(occasion, reply, in_lmtp=True) for occasion, reply in words.lmtp.items()]
     return "\n".join(
         [
             f"### {words.name}",
@@ -71,22 +67,21 @@ def _section(words: Personality) -> str:
             f"- Parameters of RCPT: {_codes(words.rcpt_parameters)}",
             f"- Mechanisms of AUTH: {_codes(words.auth_mechanisms)}",
             "",
-            "| occasion | code | text | attested | source |",
-            "|---|---|---|---|---|",
-            *rows,
+            table(("occasion", "code", "text", "attested", "source"), rows),
             "",
         ]
     )
 
 
-def _row(occasion: str, reply: ReplyText, *, of: str = "", in_lmtp: bool = False) -> str:
+def _cells(
+    occasion: str, reply: ReplyText, *, of: str = "", in_lmtp: bool = False
+) -> tuple[str, ...]:
     """Give a reply's row; `of` names the personality that it was taken from and is attested for."""
     text = "<br>".join(_code(line) for line in reply.text.split("\n"))
     source = reply.source.replace("|", "\\|")
     attested = _ATTESTED[reply.attested] + (f", of {of}" if of and reply.attested != "no" else "")
     when = f"`{occasion}` in LMTP" if in_lmtp else f"`{occasion}`"
-    cells = (when, str(reply.code), text, attested, source)
-    return f"| {' | '.join(cells)} |"
+    return (when, str(reply.code), text, attested, source)
 
 
 def _code(text: str) -> str:

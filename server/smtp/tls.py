@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,8 @@ from typing import Final
 from bindpost.config.kinds import Asking
 from bindpost.config.model import Tls, WebAccess
 from bindpost.errors import ConfigError
+
+from ..pem import context_with, write_pem
 
 SELF_SIGNED: Final = "self-signed"
 _LIFETIME: Final = datetime.timedelta(days=397)
@@ -75,7 +76,7 @@ def _loader(
     """Give what makes contexts with the certificate that is set; made on the spot, it is one."""
     if tls.certificate == SELF_SIGNED:
         pem = self_signed_pem(hostname, table)
-        return lambda: _with_pem(pem)
+        return lambda: context_with(pem)
     certificate = folder / tls.certificate
     key = folder / tls.key if tls.key else None
     for name, path in ((f"{table}.certificate", certificate), (f"{table}.key", key)):
@@ -109,16 +110,6 @@ def _see_file(name: str, path: Path) -> None:
         raise ConfigError(name, f"there is no file {path}")
 
 
-def _with_pem(pem: bytes) -> ssl.SSLContext:
-    """Load key and certificate through a private file: the ssl module reads no other way."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(pem)
-        file.flush()
-        context.load_cert_chain(file.name)
-    return context
-
-
 def self_signed_pem(hostname: str, table: str = "tls") -> bytes:
     """
     Make a key and a certificate for a host name, localhost and the loopback addresses, as PEM.
@@ -127,7 +118,7 @@ def self_signed_pem(hostname: str, table: str = "tls") -> bytes:
     """
     try:
         from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
         raise ConfigError(
@@ -154,8 +145,4 @@ def self_signed_pem(hostname: str, table: str = "tls") -> bytes:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ) + certificate.public_bytes(serialization.Encoding.PEM)
+    return write_pem(key, certificate)

@@ -18,7 +18,7 @@ from . import event_objects as objects
 from .event_query import read_last_event_id, read_query
 from .requests import read_index, read_number, refuse
 from .responses import json_response
-from .sse import live
+from .sse import live, respond
 
 OFF: Final = "No events are kept: set event_log.keep to how many."
 PAGE_LIMIT: Final = 1_000
@@ -108,11 +108,7 @@ class EventLog:
         if after is not None and after > store.latest:
             after = 0  # a cursor of another store, of a server in memory that has been restarted
         followed = store.follow(msgspec.structs.replace(query, after=after))
-        return StreamingResponse(
-            self._sse(followed),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},  # nginx would gather events
-        )
+        return respond(self._sse(followed))
 
     async def export(self, request: Request) -> Response:
         """Answer with all events that match as a file, the oldest first."""

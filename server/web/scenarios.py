@@ -9,15 +9,13 @@ from typing import Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from . import scenario_objects as objects
-from .event_query import read_last_event_id
-from .requests import read_optional_number
 from .responses import json_response
 from .scenario_desk import ScenarioDesk
-from .sse import live
+from .sse import live, read_start, respond
 from .stream import RETRY
 
 REPORT_POLICY: Final = (
@@ -72,13 +70,7 @@ class ScenarioRoutes:
 
     async def stream(self, request: Request) -> Response:
         """Answer with what happens in runs behind `Last-Event-ID` or `after`, or from now on."""
-        seen = read_last_event_id(request)
-        after = read_optional_number(request, "after")
-        return StreamingResponse(
-            self._lines(after if seen is None else seen),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},  # nginx would gather events
-        )
+        return respond(self._lines(read_start(request)))
 
     async def _lines(self, after: int | None) -> AsyncIterator[str]:
         yield f"retry: {RETRY}\n\n"

@@ -9,16 +9,14 @@ from typing import Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from bindpost.errors import StoreError
 
 from ..store.store import Change, ChangeKind, MessageStore
 from . import native_objects as objects
-from .event_query import read_last_event_id
-from .requests import read_optional_number
-from .sse import live
+from .sse import live, read_start, respond
 
 RETRY: Final = 1_000
 """Milliseconds that a browser waits before it connects again."""
@@ -57,19 +55,8 @@ class Stream:
         return [Route("/api/bindpost/v1/stream", self.stream)]
 
     async def stream(self, request: Request) -> Response:
-        """
-        Answer with the changes behind `Last-Event-ID` or `after`, or from now on, without an end.
-
-        A browser that connects again names the last event that it has seen; that counts more than
-        `after`, which is what its page began with.
-        """
-        seen = read_last_event_id(request)
-        after = read_optional_number(request, "after")
-        return StreamingResponse(
-            self._lines(after if seen is None else seen),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},  # nginx would gather events
-        )
+        """Answer with the changes behind `Last-Event-ID` or `after`, or from now on, for ever."""
+        return respond(self._lines(read_start(request)))
 
     async def _lines(self, after: int | None) -> AsyncIterator[str]:
         changes, opening = await self._open(after)

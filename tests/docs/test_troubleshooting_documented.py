@@ -56,7 +56,7 @@ def page() -> str:
 def rows(page: str, path: str) -> list[tuple[str, ...]]:
     """Give the cells of a path's table as the page has it."""
     section = re.split(r"\n(?=###? |<!-- end)", page.partition(f"\n### `{path}`")[2])[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
     return [tuple(re.split(r" \| ", line[2:-2])) for line in lines[2:]]
 
 

@@ -30,6 +30,8 @@ from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.store.memory import MemoryStore
 from bindpost.testing.logged import all_said
 
+from ..fixtures import both_loops as both_loops
+
 PATIENCE = 30.0
 """Seconds to wait for something that must happen."""
 CLIENT = "127.0.0.7"
@@ -44,14 +46,6 @@ defaults
     timeout client 1m
     timeout server 1m
 """
-
-
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
 
 
 @dataclass

@@ -38,6 +38,18 @@ def tracked_files(checkout: Path, program: Callable[[str], Path]) -> list[str]:
     return [name for name in names if (checkout / name).exists()]
 
 
+@pytest.fixture(scope="module")
+def installed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Install the package `EXAMPLE` of a file of tests; gives the environment that finds it."""
+    folder = tmp_path_factory.mktemp("example")
+    source = shutil.copytree(request.module.EXAMPLE, folder / "source")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    _run(*pip, "--target", str(folder / "site"), str(source), cwd=folder)
+    return {"PYTHONPATH": str(folder / "site"), "TMPDIR": str(folder)}
+
+
 @pytest.fixture(scope="session")
 def fresh_python(
     checkout: Path, tracked_files: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -65,17 +64,6 @@ DIALOGUES: dict[str, list[tuple[str, str]]] = {
     ],
 }
 """What a client says (nothing: it only listens), and how the answer begins."""
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Install the package into a folder of its own; gives the environment that finds it."""
-    folder = tmp_path_factory.mktemp("personalities")
-    source = folder / "source"
-    shutil.copytree(EXAMPLE, source)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", str(folder / "site"), str(source)], check=True, timeout=60)
-    return {"PYTHONPATH": str(folder / "site")}
 
 
 def _talk(port: int, dialogue: list[tuple[str, str]]) -> None:

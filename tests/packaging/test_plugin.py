@@ -9,22 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from bindpost.testing import Serving
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "plugin-example"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Install the plug-in into a folder of its own; gives the environment that finds it."""
-    folder = tmp_path_factory.mktemp("plugin")
-    source = folder / "source"
-    shutil.copytree(EXAMPLE, source)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", str(folder / "site"), str(source)], check=True, timeout=60)
-    return {"PYTHONPATH": str(folder / "site"), "TMPDIR": str(folder)}
 
 
 def test_it_passes_the_suite(installed: dict[str, str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.fault_client import FaultRefusedError
+from bindpost.client.faults import FaultRefusedError
 from bindpost.testing.chosen import chosen_settings
 from bindpost.testing.inprocess import in_process
 from bindpost.testing.mailserver import MailServer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 
 from bindpost.cli import main
 from bindpost.cli.terminal import printable
-from bindpost.config.endpoint import Endpoint
 from bindpost.server.message.model import (
     ClientCertificate,
     Envelope,
@@ -23,31 +22,14 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import MessageRow, Retention
-from bindpost.server.web.app import create_app
+from bindpost.server.store.store import MessageRow
 from bindpost.server.web.server import WebServer
+
+from ..fixtures import memory_store as memory_store
+from ..fixtures import web_server as web_server
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 Run = Callable[..., Coroutine[None, None, Result]]
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore(retention=Retention())
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def server(store: MemoryStore) -> AsyncIterator[WebServer]:
-    """Give a server over the store."""
-    app = create_app(store, ready=lambda: True, version="1")
-    server = WebServer(Endpoint("127.0.0.1", 0))
-    await server.bind()
-    await server.serve(app)
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

@@ -17,20 +17,14 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.app import Compatibility, create_app
 from bindpost.server.web.server import WebServer
 
+from ..fixtures import memory_store as memory_store
+
 Run = Callable[..., Coroutine[None, None, Result]]
 TRICKY = [
     b"From: a@x\r\nTo: b@x\r\nSubject: one\r\n\r\nFrom here\r\n>From there\r\n",
     b"From: a@x\nTo: b@x\nSubject: two\n\nbare LF, na\xefve\n\n",
     b"From: a@x\r\nTo: c@x\r\nSubject: three\r\n\r\n.\r\nno end",
 ]
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -24,30 +24,20 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import MessageRow, Retention
+from bindpost.server.store.store import MessageRow
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
+
+from ..fixtures import memory_store as memory_store
+from ..fixtures import web_server as web_server
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore(retention=Retention())
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def client(store: MemoryStore) -> AsyncIterator[Client]:
+async def client(server: WebServer) -> Client:
     """Give a client of a server over the store."""
-    app = create_app(store, ready=lambda: True, version="1")
-    server = WebServer(Endpoint("127.0.0.1", 0))
-    await server.bind()
-    await server.serve(app)
-    yield Client(server.url)
-    await server.stop()
+    return Client(server.url)
 
 
 @pytest.fixture

@@ -68,3 +68,22 @@ def test_is_unix() -> None:
     """Unix sockets are told from the rest."""
     assert Endpoint.parse("unix:/s").is_unix
     assert not Endpoint.parse("127.0.0.1:0").is_unix
+
+
+@pytest.mark.parametrize(
+    ("text", "dialled"),
+    [
+        ("0.0.0.0:25", "127.0.0.1:25"),
+        ("[::]:25", "[::1]:25"),
+        ("127.0.0.2:25", "127.0.0.2:25"),
+        ("[fe80::1%eth0]:25", "[fe80::1%eth0]:25"),
+        ("localhost:25", "localhost:25"),
+        ("unix:/s", "unix:/s"),
+    ],
+)
+def test_a_wildcard_is_reached_by_loopback(text: str, dialled: str) -> None:
+    """Clients of this machine dial loopback for a wildcard, anything else as it is."""
+    endpoint = Endpoint.parse(text)
+
+    assert str(endpoint.reachable()) == dialled
+    assert endpoint.is_wildcard == (text != dialled)

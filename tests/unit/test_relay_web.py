@@ -22,6 +22,8 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 from bindpost.server.web.app import create_app
 
+from ..fixtures import memory_store as memory_store
+
 OURS = "/api/bindpost/v1/messages/{}/release"
 MAILPITS = "/api/v1/message/{}/release"
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -62,14 +64,6 @@ class NotingRelay:
     async def jobs(self, message_id: str) -> list[Job]:
         """Give a job for each release."""
         return [job(n, given) for n, (given, _) in enumerate(self.given, 1) if given == message_id]
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bindpost.config.model import SshPath
 from bindpost.proxy.selftest import ACCEPT
 from bindpost.proxy.ssh.matrix import REACH_ROWS, ROWS
-from bindpost.proxy.ssh.settings import SshTable, Timing
+from bindpost.proxy.ssh.settings import Timing
 
 PAGE = Path(__file__).parents[2] / "docs" / "ssh.md"
 
@@ -32,10 +33,9 @@ def test_the_example_names_every_key(page: str) -> None:
     found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
     assert found is not None
     table = tomllib.loads(found[1])["path"]["bastion"]
-    keys = {name for name, value in vars(SshTable).items() if isinstance(value, property)}
 
     assert table.pop("type") == "ssh"
-    assert set(table) == keys
+    assert set(table) == set(SshPath.__struct_fields__)
 
 
 def test_the_times_are_the_codes(page: str) -> None:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bindpost.config.model import SshPath
 from bindpost.errors import ConfigError
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import KNOWN_HOSTS, SshSettings
 
 
-@dataclass(frozen=True)
-class Table:
-    """A `[path.NAME]` table as the settings model gives it."""
-
-    host: str = "bastion.example"
-    port: int = 22
-    user: str = ""
-    known_hosts: str = ""
-    key: str = ""
-    agent: bool = True
-    password_file: str = ""
-    keepalive: int = 15
+def table(host: str = "bastion.example", **others: Any) -> SshPath:
+    """Give a `[path.NAME]` table as the settings have it."""
+    return SshPath(host=host, **others)
 
 
 @pytest.mark.parametrize(
@@ -104,18 +96,18 @@ def test_without_asyncssh_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_users_own_known_hosts_is_the_default() -> None:
     """Nobody is trusted who isn't in the user's own file, unless another is named."""
     assert SshSettings.from_url("ssh://bastion").known_hosts == KNOWN_HOSTS
-    assert SshSettings.from_table("lab", Table(), Path()).known_hosts == KNOWN_HOSTS
+    assert SshSettings.from_table("lab", table(), Path()).known_hosts == KNOWN_HOSTS
 
 
 def test_a_table_is_read(tmp_path: Path) -> None:
     """File names are relative to the folder of the settings file."""
     for name in ("hosts", "key", "word"):
         (tmp_path / name).touch()
-    table = Table(
+    given = table(
         port=2222, user="mail", known_hosts="hosts", key="key", agent=False, password_file="word"
     )
 
-    settings = SshSettings.from_table("lab", table, tmp_path)
+    settings = SshSettings.from_table("lab", given, tmp_path)
 
     assert settings == SshSettings(
         host="bastion.example",
@@ -129,20 +121,20 @@ def test_a_table_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "key"),
+    ("given", "key"),
     [
-        (Table(host=""), "path.lab.host"),
-        (Table(host="a@b"), "path.lab.host"),
-        (Table(port=0), "path.lab.port"),
-        (Table(user="two words"), "path.lab.user"),
-        (Table(known_hosts="absent"), "path.lab.known_hosts"),
-        (Table(key="absent"), "path.lab.key"),
-        (Table(password_file="absent"), "path.lab.password_file"),
+        (table(host=""), "path.lab.host"),
+        (table(host="a@b"), "path.lab.host"),
+        (table(port=0), "path.lab.port"),
+        (table(user="two words"), "path.lab.user"),
+        (table(known_hosts="absent"), "path.lab.known_hosts"),
+        (table(key="absent"), "path.lab.key"),
+        (table(password_file="absent"), "path.lab.password_file"),
     ],
 )
-def test_a_bad_table_names_its_key(table: Table, key: str, tmp_path: Path) -> None:
+def test_a_bad_table_names_its_key(given: SshPath, key: str, tmp_path: Path) -> None:
     """What can't be used is named by the key that it stands under."""
     with pytest.raises(ConfigError) as caught:
-        SshProvider.from_table("lab", table, tmp_path)
+        SshProvider.from_table("lab", given, tmp_path)
 
     assert caught.value.key == key

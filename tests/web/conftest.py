@@ -23,19 +23,13 @@ from bindpost.server.message.model import (
 )
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.memory_events import MemoryEventStore
-from bindpost.server.store.store import MessageRow, MessageStore, Retention
+from bindpost.server.store.store import MessageRow, MessageStore
 from bindpost.server.web.app import create_app
 from bindpost.server.web.listener_objects import Decision, Listener, Path, Trouble
 
+from ..fixtures import memory_store as memory_store
+
 Deliver = Callable[..., Awaitable[MessageRow]]
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore(retention=Retention())
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """
-The wire bench: a real SMTP service, clients on sockets, and a transport that notes each write.
+The wire bench: a real SMTP service, and clients of it on sockets or without a network.
 
 The steps of a session are a staircase: connected, greeted, ehlo, mail, rcpt, data. When a test is
 over, every session must have ended, no error may be left with the loop, and no traceback in a log.
@@ -14,20 +14,17 @@ import logging
 import re
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol
 
 import pytest
 
 from bindpost.config.kinds import Asking, TlsMode
 from bindpost.config.model import Listener, Settings
-from bindpost.events import EventType
 from bindpost.log import said
 from bindpost.server.faults import Faults
-from bindpost.server.message.model import Message, Transcript
 from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.protocol_log import ProtocolLog
 from bindpost.server.smtp.reverse import Lookup, reverse_name
@@ -37,30 +34,16 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
 from bindpost.testing.logged import heard_by
 
-from .heard import Heard
+from .heard import Events as Events
+from .peer import PATIENCE as PATIENCE
+from .peer import Peer as Peer
+from .stores import FailingStore as FailingStore
+from .stores import SlowStore as SlowStore
+from .transport import Wire as Wire
 
-PATIENCE: Final = 10.0
-"""Seconds after which something that must happen has not happened."""
 HOSTNAME: Final = "exchange"
 SMALL_BUFFER: Final = 1 << 14
 """Bytes that the system holds of what is not read: few, so that its end is seen soon."""
-
-
-class Events(Heard):
-    """The events that were logged, to be waited for by their kind."""
-
-    def of(self, event: EventType) -> list[dict[str, Any]]:
-        """Give the fields of all events of a kind."""
-        return [fields for seen, fields in self.seen if seen is event]
-
-    async def wait_for(self, event: EventType) -> dict[str, Any]:
-        """Give the fields of the first event of a kind, past or to come."""
-        return (await self.wait_for_all(event, 1))[0]
-
-    async def wait_for_all(self, event: EventType, number: int) -> list[dict[str, Any]]:
-        """Give the fields of all events of a kind, when there are so many."""
-        await self.until(lambda: len(self.of(event)) >= number)
-        return self.of(event)
 
 
 class WatchedSessions(Sessions):
@@ -86,159 +69,6 @@ class WatchedSessions(Sessions):
             while len(self) != number:
                 self._change.clear()
                 await self._change.wait()
-
-
-class Peer:
-    """The client's end of a connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self.writer.write(data)
-
-    async def flood(self, piece: bytes, times: int) -> None:
-        """Send the same bytes again and again, as fast as the server takes them."""
-        for _ in range(times):
-            self.writer.write(piece)
-            async with asyncio.timeout(PATIENCE):
-                await self.writer.drain()
-
-    async def reply(self) -> bytes:
-        """Give the next reply, all its lines; what there is of it when the server closes."""
-        reply = b""
-        async with asyncio.timeout(PATIENCE):
-            while line := await self.reader.readline():
-                reply += line
-                if line[3:4] != b"-":
-                    break
-        return reply
-
-    async def say(self, command: str | bytes) -> bytes:
-        """Send a command with CRLF and give the reply."""
-        self.send((command if isinstance(command, bytes) else command.encode()) + b"\r\n")
-        return await self.reply()
-
-    async def rest(self) -> bytes:
-        """Give all that the server still says until it closes, in whatever way it does."""
-        data = b""
-        async with asyncio.timeout(PATIENCE):
-            with contextlib.suppress(ConnectionError):
-                while piece := await self.reader.read(1 << 16):
-                    data += piece
-        return data
-
-    def stop_reading(self) -> None:
-        """Take no more replies, until told otherwise."""
-        cast("asyncio.ReadTransport", self.writer.transport).pause_reading()
-
-    def go_on_reading(self) -> None:
-        """Take replies again."""
-        cast("asyncio.ReadTransport", self.writer.transport).resume_reading()
-
-    def half_close(self) -> None:
-        """Say that nothing more will come, and go on listening."""
-        self.writer.write_eof()
-
-    def close(self) -> None:
-        """Close in good order (FIN)."""
-        self.writer.close()
-
-    def reset(self) -> None:
-        """Close with a reset (RST), dropping what is under way."""
-        connection = self.writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-
-_REPLY: Final = re.compile(rb"(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n")
-
-
-class Wire(asyncio.Transport):
-    """A transport without a network: notes each write, and hands over what a test sends."""
-
-    def __init__(self, protocol: asyncio.Protocol, **extra: object) -> None:
-        super().__init__({"peername": ("127.0.0.1", 4007), "sockname": ("127.0.0.1", 25), **extra})
-        self.writes: list[bytes] = []
-        self._protocol = protocol
-        self._closing = False
-        self._news = asyncio.Event()
-        protocol.connection_made(self)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Note a write."""
-        if not self._closing:
-            self.writes.append(bytes(data))
-            self._news.set()
-
-    def close(self) -> None:
-        """Close; the protocol hears of it in the next round of the loop."""
-        if not self._closing:
-            self._closing = True
-            self._news.set()
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
-
-    def abort(self) -> None:
-        """Close."""
-        self.close()
-
-    def is_closing(self) -> bool:
-        """Tell whether it is closed."""
-        return self._closing
-
-    def get_write_buffer_size(self) -> int:
-        """Nothing ever waits."""
-        return 0
-
-    def pause_reading(self) -> None:
-        """Take no notice; a test's input is small."""
-
-    def resume_reading(self) -> None:
-        """Take no notice."""
-
-    def pause_writing(self) -> None:
-        """Tell the server that its writes wait."""
-        self._protocol.pause_writing()
-
-    @property
-    def output(self) -> bytes:
-        """All that was written."""
-        return b"".join(self.writes)
-
-    @property
-    def replies(self) -> list[bytes]:
-        """The replies that were written, whether in one write each or together."""
-        return _REPLY.findall(self.output)
-
-    async def feed(self, data: bytes) -> None:
-        """Hand over a piece of input, and let the server have a look at it."""
-        if not self._closing:
-            self._protocol.data_received(data)
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    async def half_close(self) -> None:
-        """Say that nothing more will come."""
-        if not self._protocol.eof_received():
-            self.close()
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-    async def wait_for_close(self) -> None:
-        """Return when the server has closed."""
-        async with asyncio.timeout(PATIENCE):
-            while not self._closing:
-                self._news.clear()
-                await self._news.wait()
-
-    async def wait_for_replies(self, number: int) -> None:
-        """Return when there have been so many replies."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.replies) < number:
-                self._news.clear()
-                await self._news.wait()
 
 
 class Bench:
@@ -459,41 +289,10 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
     assert [r.getMessage() for r in records if r.name == "asyncio" and r.levelno > 20] == []
 
 
-class FailingStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store that fails when it is told to: a fake, with the real thing inside."""
-
-    failure: Exception | None = None
-
-    async def add(
-        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
-    ) -> MessageRow:
-        """Keep a message, or fail."""
-        if self.failure is not None:
-            raise self.failure
-        return await super().add(message, transcript, mailbox=mailbox)
-
-
 @pytest.fixture
 def failing_store() -> FailingStore:
     """Give a store that fails when it is told to."""
     return FailingStore()
-
-
-class SlowStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store that takes its time, as long as a test wants."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    async def add(
-        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
-    ) -> MessageRow:
-        """Keep a message when the test says so."""
-        self.asked.set()
-        await self.go_on.wait()
-        return await super().add(message, transcript, mailbox=mailbox)
 
 
 @pytest.fixture

@@ -43,3 +43,20 @@ class Heard:
             while not holds():
                 self._news.clear()
                 await self._news.wait()
+
+
+class Events(Heard):
+    """The events that were logged, to be waited for by their kind."""
+
+    def of(self, event: EventType) -> list[dict[str, Any]]:
+        """Give the fields of all events of a kind."""
+        return [fields for seen, fields in self.seen if seen is event]
+
+    async def wait_for(self, event: EventType) -> dict[str, Any]:
+        """Give the fields of the first event of a kind, past or to come."""
+        return (await self.wait_for_all(event, 1))[0]
+
+    async def wait_for_all(self, event: EventType, number: int) -> list[dict[str, Any]]:
+        """Give the fields of all events of a kind, when there are so many."""
+        await self.until(lambda: len(self.of(event)) >= number)
+        return self.of(event)

@@ -24,6 +24,8 @@ from bindpost.proxy.socks.standin import Fault, PortPolicy, SocksServer
 from bindpost.proxy.socks.timing import Timing
 from bindpost.server.smtp.tls import self_signed_pem
 
+from .dead_ports import closed_port, full_port
+
 ROWS = {row.key: row for row in MATRIX}
 HASTY = Timing(step=0.3, total=0.6, probe=0.5, slow=0.05)
 """For what never answers."""
@@ -113,9 +115,8 @@ async def tls_service(folder: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def nobody(_folder: Path) -> AsyncIterator[str]:
     """A port on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield str(Endpoint(*sock.getsockname()))
+    with closed_port() as place:
+        yield str(place)
 
 
 @asynccontextmanager
@@ -126,14 +127,9 @@ async def unresolvable(_folder: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def black_hole(_folder: Path) -> AsyncIterator[str]:
-    """A port whose packets are dropped: its queue of connections is full."""
-    with socket.socket() as sock, socket.socket() as first, socket.socket() as second:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(0)
-        for client in (first, second):
-            client.setblocking(False)
-            client.connect_ex(sock.getsockname())
-        yield str(Endpoint(*sock.getsockname()))
+    """A port whose packets are dropped."""
+    with full_port() as place:
+        yield str(place)
 
 
 # The scenarios

@@ -17,8 +17,6 @@ from ..record import EventRecord
 from .syslog_form import MAIL, SEVERITY
 
 SOCKET: Final = "/run/systemd/journal/socket"
-CATALOGUE_FIELDS: Final = ("ERROR_CODE", "ERROR_NAME")
-"""What the explanation in the catalogue file may name, `@ERROR_CODE@`."""
 
 
 def encode(record: EventRecord) -> bytes:

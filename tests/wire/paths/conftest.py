@@ -9,13 +9,7 @@ import pytest
 
 from bindpost.server.smtp.tls import self_signed_pem
 
-
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
+from ...fixtures import both_loops as both_loops
 
 
 @pytest.fixture(scope="session")

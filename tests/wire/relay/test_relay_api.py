@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,10 +20,9 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
-Mta = Any
-Log = Any
-Run = Callable[..., Any]
-Deliver = Callable[..., Any]
+from .conftest import Deliver, Log, Run
+from .mta import Mta
+
 Prompt = Callable[..., Awaitable[Result]]
 
 

@@ -18,9 +18,10 @@ from bindpost.server.relay.delivery import Answer
 from bindpost.server.relay.sender import Result
 from bindpost.server.smtp.tls import make_context, self_signed_pem
 
+from .conftest import Log
+from .mta import Mta
+
 Send = Callable[..., Any]
-Mta = Any
-Log = Any
 
 
 def states(result: Result) -> list[str]:

@@ -12,10 +12,11 @@ from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.relay.delivery import Answer
 
+from .conftest import Log
+from .mta import Mta
+from .proxy import ProxyDouble
+
 Send = Callable[..., Any]
-Mta = Any
-Log = Any
-ProxyDouble = Any
 
 SENT = (Answer("sent", 250, "taken"),)
 SCHEMES = ["socks5", "socks4", "socks4a", "http"]

@@ -25,9 +25,10 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
-from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
 from bindpost.server.webhook import Hook, Webhooks, webhooking
+
+from ...fixtures import memory_store as memory_store
 
 PATIENCE: Final = 10.0
 """Seconds after which something that must happen has not happened."""
@@ -176,11 +177,3 @@ async def run(events: object, tmp_path: Path) -> AsyncIterator[Run]:
 
     yield run
     assert unhandled == []
-
-
-@pytest.fixture
-async def store() -> AsyncIterator[MemoryStore]:
-    """Give an empty store."""
-    store = MemoryStore()
-    yield store
-    await store.close()

@@ -34,6 +34,8 @@ from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 from bindpost.proxy.winsock.wire import FIRST_CLIENT_ID, Address
 
+from ...fixtures import both_loops as both_loops
+
 INTERNAL, EXTERNAL, ALSO_EXTERNAL, PEER = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9"
 ANY_PORT = Endpoint(INTERNAL, 0)
 PATIENT = Timing(tries=3, interval=1.0, keep_alive=0.02, pauses=(0.02,))
@@ -42,14 +44,6 @@ HASTY = Timing(tries=2, interval=0.2, keep_alive=0.02, pauses=(0.02,))
 """For proxies that are silent on purpose."""
 
 M = TypeVar("M")
-
-
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """Run every test on both loops."""
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
 
 
 class Echo(asyncio.Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,11 +15,11 @@ from bindpost.proxy.socks.address import SocksProxy
 from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.proxy.socks.timing import Timing
 
-PEER = "127.0.0.9"
+from .. import clients
+from ..clients import PEER, Streams, Upgraded
+
 ANY = Endpoint("0.0.0.0", 0)
 QUICK = Timing(step=2.0, total=5.0, linger=0.2, slow=0.2, patience=0.1)
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
@@ -102,17 +102,6 @@ class Session(asyncio.Protocol):
         self.log.ended.set()
 
 
-class Upgraded(asyncio.Protocol):
-    """Answers in capitals, as a layer that was put in between would change what is said."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer."""
-        self.transport.write(data.upper())
-
-
 @asynccontextmanager
 async def bound(
     url: str, log: Log, *, timing: Timing = QUICK, endpoint: Endpoint = ANY
@@ -131,16 +120,9 @@ async def bound(
 @asynccontextmanager
 async def connected(address: Endpoint, *, source: str = PEER) -> AsyncIterator[Streams]:
     """Connect from an address and read the banner; hang up in the end."""
-    reader, writer = await asyncio.open_connection(
-        address.host, address.port, local_addr=(source, 0)
-    )
-    try:
+    async with clients.connected(address, source=source) as (reader, writer):
         assert await reader.readline() == b"220 hello\r\n"
         yield reader, writer
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
 
 
 def provider_for(url: str, *, timing: Timing = QUICK) -> SocksProvider:

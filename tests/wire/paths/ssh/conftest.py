@@ -14,14 +14,8 @@ from bindpost.proxy.ssh.listener import SshListener
 from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.standin import SshStandIn
 
+from ....fixtures import quiet_home as quiet_home
 from .bench import HERE, Bind, Log, sockets
-
-
-@pytest.fixture(autouse=True)
-def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the user who runs the tests is used: no key, no agent."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,12 +16,14 @@ from bindpost.proxy.winsock.client_config import ClientConfig
 from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 
-INTERNAL, EXTERNAL, PEER = "127.0.0.1", "127.0.0.2", "127.0.0.9"
+from ..clients import PEER as PEER
+from ..clients import Upgraded
+from ..clients import connected as connected
+
+INTERNAL, EXTERNAL = "127.0.0.1", "127.0.0.2"
 
 HERE = Endpoint(INTERNAL, 0)
 QUICK = Timing(tries=2, interval=0.05)
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
@@ -67,31 +67,6 @@ class Session(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
         self.log.ended.set()
-
-
-class Upgraded(asyncio.Protocol):
-    """Answers in capitals, as a layer that was put in between would change what is said."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer."""
-        self.transport.write(data.upper())
-
-
-@asynccontextmanager
-async def connected(address: Endpoint, *, source: str = PEER) -> AsyncIterator[Streams]:
-    """Connect from an address, and hang up in the end."""
-    reader, writer = await asyncio.open_connection(
-        address.host, address.port, local_addr=(source, 0)
-    )
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
 
 
 def name_of(writer: asyncio.StreamWriter) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from .errors import BindpostError
-from .objects import Object
+from ..errors import BindpostError
+from ..objects import Object
+from .http import API, Api, listed, query
 
-if TYPE_CHECKING:
-    from .client import Client
-
-_PATH: Final = "/api/bindpost/v1/inbox"
+_PATH: Final = f"{API}/inbox"
 _REFUSED: Final = (400, 409, 413)
 _SILENCE: Final = 60.0
 """Seconds that the server may take to read or keep a batch, beside those that an answer has."""
@@ -36,6 +34,11 @@ class Moved(Object, frozen=True):
     there: int
 
 
+class _Page(Object, frozen=True):
+    messages: list[Listed]
+    next: int | None
+
+
 class InboxClient:
     """
     The inbox of a running server as a whole; `Client.inbox` gives it.
@@ -44,16 +47,22 @@ class InboxClient:
     method raises what `Client` raises.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def list(self, limit: int = 0, **which: str | int | None) -> list[Listed]:
         """Give the newest messages, newest first; `limit` 0 means all."""
-        return self._client._list_inbox(limit, which)
+
+        def ask(wanted: int, before: int | None) -> tuple[list[Listed], int | None]:
+            asked = query(**which | {"limit": wanted, "before": before})
+            page = self._api.decode("GET", f"{API}/messages{asked}", _Page)
+            return page.messages, page.next
+
+        return listed(limit, ask)
 
     def export(self, **which: str | int | None) -> Iterator[bytes]:
         """Give the messages that match as an inbox file, in pieces, the oldest message first."""
-        return self._client._pieces(_PATH, which)
+        return self._api.pieces(f"{_PATH}{query(**which)}", wait=_SILENCE)
 
     def restore(self, data: bytes) -> Moved:
         """
@@ -62,7 +71,7 @@ class InboxClient:
         Those that are there already are left alone. Raises `InboxRefusedError`. A file of some
         megabytes is taken at once; a larger one is better cut.
         """
-        status, answer = self._client._ask("POST", _PATH, data, wait=_SILENCE, passing=_REFUSED)
+        status, answer = self._api.ask("POST", _PATH, data, wait=_SILENCE, passing=_REFUSED)
         if status in _REFUSED:
             raise InboxRefusedError(answer.decode("utf-8", "replace"))
-        return self._client._read(answer, Moved, _PATH)
+        return self._api.read(answer, Moved, _PATH)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from .config.fault import Fault, When
-from .errors import BindpostError
-from .objects import Object
+from ..config.fault import Fault, When
+from ..errors import BindpostError
+from ..objects import Object
+from .http import API, Api
 
-if TYPE_CHECKING:
-    from .client import Client
-
-_PATH: Final = "/api/bindpost/v1/faults"
+_PATH: Final = f"{API}/faults"
 _T = TypeVar("_T")
 ANYBODY: Final = When()
 
@@ -84,8 +82,8 @@ class FaultClient:
     Each method raises `FaultRefusedError` with what the server says, and what `Client` raises.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def list(self) -> tuple[FaultRule, ...]:
         """Give every fault in force."""
@@ -138,13 +136,13 @@ class FaultClient:
         return self._read(self._ask("GET", path), kind)
 
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
-        status, answer = self._client._ask(method, path, body, passing=(400, 404))
+        status, answer = self._api.ask(method, path, body, passing=(400, 404))
         if status >= 400:
             raise FaultRefusedError(answer.decode("utf-8", "replace"))
         return answer
 
     def _read(self, body: bytes, kind: type[_T]) -> _T:
-        return self._client._read(body, kind, _PATH)
+        return self._api.read(body, kind, _PATH)
 
 
 def said(when: When) -> Mapping[str, Any]:
