@@ -297,7 +297,6 @@ class ListeningPost:
 
     def _report_failure(self, error: BindError) -> None:
         """Log 4007, unless it has just been logged for the same cause."""
-        # Not the detail: it may name another port at each attempt.
         known = self.error is not None and _cause(self.error) == _cause(error)
         self.error = error
         self.mishap = Mishap(utc_now(), error)
@@ -316,4 +315,5 @@ class ListeningPost:
 
 
 def _cause(error: BindError) -> tuple[int, str, str]:
-    return error.code, error.hop, error.hint
+    """Give what is wrong. Not detail and hint: they may name another port, or who holds it."""
+    return error.code, error.hop, error.cause
