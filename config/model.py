@@ -272,6 +272,14 @@ class Limits(Table, frozen=True):
     command_timeout: Annotated[
         float, Meta(gt=0, description="Seconds to wait for a command (RFC 5321, 4.5.3.2.7: 5 min).")
     ] = 300.0
+    handshake_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds for a TLS handshake, by STARTTLS or from the first byte. Postfix, "
+            "smtpd_starttls_timeout: 300, under stress 10.",
+        ),
+    ] = 60.0
     data_timeout: Annotated[
         float,
         Meta(

@@ -64,6 +64,17 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._set_up(transport)
         self._begin(transport)
         with self._writer:
+            if self._around.tls_first:
+                self._start_loop()  # it is where aiosmtpd goes on inside TLS
+                if not self._no_room:
+                    self._begin_handshake()
+                self._run(self._welcome_inside())
+            else:
+                self._welcome()
+
+    async def _welcome_inside(self) -> None:
+        await inside_a_task()
+        if await self._begin_inside():
             self._welcome()
 
     def _welcome(self) -> None:

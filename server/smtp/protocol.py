@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from aiosmtpd.smtp import TLSSetupException
-
 from bindpost import events
 from bindpost.config.fault import Stage
 from bindpost.errors import StoreError, StoreFullError
@@ -237,12 +235,13 @@ class SmtpProtocol(LoggingIn):
         if self.conversation.tls or not self.conversation.offers_tls:
             await self._send(self.conversation.say("starttls_unavailable"))
         elif not (self._around.faults.is_on and await self._refuse_tls()):
-            await super().smtp_STARTTLS(arg or "")
-            if self._original_transport is not None and not self.conversation.tls:
-                # asyncio does not tell of a connection that was closed here during the handshake.
-                raise TLSSetupException from ConnectionAbortedError("closed during the handshake")
-            if self.conversation.tls:
-                self._end_command()
+            if arg:
+                await self._send(self.conversation.say("starttls_syntax"))
+                return
+            await self.push("220 Ready to start TLS")
+            self._begin_handshake()
+            await self._end_handshake()
+            self._end_command()
 
     async def smtp_TLS(self, arg: str | None) -> None:
         """Start TLS by the older name that IMS lists beside STARTTLS."""

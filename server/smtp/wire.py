@@ -15,6 +15,7 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -29,6 +30,7 @@ from bindpost.proxy.haproxy.signature import looks_like_header
 from ..activity import Refusal
 from ..faults import Faults
 from ..faults.bounces import Bounces
+from ..handshake import ClosedHereError, begin_handshake, explain
 from ..message.model import Message, new_id, utc_now
 from ..store.store import MessageStore
 from .accounts import Accounts
@@ -61,6 +63,8 @@ class Surroundings:
     faults: Faults
     bounces: Bounces
     tls_context: ssl.SSLContext | None = None
+    tls_first: bool = False
+    """Whether TLS begins with the first byte, and not by STARTTLS."""
     accounts: Accounts = field(default_factory=Accounts)
     protocol_log: ProtocolLog | None = None
     lookup: Lookup = reverse_name
@@ -72,6 +76,8 @@ class Surroundings:
 Verb = Callable[[str], Reply]
 BAD_COMMAND: Final = frozenset({500, 501, 502, 503, 504, 535})
 """What is said to a command that is unknown, malformed or out of sequence, and to a wrong login."""
+_NO_FACTS: Final[Any] = SimpleNamespace(_extra={})
+"""Where aiosmtpd looks for facts of TLS, all of which the transport tells."""
 _NO_TLVS: Final[Mapping[str, str | int]] = {}
 AUTH_LIMITS: Final = {"AUTH": AUTH_LIMIT, "XAUTH": AUTH_LIMIT}
 """The commands whose lines may be longer than others'."""
@@ -116,6 +122,7 @@ class SmtpWire(SMTP):
     AuthLoginPasswordChallenge = "Password:"
 
     conversation: Conversation
+    _handshake: asyncio.Future[None]
     _session_id: str | None = None
     _log: SessionLog | None = None
     _kept_messages = False
@@ -165,7 +172,10 @@ class SmtpWire(SMTP):
         if self._original_transport is None:
             self._begin(transport)
             super().connection_made(transport)
+            if self._around.tls_first and not self._no_room:
+                self._begin_handshake()
         else:
+            self._tls_protocol = _NO_FACTS
             super().connection_made(transport)
             self.conversation.tls_started(certificate_of(transport))
 
@@ -184,9 +194,6 @@ class SmtpWire(SMTP):
             report=self._report,
             trusted=rules.trusted is not None and rules.trusted.trust(peername),
         )
-        self.conversation.tls = transport.get_extra_info("sslcontext") is not None
-        if self.conversation.tls:
-            self.conversation.certificate = certificate_of(transport)
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
         self._no_room = self._around.sessions.enter(self, peer)
@@ -309,6 +316,8 @@ class SmtpWire(SMTP):
 
     async def _handle_client(self) -> None:
         """Admit the client or refuse it, then run aiosmtpd's command loop."""
+        if self._around.tls_first and not await self._begin_inside():
+            return
         if refusal := self._refusal():
             await self._send(refusal)
             self._close()
@@ -317,6 +326,45 @@ class SmtpWire(SMTP):
         if self._looks_up:
             await self._look_up()
         await super()._handle_client()
+
+    async def _begin_inside(self) -> bool:
+        """
+        Wait for a client whose TLS begins with the first byte; False when that is its end.
+
+        One that there is no room for is not told so: a handshake would keep it here for its time.
+        """
+        if self._no_room:
+            self._refusal()
+            self._close()
+            return False
+        try:
+            await self._end_handshake()
+        except TLSSetupException as error:
+            self._report_handshake(error.__cause__)
+            self._close()
+            self.connection_lost(error)  # which asyncio tells only what came to be inside TLS
+            return False
+        return True
+
+    def _begin_handshake(self) -> None:
+        """Hear nothing in clear from now on."""
+        transport = self._original_transport = cast("asyncio.Transport", self.transport)
+        assert self.tls_context is not None
+        seconds = self._around.rules.limits.handshake_timeout
+        self._handshake = begin_handshake(transport, self, self.tls_context, seconds=seconds)
+        self._reset_timeout(float("inf"))  # it has a time of its own
+
+    async def _end_handshake(self) -> None:
+        """Return when the session goes on inside TLS. Raises `TLSSetupException`."""
+        try:
+            await self._handshake
+        except OSError as error:
+            raise TLSSetupException from error
+        if not self.conversation.tls:
+            raise TLSSetupException from ClosedHereError("closed during the handshake")
+
+    def _report_handshake(self, error: BaseException | None) -> None:
+        self._report(events.TLS_FAILED, **explain(error)._asdict(), error=repr(error))
 
     async def _at_accept(self) -> None:
         """Let what strikes a connection strike."""
@@ -357,7 +405,7 @@ class SmtpWire(SMTP):
         A client that went away in the middle of a line is no error.
         """
         if isinstance(error, TLSSetupException):
-            self._report(events.TLS_FAILED, error=repr(error.__cause__))
+            self._report_handshake(error.__cause__)
         elif not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
             _LOG.exception(events.INTERNAL_ERROR, **self._fields(), error=repr(error))
             self._write(self.conversation.say("internal_error"))
