@@ -25,6 +25,7 @@ from .mail_tables import Pop3 as Pop3
 from .mail_tables import Relay as Relay
 from .mail_tables import WebAccess as WebAccess
 from .mail_tables import Webhook as Webhook
+from .mail_tables import WebLimits as WebLimits
 from .path_tables import DirectPath as DirectPath
 from .path_tables import PathTable as PathTable
 from .path_tables import SocksPath as SocksPath
@@ -456,6 +457,7 @@ class Settings(Table, frozen=True):
     tls: Tls = Tls()
     auth: Auth = Auth()
     web_access: WebAccess = WebAccess()
+    web_limits: WebLimits = WebLimits()
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()

@@ -17,7 +17,7 @@ from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
-from .reader import has_longer_line, read_body, read_chunk
+from .reader import has_longer_line
 from .reply import Reply
 from .wire import UNCLEAN, Surroundings
 
@@ -68,8 +68,11 @@ class SmtpProtocol(LoggingIn):
         self._made_progress()
         limit, faults = self._around.rules.size_limit, self._around.faults
         struck = self._strike("in-data") if faults.is_on else ()
-        body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
-        await self._end_data(body)
+        try:
+            body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
+            await self._end_data(body)
+        finally:
+            self._release()
 
     async def _end_data(self, body: bytes | None) -> None:
         """Keep a message that has come, None if it is too large, and say so."""
@@ -86,7 +89,7 @@ class SmtpProtocol(LoggingIn):
 
     async def _read_body(self, limit: int) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
-        return await read_body(self._reader, limit=limit, progress=self._made_progress)
+        return await self._read_lines(limit)
 
     async def smtp_BDAT(self, arg: str | None) -> None:
         """
@@ -95,7 +98,13 @@ class SmtpProtocol(LoggingIn):
         Whatever is wrong, the octets that it announces are read away. If it announces none, what
         follows could be a message, which is not to be taken for commands.
         """
-        chunk = parse_chunk(arg or "")
+        try:
+            await self._answer_bdat(parse_chunk(arg or ""))
+        finally:
+            if self._chunks is None:  # those before this one count as in flight, too
+                self._release()
+
+    async def _answer_bdat(self, chunk: Chunk | None) -> None:
         if chunk is None:
             await self._send(self.conversation.say("bdat_syntax"))
             self._close()
@@ -136,7 +145,7 @@ class SmtpProtocol(LoggingIn):
 
     async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
         """Read the chunk that follows."""
-        await read_chunk(self._reader, octets, chunks, progress=self._made_progress)
+        await self._read_chunk_under(octets, chunks)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
