@@ -233,6 +233,32 @@ class Limits(Table, frozen=True):
             "message is kept as it came. RFC 5321, 4.5.3.1.6: 1000.",
         ),
     ] = 0
+    header_size: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Bytes of a message's header before 554; 0 = not limited, as every message "
+            "is kept as it came. Exim: 1 MiB; Postfix cuts it at 102400.",
+        ),
+    ] = 0
+    mime_parts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=999,
+            description="Parts of a message, at all levels, before 554; 0 = not limited. "
+            "SpamAssassin looks at 1000.",
+        ),
+    ] = 0
+    mime_depth: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=49,
+            description="Levels at which parts of a message nest before 554; 0 = not limited. "
+            "Postfix, mime_nesting_limit: 100.",
+        ),
+    ] = 0
     bad_commands: Annotated[
         int,
         Meta(

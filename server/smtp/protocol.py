@@ -15,6 +15,7 @@ from bindpost.errors import StoreError, StoreFullError
 
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
+from .content_limits import excess_of
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
 from .reader import has_longer_line
@@ -153,6 +154,9 @@ class SmtpProtocol(LoggingIn):
             return self.conversation.say("message_too_big")
         if self._text_line and has_longer_line(body, self._text_line):
             return self.conversation.say("line_too_long")
+        limits = self._around.rules.limits
+        if self._bounds_content and (excess := await excess_of(body, limits)):
+            return self._refused_content(excess)
         if self._log is not None:
             self._log.data(body)
         self._recorder.add("-", f"{len(body)} octets of data")
@@ -179,6 +183,11 @@ class SmtpProtocol(LoggingIn):
                 recipients=len(envelope.recipients),
             )
         return self.conversation.say("message_ok", id=message.id)
+
+    def _refused_content(self, excess: str) -> Reply:
+        """Give the reply to a message that is above a limit of ours, which no personality knows."""
+        enhanced = "5.6.0 " if self._around.rules.extends("ENHANCEDSTATUSCODES") else ""
+        return Reply(554, (f"{enhanced}Message refused: {excess}",))
 
     def _facts(self) -> SessionFacts:
         """Give what is known of the session; the same object as long as that is the same."""
@@ -247,7 +256,8 @@ class SmtpProtocol(LoggingIn):
             if arg:
                 await self._send(self.conversation.say("starttls_syntax"))
                 return
-            await self.push("220 Ready to start TLS")
+            self._write(self.conversation.say("starttls_ready"))
+            await self._writer.drain()  # before TLS takes the connection
             self._begin_handshake()
             await self._end_handshake()
             self._end_command()

@@ -1,8 +1,8 @@
 """
 The wire: the life of a connection and its talking, on aiosmtpd's SMTP.
 
-aiosmtpd reads commands, bounds them, times them out, and runs AUTH and STARTTLS; what it says
-itself is put into the personality's words (`wording`). Each reply goes out in one write.
+aiosmtpd reads commands, bounds them, times them out, and runs AUTH; what it says itself is put into
+the personality's words (`wording`). Each reply goes out in one write.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ..store.store import MessageStore
 from .accounts import Accounts
 from .body import Chunks
 from .certificate import certificate_of
+from .content_limits import bounds_content
 from .conversation import Conversation, Rules
 from .protocol_log import ProtocolLog, SessionLog
 from .reader import AUTH_LIMIT, OVERLONG, SECRET, CommandReader
@@ -152,6 +153,7 @@ class SmtpWire(SMTP):
         line = rules.limits.command_line
         self.command_size_limit = self.line_length_limit = line
         self._text_line = rules.limits.text_line
+        self._bounds_content = bounds_content(rules.limits)
         if not rules.extends("CHUNKING"):
             del self._smtp_methods["BDAT"]  # an unknown command, and counted as one
         # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
@@ -506,8 +508,6 @@ class SmtpWire(SMTP):
         occasion = occasion_of(text)
         if occasion == "greeting":
             await self._say_greeting()
-        elif occasion == "starttls_ready":  # the command goes on with the handshake
-            self._write(self.conversation.say(occasion))
         elif occasion is not None:
             await self._send(self.conversation.say(occasion))
         else:

@@ -270,3 +270,72 @@ async def test_a_text_line_has_the_length_that_is_set(
 
     assert [reply[:3] for reply in wire.replies[5:]] == [code, b"250", b"221"]
     assert len(await bench.kept()) == (code == b"250")
+
+
+def _multipart(depth: int, leaves: int = 1) -> bytes:
+    """Give a message whose parts nest so deep, with so many at the bottom."""
+    inner = b"\r\n\r\nx\r\n"
+    for level in range(depth):
+        boundary = b"=%d" % level
+        parts = b"".join(b"--%s%s" % (boundary, inner) for _ in range(leaves if level == 0 else 1))
+        header = b"Content-Type: multipart/mixed; boundary=%s\r\n\r\n" % boundary
+        inner = b"\r\n" + header + parts + b"--%s--\r\n" % boundary
+    return inner[2:]
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+@pytest.mark.parametrize(
+    ("limits", "good", "bad", "said"),
+    [
+        pytest.param(
+            Limits(header_size=100),
+            b"X: ".ljust(98, b"x") + b"\r\n\r\n" + b"x" * 500 + b"\r\n",
+            b"X: ".ljust(99, b"x") + b"\r\n\r\n",
+            b"the header has more than 100 bytes",
+            id="header",
+        ),
+        pytest.param(
+            Limits(header_size=100),
+            b"\r\n" + b"x" * 200 + b"\r\n",
+            b"X: y\r\n" * 100,
+            b"the header has more than 100 bytes",
+            id="nothing-but-header",
+        ),
+        pytest.param(
+            Limits(mime_parts=5),
+            _multipart(1, 5),
+            _multipart(1, 6),
+            b"there are more than 5 parts",
+            id="parts",
+        ),
+        pytest.param(
+            Limits(mime_depth=3),
+            _multipart(3, 9),
+            _multipart(4),
+            b"parts are nested more than 3 levels deep",
+            id="depth",
+        ),
+    ],
+)
+async def test_what_a_message_is_made_of_may_be_bounded(
+    serve: Serve,
+    engine: str,
+    personality: str,
+    limits: Limits,
+    good: bytes,
+    bad: bytes,
+    said: bytes,
+) -> None:
+    """What is above a limit is refused by name, and the session goes on with the next message."""
+    bench = await serve(engine=engine, personality=personality, limits=limits)
+    peer = await bench.data()
+
+    refused = await peer.say(bad + b".")
+    for command in ("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"):
+        assert (await peer.say(command))[:1] in b"23"
+    taken = await peer.say(good + b".")
+
+    assert refused.startswith(b"554 ")
+    assert said in refused
+    assert taken.startswith(b"250 ")
+    assert await bench.kept() == [good]
