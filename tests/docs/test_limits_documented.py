@@ -9,9 +9,14 @@ import msgspec
 import pytest
 
 from bindpost.config.model import Limits, Pop3, WebLimits
+from bindpost.proxy.background import CONNECTIONS as SOCKS_CONNECTIONS
+from bindpost.proxy.socks.standin_session import CONNECT, NEGOTIATION
+from bindpost.proxy.winsock.standin import CONNECTIONS as WSP_CONNECTIONS
+from bindpost.proxy.winsock.standin import SESSIONS as WSP_SESSIONS
 from bindpost.server.descriptors import RESERVED
 from bindpost.server.message.mime import DEPTH_LIMIT, PART_LIMIT
 from bindpost.server.pop3.grammar import LINE_LIMIT as POP3_LINE
+from bindpost.server.pop3.session import BAD_COMMANDS, BAD_LOGINS
 from bindpost.server.smtp.conversation import XEXCH50_LIMIT
 from bindpost.server.smtp.transcript import MAX_LINES, MAX_SIZE
 
@@ -63,6 +68,9 @@ def test_the_constants_are_those_of_the_code(page: str) -> None:
         f"| octets of XEXCH50 | {XEXCH50_LIMIT // MIB} MiB |",
         f"| POP3: a command line | {POP3_LINE} octets |",
         f"| {Pop3().sessions}; {Pop3().timeout:.0f} s |",
+        f"| POP3: commands refused one after the other; logins | {BAD_COMMANDS}; {BAD_LOGINS} |",
+        f"| {SOCKS_CONNECTIONS}; {NEGOTIATION:.0f} s; {CONNECT:.0f} s | closed; closed; refused |",
+        f"| {WSP_SESSIONS}; {WSP_CONNECTIONS:,} | refused; closed |",
         f"| parts | {PART_LIMIT:,} of a message, {DEPTH_LIMIT} levels deep",
     ):
         assert said in page
