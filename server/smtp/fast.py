@@ -28,8 +28,9 @@ from .lmtp import LmtpProtocol
 from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reply import Reply
+from .surroundings import Surroundings
 from .sweeper import Sweeper
-from .wire import AUTH_LIMITS, Surroundings
+from .wire import AUTH_LIMITS
 
 Verb = Callable[[Conversation, str], Reply]
 

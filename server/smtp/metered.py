@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from .wire import SmtpWire
+from .tls_wire import TlsWire
 
 
-class MeteredWire(SmtpWire):
+class MeteredWire(TlsWire):
     """The part of a session by which the budget of bytes in flight knows it (`budget.Receiver`)."""
 
     _is_over_budget = False

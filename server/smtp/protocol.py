@@ -20,7 +20,8 @@ from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
 from .reader import has_longer_line
 from .reply import Reply
-from .wire import UNCLEAN, Surroundings
+from .surroundings import Surroundings
+from .wire import UNCLEAN
 
 __all__ = ["SmtpProtocol", "Surroundings", "verb"]
 

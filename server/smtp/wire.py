@@ -11,14 +11,11 @@ import asyncio
 import collections
 import logging
 import re
-import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from aiosmtpd.smtp import SMTP, TLSSetupException
+from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as StockSession
 
 from bindpost import events
@@ -28,22 +25,15 @@ from bindpost.log import get_logger, is_heard
 from bindpost.proxy.haproxy.signature import looks_like_header
 
 from ..activity import Refusal
-from ..faults import Faults
-from ..faults.bounces import Bounces
-from ..handshake import ClosedHereError, begin_handshake, explain
 from ..message.model import Message, new_id, utc_now
-from ..store.store import MessageStore
-from .accounts import Accounts
 from .body import Chunks
-from .certificate import certificate_of
 from .content_limits import bounds_content
-from .conversation import Conversation, Rules
-from .protocol_log import ProtocolLog, SessionLog
+from .conversation import Conversation
+from .protocol_log import SessionLog
 from .reader import AUTH_LIMIT, OVERLONG, SECRET, CommandReader
 from .reply import Reply
-from .reverse import Lookup, reverse_name
 from .sasl import MECHANISMS
-from .sessions import Sessions
+from .surroundings import Surroundings
 from .transcript import Recorder
 from .wording import occasion_of
 
@@ -52,33 +42,9 @@ _LOG: Final = get_logger(_NAME)
 _LOGGER: Final = logging.getLogger(_NAME)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the sessions of one listener have around them."""
-
-    listener: str
-    via: str
-    rules: Rules
-    store: MessageStore
-    sessions: Sessions
-    faults: Faults
-    bounces: Bounces
-    tls_context: ssl.SSLContext | None = None
-    tls_first: bool = False
-    """Whether TLS begins with the first byte, and not by STARTTLS."""
-    accounts: Accounts = field(default_factory=Accounts)
-    protocol_log: ProtocolLog | None = None
-    lookup: Lookup = reverse_name
-    """Gives a client's name from its address, within some seconds."""
-    max_sessions: int = 0
-    """IMS's limit of inbound connections; 0 = not limited (KB Q166584)."""
-
-
 Verb = Callable[[str], Reply]
 BAD_COMMAND: Final = frozenset({500, 501, 502, 503, 504, 535})
 """What is said to a command that is unknown, malformed or out of sequence, and to a wrong login."""
-_NO_FACTS: Final[Any] = SimpleNamespace(_extra={})
-"""Where aiosmtpd looks for facts of TLS, all of which the transport tells."""
 _NO_TLVS: Final[Mapping[str, str | int]] = {}
 AUTH_LIMITS: Final = {"AUTH": AUTH_LIMIT, "XAUTH": AUTH_LIMIT}
 """The commands whose lines may be longer than others'."""
@@ -123,7 +89,6 @@ class SmtpWire(SMTP):
     AuthLoginPasswordChallenge = "Password:"
 
     conversation: Conversation
-    _handshake: asyncio.Future[None]
     _session_id: str | None = None
     _log: SessionLog | None = None
     _kept_messages = False
@@ -173,13 +138,7 @@ class SmtpWire(SMTP):
         """Begin the session, or go on inside TLS."""
         if self._original_transport is None:
             self._begin(transport)
-            super().connection_made(transport)
-            if self._around.tls_first and not self._no_room:
-                self._begin_handshake()
-        else:
-            self._tls_protocol = _NO_FACTS
-            super().connection_made(transport)
-            self.conversation.tls_started(certificate_of(transport))
+        super().connection_made(transport)
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
         self._recorder = Recorder()
@@ -318,8 +277,6 @@ class SmtpWire(SMTP):
 
     async def _handle_client(self) -> None:
         """Admit the client or refuse it, then run aiosmtpd's command loop."""
-        if self._around.tls_first and not await self._begin_inside():
-            return
         if refusal := self._refusal():
             await self._send(refusal)
             self._close()
@@ -328,45 +285,6 @@ class SmtpWire(SMTP):
         if self._looks_up:
             await self._look_up()
         await super()._handle_client()
-
-    async def _begin_inside(self) -> bool:
-        """
-        Wait for a client whose TLS begins with the first byte; False when that is its end.
-
-        One that there is no room for is not told so: a handshake would keep it here for its time.
-        """
-        if self._no_room:
-            self._refusal()
-            self._close()
-            return False
-        try:
-            await self._end_handshake()
-        except TLSSetupException as error:
-            self._report_handshake(error.__cause__)
-            self._close()
-            self.connection_lost(error)  # which asyncio tells only what came to be inside TLS
-            return False
-        return True
-
-    def _begin_handshake(self) -> None:
-        """Hear nothing in clear from now on."""
-        transport = self._original_transport = cast("asyncio.Transport", self.transport)
-        assert self.tls_context is not None
-        seconds = self._around.rules.limits.handshake_timeout
-        self._handshake = begin_handshake(transport, self, self.tls_context, seconds=seconds)
-        self._reset_timeout(float("inf"))  # it has a time of its own
-
-    async def _end_handshake(self) -> None:
-        """Return when the session goes on inside TLS. Raises `TLSSetupException`."""
-        try:
-            await self._handshake
-        except OSError as error:
-            raise TLSSetupException from error
-        if not self.conversation.tls:
-            raise TLSSetupException from ClosedHereError("closed during the handshake")
-
-    def _report_handshake(self, error: BaseException | None) -> None:
-        self._report(events.TLS_FAILED, **explain(error)._asdict(), error=repr(error))
 
     async def _at_accept(self) -> None:
         """Let what strikes a connection strike."""
@@ -406,9 +324,7 @@ class SmtpWire(SMTP):
 
         A client that went away in the middle of a line is no error.
         """
-        if isinstance(error, TLSSetupException):
-            self._report_handshake(error.__cause__)
-        elif not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
+        if not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
             _LOG.exception(events.INTERNAL_ERROR, **self._fields(), error=repr(error))
             self._write(self.conversation.say("internal_error"))
         self._close()
