@@ -37,10 +37,16 @@ def begin_handshake(
     return done
 
 
+class _Layer(SSLProtocol):
+    """asyncio's TLS with a buffer for two of its records, not for sixteen: each session has one."""
+
+    max_size = 32 * 1024
+
+
 def _layer_for(transport: asyncio.BaseTransport) -> Callable[..., Any]:
     """Give what does TLS: uvloop's own is quicker, but sits on uvloop's transports only."""
     if type(transport).__module__ != "uvloop.loop":
-        return SSLProtocol
+        return _Layer
     from uvloop import loop as uvloop_loop
 
     layer: Callable[..., Any] = uvloop_loop.SSLProtocol  # type: ignore[attr-defined]  # no stub
