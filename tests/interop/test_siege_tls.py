@@ -53,7 +53,8 @@ def test_honest_clients_get_their_handshake(serve: Serve, tmp_path: Path, tls: s
     serving = serve("--config", str(settings), listen="").wait_ready()
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    half_open, times = [], []
+    half_open: list[socket.socket] = []
+    times = []
     try:
         half_open.extend(
             _half_open(serving.smtp, says_starttls=tls == "starttls") for _ in range(HALF_OPEN)
