@@ -80,5 +80,5 @@ def test_a_browser_gets_its_page(serve: Serve, many_files: None, part: bytes) ->
         dribblers.close()
 
     assert max(times) < SHOWN
-    assert dribblers.dropped < 50  # those who made room, and not all of them
+    assert dribblers.dropped > 0  # those who made room
     assert serving.stop() == 0
