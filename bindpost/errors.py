@@ -49,13 +49,23 @@ class BindError(BindpostError, OSError):
     misconfigured or unusable (KB Q203116, Q193928), else the local bind's own code (10048, 10013,
     10049). `endpoint` and `path` name the object, `hop` the step that failed (`services`,
     `resolve`, `connect`, `greeting`, `auth`, `request`, `bind`, `accept`), `detail` the underlying
-    error or reply, `hint` what a person can do. `path` must come with its credentials redacted.
+    error or reply, `hint` what a person can do. `cause` is the same whenever the same is wrong: the
+    hint, unless that names what changes between two attempts (who holds a port, for instance).
+    `path` must come with its credentials redacted.
     """
 
     exit_code = EXIT_UNAVAILABLE
 
     def __init__(
-        self, code: int, *, endpoint: str, path: str, hop: str, detail: str, hint: str
+        self,
+        code: int,
+        *,
+        endpoint: str,
+        path: str,
+        hop: str,
+        detail: str,
+        hint: str,
+        cause: str = "",
     ) -> None:
         self.code = code
         self.endpoint = endpoint
@@ -63,6 +73,7 @@ class BindError(BindpostError, OSError):
         self.hop = hop
         self.detail = detail
         self.hint = hint
+        self.cause = cause or hint
         super().__init__(code, detail)
 
     def fields(self) -> dict[str, object]:

@@ -51,6 +51,67 @@ class WebAccess(Table, frozen=True):
     ] = ""
 
 
+class WebLimits(Table, frozen=True):
+    """Bounds of the web endpoint, `[web_limits]` (docs/limits.md)."""
+
+    connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Connections at once, WebSockets too; one more closes the one that waits "
+            "longest for its client, or gets 503 if none does. nginx: 512 of a worker.",
+        ),
+    ] = 1_000
+    header_size: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            description="Octets of a request's first line and header before 400. nginx: 4 times "
+            "8 KiB; uvicorn: 64 KiB.",
+        ),
+    ] = 64 * 1024
+    body_size: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            description="Octets of a request's body before 413, but for messages that are sent or "
+            "imported: those have limits.message_size. Mailpit: 5 MiB.",
+        ),
+    ] = 5 * 1024 * 1024
+    request_time: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds in which a request must come, its body too. nginx: 60 for the "
+            "header, 60 between two pieces of the body.",
+        ),
+    ] = 120.0
+    answer_time: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds in which a client must take some of an answer that waits for it. "
+            "nginx, send_timeout: 60.",
+        ),
+    ] = 60.0
+    idle_time: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Seconds that a connection is kept between two requests. Apache: 5; "
+            "nginx: 75.",
+        ),
+    ] = 5
+    websocket_message: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Octets of what a WebSocket's client says at once before it is closed; "
+            "nothing that it says is needed.",
+        ),
+    ] = 64 * 1024
+
+
 class Relay(Table, frozen=True):
     """Relay of kept messages to a real server, `[relay]` (docs/relay.md)."""
 

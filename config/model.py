@@ -25,6 +25,7 @@ from .mail_tables import Pop3 as Pop3
 from .mail_tables import Relay as Relay
 from .mail_tables import WebAccess as WebAccess
 from .mail_tables import Webhook as Webhook
+from .mail_tables import WebLimits as WebLimits
 from .path_tables import DirectPath as DirectPath
 from .path_tables import PathTable as PathTable
 from .path_tables import SocksPath as SocksPath
@@ -232,6 +233,32 @@ class Limits(Table, frozen=True):
             "message is kept as it came. RFC 5321, 4.5.3.1.6: 1000.",
         ),
     ] = 0
+    header_size: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Bytes of a message's header before 554; 0 = not limited, as every message "
+            "is kept as it came. Exim: 1 MiB; Postfix cuts it at 102400.",
+        ),
+    ] = 0
+    mime_parts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=999,
+            description="Parts of a message, at all levels, before 554; 0 = not limited. "
+            "SpamAssassin looks at 1000.",
+        ),
+    ] = 0
+    mime_depth: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=49,
+            description="Levels at which parts of a message nest before 554; 0 = not limited. "
+            "Postfix, mime_nesting_limit: 100.",
+        ),
+    ] = 0
     bad_commands: Annotated[
         int,
         Meta(
@@ -272,6 +299,14 @@ class Limits(Table, frozen=True):
     command_timeout: Annotated[
         float, Meta(gt=0, description="Seconds to wait for a command (RFC 5321, 4.5.3.2.7: 5 min).")
     ] = 300.0
+    handshake_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds for a TLS handshake, by STARTTLS or from the first byte. Postfix, "
+            "smtpd_starttls_timeout: 300, under stress 10.",
+        ),
+    ] = 60.0
     data_timeout: Annotated[
         float,
         Meta(
@@ -448,6 +483,7 @@ class Settings(Table, frozen=True):
     tls: Tls = Tls()
     auth: Auth = Auth()
     web_access: WebAccess = WebAccess()
+    web_limits: WebLimits = WebLimits()
     limits: Limits = Limits()
     retention: Retention = Retention()
     protocol_log: ProtocolLog = ProtocolLog()

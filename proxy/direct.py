@@ -17,6 +17,7 @@ from bindpost.errors import BindError
 from . import advice, wsa
 from .binding import bind_tcp, bind_unix, resolve
 from .calling import call_here
+from .matrix import direct_row
 from .provider import Call, Hop, ProtocolFactory, Report, failed_hop
 from .socket_listener import SocketListener
 
@@ -117,6 +118,7 @@ async def _refusal(error: OSError, endpoint: Endpoint, hop: str) -> BindError:
         hop=hop,
         detail=error.strerror or str(error),
         hint=await asyncio.to_thread(advice.hint, code, endpoint),
+        cause=direct_row(code, endpoint).key,
     )
 
 

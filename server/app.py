@@ -157,9 +157,10 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, faults, TLS and users are read anew; `data`, `store`, `durability`,
-        `web`, `web_access`, `log`, `retention`, `event_log`, `relay`, `pop3`, `mailbox`, `webhook`,
-        `link_check`, `lab`, `fault_presets`, the protocol log and what bounds all sessions together
-        stay as they are until a restart. Raises `ConfigError`, changing nothing.
+        `web`, `web_access`, `web_limits`, `log`, `retention`, `event_log`, `relay`, `pop3`,
+        `mailbox`, `webhook`, `link_check`, `lab`, `fault_presets`, the protocol log and what bounds
+        all sessions together stay as they are until a restart. Raises `ConfigError`, and then
+        changes nothing.
         """
         with scope(self._scope):
             plan = self._make_plan(settings, folder)
@@ -228,7 +229,12 @@ class Bindpost:
             folder=self._folder,
             table="web_access",
         )
-        self.web = WebServer(Endpoint.parse(self.settings.web), tls=tls)
+        self.web = WebServer(
+            Endpoint.parse(self.settings.web),
+            tls=tls,
+            limits=self.settings.web_limits,
+            handshake_timeout=self.settings.limits.handshake_timeout,
+        )
         try:
             await self.web.bind()
         except BindError as error:
@@ -292,6 +298,7 @@ class Bindpost:
             exports=FORMATS,
             origins=self._origins,
             metrics=settings.web_access.metrics,
+            body_limit=settings.web_limits.body_size,
         )
 
     @property

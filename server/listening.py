@@ -84,7 +84,6 @@ class ListeningPost:
         self._sessions = sessions
         self._faults = faults or Faults()
         self._made: WeakSet[SmtpProtocol] = WeakSet()
-        self._tls = resources.implicit_context(settings)
         self._make_session: Callable[[], SmtpProtocol] = session_factory(
             resources,
             settings,
@@ -98,12 +97,7 @@ class ListeningPost:
 
     def binds_like(self, other: ListeningPost) -> bool:
         """Tell whether the other would bind the same, so that no bind has to change."""
-        return (
-            self.settings.endpoint == other.settings.endpoint
-            and self.provider == other.provider
-            and (self._tls is None) == (other._tls is None)
-            and self._tls is None
-        )
+        return self.settings.endpoint == other.settings.endpoint and self.provider == other.provider
 
     def adopt(self, other: ListeningPost) -> None:
         """Let new sessions go by the other's rules."""
@@ -161,7 +155,6 @@ class ListeningPost:
             bound = await self.provider.create_server(
                 self._begin_session,
                 await services.find(self.settings.endpoint),
-                ssl=self._tls,
                 report=self._changed,
             )
         except BindError as error:
@@ -297,7 +290,6 @@ class ListeningPost:
 
     def _report_failure(self, error: BindError) -> None:
         """Log 4007, unless it has just been logged for the same cause."""
-        # Not the detail: it may name another port at each attempt.
         known = self.error is not None and _cause(self.error) == _cause(error)
         self.error = error
         self.mishap = Mishap(utc_now(), error)
@@ -316,4 +308,5 @@ class ListeningPost:
 
 
 def _cause(error: BindError) -> tuple[int, str, str]:
-    return error.code, error.hop, error.hint
+    """Give what is wrong. Not detail and hint: they may name another port, or who holds it."""
+    return error.code, error.hop, error.cause

@@ -187,11 +187,15 @@ TLS_FAILED: Final = EventType(
     level=Level.WARNING,
     category=Category.SMTP_INTERFACE,
     template="A TLS handshake with a client failed.",
-    details=("error", "session", "listener", "peer"),
+    details=("reason", "hint", "error", "session", "listener", "peer"),
     action="tls-failed",
-    explanation="Client and server agreed on no version or cipher, or one distrusted the other.",
+    explanation=(
+        "Client and server agreed on no version or cipher, one distrusted the other, or the client "
+        "took longer than limits.handshake_timeout; `reason` says what it was, `error` in the "
+        "words of OpenSSL."
+    ),
     remedy=(
-        "See the error; a self-signed certificate must be accepted by the client, and a client's "
+        "See `hint`; a self-signed certificate must be accepted by the client, and a client's "
         "must be of an authority that tls.client_ca names."
     ),
     ecs=("network", "protocol"),

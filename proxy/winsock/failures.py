@@ -144,7 +144,8 @@ class Failures:
     def local(self, error: OSError, hint: str) -> BindError:
         """Give the error of the local half of a remote bind, with the system's own code."""
         hop = "resolve" if isinstance(error, socket.gaierror) else "bind"
-        return self._error(wsa.code_of(error), hop, f"here: {error.strerror or error}", hint)
+        detail = f"here: {error.strerror or error}"
+        return self._error(wsa.code_of(error), hop, detail, hint, cause="here")
 
     def lost(self, server: str) -> BindError:
         """Give the error of a session whose proxy has stopped answering."""
@@ -165,7 +166,13 @@ class Failures:
     def _unusable(self, hop: str, detail: str, hint: str) -> BindError:
         return self._error(wsa.ENETDOWN, hop, detail, hint)
 
-    def _error(self, code: int, hop: str, detail: str, hint: str) -> BindError:
+    def _error(self, code: int, hop: str, detail: str, hint: str, *, cause: str = "") -> BindError:
         return BindError(
-            code, endpoint=self.endpoint, path=self.path, hop=hop, detail=detail, hint=hint
+            code,
+            endpoint=self.endpoint,
+            path=self.path,
+            hop=hop,
+            detail=detail,
+            hint=hint,
+            cause=cause,
         )

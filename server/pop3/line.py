@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from asyncio import sslproto
 from collections.abc import Callable
 from typing import Final, cast, final
 
+from ..handshake import ClosedHereError, begin_handshake
 from .grammar import LINE_LIMIT
 
 _FAREWELL: Final = 5.0
@@ -18,18 +18,34 @@ class LineError(Exception):
     """The session can't go on; the text is what the client is told, empty if it can't be."""
 
 
+class HandshakeError(Exception):
+    """There is no TLS with this client; its cause is an `OSError`."""
+
+
 @final
 class Line(asyncio.Protocol):
     """
     Reads command lines and writes replies.
 
     `made` is called when the connection is there. `timeout` is how many seconds the client may take
-    for a command, and to read what is sent (RFC 1939, section 3: ten minutes or more).
+    for a command, and to read what is sent (RFC 1939, section 3: ten minutes or more),
+    `handshake_timeout` for TLS. With `tls_first` that begins with the first byte: wait for it by
+    `end_handshake`.
     """
 
-    def __init__(self, made: Callable[[Line], None], *, timeout: float) -> None:
+    def __init__(
+        self,
+        made: Callable[[Line], None],
+        *,
+        timeout: float,
+        handshake_timeout: float,
+        tls_first: ssl.SSLContext | None = None,
+    ) -> None:
         self._made = made
         self._timeout = timeout
+        self._handshake_timeout = handshake_timeout
+        self._tls_first = tls_first
+        self._handshake: asyncio.Future[None]
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._below: asyncio.Transport
@@ -48,12 +64,14 @@ class Line(asyncio.Protocol):
         self._reader = asyncio.StreamReader(limit=LINE_LIMIT - 1, loop=self._loop)
         self._reader.set_transport(transport)
         self._has_room.set()
-        self.tls = transport.get_extra_info("sslcontext") is not None
         if self._is_upgrading:
+            self.tls = True
             return
         self._below = self._transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else None
+        if self._tls_first is not None:
+            self._begin_handshake(self._tls_first)
         self._made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -106,25 +124,29 @@ class Line(asyncio.Protocol):
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """
-        Go on inside TLS. Raises `LineError`.
+        Go on inside TLS. Raises `HandshakeError`.
 
         What the client sent in clear behind STLS is thrown away with the reader that has it, so
-        nobody in between can put commands into the session. Not `loop.start_tls`: uvloop's knows
-        its own transports only, and a proxy's is another.
+        nobody in between can put commands into the session.
         """
+        self._begin_handshake(context)
+        await self.end_handshake()
+
+    def _begin_handshake(self, context: ssl.SSLContext) -> None:
         self._is_upgrading = True
-        done = self._loop.create_future()
-        tls = sslproto.SSLProtocol(self._loop, self, context, done, server_side=True)
-        self._below.set_protocol(tls)
-        tls.connection_made(self._below)
+        seconds = self._handshake_timeout
+        self._handshake = begin_handshake(self._below, self, context, seconds=seconds)
+
+    async def end_handshake(self) -> None:
+        """Return when the session goes on inside TLS. Raises `HandshakeError`."""
         try:
-            await done
+            await self._handshake
         except OSError as error:
             self.abort()
-            raise LineError from error
-        if not self.tls:  # closed during the handshake, of which asyncio tells nothing
+            raise HandshakeError from error
+        if not self.tls:  # closed here meanwhile, of which asyncio tells nothing
             self._lost.set()
-            raise LineError
+            raise HandshakeError from ClosedHereError("closed during the handshake")
 
     async def close(self) -> None:
         """Close when all is sent, and see that it ends; returns when it has."""

@@ -16,10 +16,11 @@ from bindpost.log import get_logger
 from bindpost.proxy.provider import BindProvider, Listener, ListenerState
 from bindpost.proxy.registry import provider_for
 
+from ..handshake import explain
 from ..logins import Users, read_users
 from ..mailboxes import Keys
 from ..store.store import SharedStore
-from .line import Line
+from .line import HandshakeError, Line
 from .session import Session, Surroundings
 
 _LOG: Final = get_logger("bindpost.pop3")
@@ -42,9 +43,11 @@ class Pop3Server:
         users: Users | None,
         tls_context: ssl.SSLContext | None,
         hostname: str,
+        handshake_timeout: float,
         keys: Keys | None = None,
     ) -> None:
         self._settings = settings
+        self._handshake_timeout = handshake_timeout
         self._provider = provider
         self._users = users
         self._keys = keys or Keys()
@@ -80,6 +83,7 @@ class Pop3Server:
             users=read_users(folder / pop3.users, key="pop3.users") if pop3.users else None,
             tls_context=tls_context,
             hostname=hostname,
+            handshake_timeout=settings.limits.handshake_timeout,
             keys=keys,
         )
 
@@ -88,9 +92,8 @@ class Pop3Server:
         self._store = store
         try:
             self._bound = await self._provider.create_server(
-                lambda: Line(self._begin, timeout=self._settings.timeout),
+                self._make_line,
                 Endpoint.parse(self._settings.endpoint),
-                ssl=self._tls_context if self._settings.tls == "implicit" else None,
                 report=self._changed,
             )
         except BindError as error:
@@ -120,6 +123,18 @@ class Pop3Server:
         if self._bound is not None:
             await self._bound.wait_closed()
 
+    @property
+    def _tls_first(self) -> ssl.SSLContext | None:
+        return self._tls_context if self._settings.tls == "implicit" else None
+
+    def _make_line(self) -> Line:
+        return Line(
+            self._begin,
+            timeout=self._settings.timeout,
+            handshake_timeout=self._handshake_timeout,
+            tls_first=self._tls_first,
+        )
+
     def _begin(self, line: Line) -> None:
         session = Session(
             line,
@@ -129,7 +144,7 @@ class Pop3Server:
                 listener=self._settings.endpoint,
                 users=self._users,
                 keys=self._keys,
-                tls_context=self._tls_context if self._settings.tls != "implicit" else None,
+                tls_context=None if self._tls_first else self._tls_context,
             ),
         )
         task = asyncio.get_running_loop().create_task(self._serve(line, session))
@@ -139,12 +154,18 @@ class Pop3Server:
     async def _serve(self, line: Line, session: Session) -> None:
         """Run a session to its end; whatever it fails of, the others go on."""
         try:
-            if self._stopping or len(self._live) > self._settings.sessions:
+            if not self._stopping and len(self._live) <= self._settings.sessions:
+                if self._tls_first:
+                    await line.end_handshake()
+                await session.run()
+            elif self._tls_first:
+                line.abort()  # a handshake would keep it here for its time
+            else:
                 await session.refuse(
                     "[SYS/TEMP] there are too many sessions, or it is shutting down"
                 )
-            else:
-                await session.run()
+        except HandshakeError as error:
+            self._report_handshake(line, error.__cause__)
         except Exception as error:
             _LOG.exception(
                 events.POP3_ERROR,
@@ -154,6 +175,15 @@ class Pop3Server:
             )
         finally:
             await line.close()
+
+    def _report_handshake(self, line: Line, error: BaseException | None) -> None:
+        _LOG.info(
+            events.TLS_FAILED,
+            **explain(error)._asdict(),
+            error=repr(error),
+            listener=self._settings.endpoint,
+            peer=line.peer,
+        )
 
     def _changed(self, state: ListenerState, error: BindError | None) -> None:
         """Tell of a path that was lost, or is back."""

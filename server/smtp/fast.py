@@ -28,8 +28,9 @@ from .lmtp import LmtpProtocol
 from .prepared import prepare
 from .protocol import SmtpProtocol
 from .reply import Reply
+from .surroundings import Surroundings
 from .sweeper import Sweeper
-from .wire import AUTH_LIMITS, Surroundings
+from .wire import AUTH_LIMITS
 
 Verb = Callable[[Conversation, str], Reply]
 
@@ -51,7 +52,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
     command_size_limits: Any
     _command: Driver | None = None
     _body: Body | Chunks | None = None
-    _is_over_budget = False
     _is_starting = False
 
     # Life of the connection
@@ -64,6 +64,17 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._set_up(transport)
         self._begin(transport)
         with self._writer:
+            if self._around.tls_first:
+                self._start_loop()  # it is where aiosmtpd goes on inside TLS
+                if not self._no_room:
+                    self._begin_handshake()
+                self._run(self._welcome_inside())
+            else:
+                self._welcome()
+
+    async def _welcome_inside(self) -> None:
+        await inside_a_task()
+        if await self._begin_inside():
             self._welcome()
 
     def _welcome(self) -> None:
@@ -255,20 +266,13 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def _drop_body(self) -> None:
         self._body = None
-        self._around.sessions.in_flight.release(self)
+        self._release()
 
     async def _end_body(self, body: Body | Chunks) -> None:
         try:
             await self._end_data(body.message)
         finally:
-            self._around.sessions.in_flight.release(self)
-
-    async def smtp_DATA(self, arg: str | None) -> None:
-        """Take a message and keep it where the lane does not: faults may strike it."""
-        try:
-            await super().smtp_DATA(arg)
-        finally:
-            self._around.sessions.in_flight.release(self)
+            self._release()
 
     async def _read_body(self, limit: int) -> bytes | None:
         body = self._open_body(limit)
@@ -281,14 +285,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         if not body.is_whole:
             raise asyncio.IncompleteReadError(b"", None)
 
-    async def smtp_BDAT(self, arg: str | None) -> None:
-        """Take a chunk of a message; between two chunks those before count as in flight, too."""
-        try:
-            await super().smtp_BDAT(arg)
-        finally:
-            if self._chunks is None:
-                self._around.sessions.in_flight.release(self)
-
     async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
         chunks.begin(octets)
         self._body = chunks
@@ -297,10 +293,6 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         del self._inbox[:octets]
         self._feed(behind)
         await self._until_whole(chunks)
-
-    def _forget_chunks(self) -> None:
-        super()._forget_chunks()
-        self._around.sessions.in_flight.release(self)
 
     def _open_body(self, limit: int) -> Body:
         body = self._body = Body(limit)
@@ -322,26 +314,16 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def hold(self) -> None:
         """Receive nothing while too much is on its way into the store."""
-        self._is_over_budget = True
+        super().hold()
         self._hold_or_let_go()
 
     def let_go(self) -> None:
         """Receive again."""
-        if self._is_over_budget:
-            self._is_over_budget = False
-            # It was not the client that was silent.
-            self._reset_timeout(self._around.rules.limits.data_timeout if self._in_data else None)
-            self._hold_or_let_go()
+        super().let_go()
+        self._hold_or_let_go()
 
     def _must_hold(self) -> bool:
         return self._is_over_budget or super()._must_hold()
-
-    def expire(self) -> None:
-        """End a session that has been silent for too long, unless it was told to be."""
-        if self._is_over_budget:
-            self._made_progress()
-        else:
-            super().expire()
 
 
 class FastLmtpProtocol(FastProtocol, LmtpProtocol):

@@ -25,9 +25,10 @@ from ..message.model import Message, new_id
 from .body import Chunks
 from .damage import REFUSALS, corrupted, pieces_of, reply_of, with_keywords
 from .grammar import MalformedAddressError, split_path, strip_keyword
+from .metered import MeteredWire
 from .reader import Tap, read_body, read_chunk
 from .reply import Reply
-from .wire import UNCLEAN, SmtpWire, Verb
+from .wire import UNCLEAN, Verb
 
 CarryOut = Callable[[], Awaitable[Reply]]
 TOLD: Final = 100
@@ -37,7 +38,7 @@ A_DAY: Final = 86400.0
 _NO_TLS: Final = b"This is no TLS.\r\n"
 
 
-class FaultyWire(SmtpWire):
+class FaultyWire(MeteredWire):
     """The part of a session that strikes it with faults."""
 
     _struck: tuple[str, ...] = ()
@@ -332,8 +333,17 @@ class FaultyWire(SmtpWire):
 
     async def _read_under(self, struck: tuple[Fault, ...], limit: int) -> bytes | None:
         """Read a message as faults have it."""
-        tap = self._tap_of(struck)
-        return await read_body(self._reader, limit=limit, progress=self._made_progress, tap=tap)
+        return await self._read_lines(limit, self._tap_of(struck))
+
+    async def _read_lines(self, limit: int, tap: Tap | None = None) -> bytes | None:
+        """Give the message that follows, None if it is larger than the limit."""
+        return await read_body(
+            self._reader,
+            limit=limit,
+            progress=self._made_progress,
+            gauge=self._gauge,
+            tap=tap,
+        )
 
     def _begin_chunks(self, limit: int) -> Chunks:
         """Begin a message in chunks, as faults have it."""
@@ -343,9 +353,15 @@ class FaultyWire(SmtpWire):
         return self._chunks
 
     async def _read_chunk_under(self, octets: int, chunks: Chunks) -> None:
-        """Read a chunk as faults have it."""
-        progress = self._made_progress
-        await read_chunk(self._reader, octets, chunks, progress=progress, tap=self._tap)
+        """Read a chunk as faults have it, if there are any."""
+        await read_chunk(
+            self._reader,
+            octets,
+            chunks,
+            progress=self._made_progress,
+            gauge=self._gauge,
+            tap=self._tap,
+        )
 
     def _forget_chunks(self) -> None:
         super()._forget_chunks()

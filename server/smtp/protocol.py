@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from aiosmtpd.smtp import TLSSetupException
-
 from bindpost import events
 from bindpost.config.fault import Stage
 from bindpost.errors import StoreError, StoreFullError
 
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
+from .content_limits import excess_of
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
-from .reader import has_longer_line, read_body, read_chunk
+from .reader import has_longer_line
 from .reply import Reply
-from .wire import UNCLEAN, Surroundings
+from .surroundings import Surroundings
+from .wire import UNCLEAN
 
 __all__ = ["SmtpProtocol", "Surroundings", "verb"]
 
@@ -70,8 +70,11 @@ class SmtpProtocol(LoggingIn):
         self._made_progress()
         limit, faults = self._around.rules.size_limit, self._around.faults
         struck = self._strike("in-data") if faults.is_on else ()
-        body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
-        await self._end_data(body)
+        try:
+            body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
+            await self._end_data(body)
+        finally:
+            self._release()
 
     async def _end_data(self, body: bytes | None) -> None:
         """Keep a message that has come, None if it is too large, and say so."""
@@ -88,7 +91,7 @@ class SmtpProtocol(LoggingIn):
 
     async def _read_body(self, limit: int) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
-        return await read_body(self._reader, limit=limit, progress=self._made_progress)
+        return await self._read_lines(limit)
 
     async def smtp_BDAT(self, arg: str | None) -> None:
         """
@@ -97,7 +100,13 @@ class SmtpProtocol(LoggingIn):
         Whatever is wrong, the octets that it announces are read away. If it announces none, what
         follows could be a message, which is not to be taken for commands.
         """
-        chunk = parse_chunk(arg or "")
+        try:
+            await self._answer_bdat(parse_chunk(arg or ""))
+        finally:
+            if self._chunks is None:  # those before this one count as in flight, too
+                self._release()
+
+    async def _answer_bdat(self, chunk: Chunk | None) -> None:
         if chunk is None:
             await self._send(self.conversation.say("bdat_syntax"))
             self._close()
@@ -138,7 +147,7 @@ class SmtpProtocol(LoggingIn):
 
     async def _read_chunk(self, octets: int, chunks: Chunks) -> None:
         """Read the chunk that follows."""
-        await read_chunk(self._reader, octets, chunks, progress=self._made_progress)
+        await self._read_chunk_under(octets, chunks)
 
     async def _keep(self, envelope: Envelope, body: bytes | None) -> Reply:
         """Keep a message and give the reply: 250 only when it is durable."""
@@ -146,6 +155,9 @@ class SmtpProtocol(LoggingIn):
             return self.conversation.say("message_too_big")
         if self._text_line and has_longer_line(body, self._text_line):
             return self.conversation.say("line_too_long")
+        limits = self._around.rules.limits
+        if self._bounds_content and (excess := await excess_of(body, limits)):
+            return self._refused_content(excess)
         if self._log is not None:
             self._log.data(body)
         self._recorder.add("-", f"{len(body)} octets of data")
@@ -172,6 +184,11 @@ class SmtpProtocol(LoggingIn):
                 recipients=len(envelope.recipients),
             )
         return self.conversation.say("message_ok", id=message.id)
+
+    def _refused_content(self, excess: str) -> Reply:
+        """Give the reply to a message that is above a limit of ours, which no personality knows."""
+        enhanced = "5.6.0 " if self._around.rules.extends("ENHANCEDSTATUSCODES") else ""
+        return Reply(554, (f"{enhanced}Message refused: {excess}",))
 
     def _facts(self) -> SessionFacts:
         """Give what is known of the session; the same object as long as that is the same."""
@@ -237,12 +254,14 @@ class SmtpProtocol(LoggingIn):
         if self.conversation.tls or not self.conversation.offers_tls:
             await self._send(self.conversation.say("starttls_unavailable"))
         elif not (self._around.faults.is_on and await self._refuse_tls()):
-            await super().smtp_STARTTLS(arg or "")
-            if self._original_transport is not None and not self.conversation.tls:
-                # asyncio does not tell of a connection that was closed here during the handshake.
-                raise TLSSetupException from ConnectionAbortedError("closed during the handshake")
-            if self.conversation.tls:
-                self._end_command()
+            if arg:
+                await self._send(self.conversation.say("starttls_syntax"))
+                return
+            self._write(self.conversation.say("starttls_ready"))
+            await self._writer.drain()  # before TLS takes the connection
+            self._begin_handshake()
+            await self._end_handshake()
+            self._end_command()
 
     async def smtp_TLS(self, arg: str | None) -> None:
         """Start TLS by the older name that IMS lists beside STARTTLS."""

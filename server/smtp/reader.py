@@ -10,7 +10,7 @@ from typing import Final
 from .body import Chunks
 
 Tap = Callable[[int], Awaitable[None]]
-"""Is told how many octets of a message have come so far."""
+"""Is told how many octets of a message have come so far; it may take its time."""
 AUTH_LIMIT: Final = 12288
 """Octets of AUTH with its initial response, and of each response after it (RFC 4954, 4.)."""
 SECRET: Final = b"********"
@@ -19,6 +19,7 @@ _LONG: Final = re.compile(rb"X?AUTH ", re.IGNORECASE)
 OVERLONG: Final = b"(a line that is too long)"
 """What is shown of such a line."""
 _TIMER_STEP: Final = 64 * 1024
+_GAUGE_STEP: Final = 4 * 1024
 
 
 class CommandReader(asyncio.StreamReader):
@@ -103,6 +104,7 @@ async def read_body(
     *,
     limit: int,
     progress: Callable[[], None],
+    gauge: Tap,
     tap: Tap | None = None,
 ) -> bytes | None:
     """
@@ -111,13 +113,18 @@ async def read_body(
     Only CRLF ends a line: a bare CR or LF is content, so no `LF.LF`, `LF.CRLF` or `CR.CR` ends the
     data (the smuggling of CVE-2023-51764). Lines may be of any length. Gives None when the message
     is larger than `limit` bytes; it is then read to its end, and forgotten. `progress` is called
-    for each 64 KiB, `tap` with the octets so far: at the start, and after each line. Raises
-    `asyncio.IncompleteReadError` when the client goes away.
+    for each 64 KiB, `gauge` with the octets that are held, at the start and for each 4 KiB, `tap`
+    with all so far, at the start and after each line. Raises `asyncio.IncompleteReadError` when the
+    client goes away.
     """
     body = bytearray()
     size = unreported = 0
+    gauged = -_GAUGE_STEP
     at_line_start = True
     while True:
+        if size - gauged >= _GAUGE_STEP:
+            gauged = size
+            await gauge(len(body))
         if tap is not None:
             await tap(size)
         try:
@@ -146,17 +153,19 @@ async def read_chunk(
     chunks: Chunks,
     *,
     progress: Callable[[], None],
+    gauge: Tap,
     tap: Tap | None = None,
 ) -> None:
     """
     Read the octets that BDAT announces, whatever they are (RFC 3030, 2).
 
-    `progress` and `tap` are as those of `read_body`; the tap is asked after each piece. Raises
-    `asyncio.IncompleteReadError` when the client goes away.
+    `progress`, `gauge` and `tap` are as those of `read_body`; the last two are asked after each
+    piece. Raises `asyncio.IncompleteReadError` when the client goes away.
     """
     chunks.begin(octets)
     end = chunks.size + octets
     while True:
+        await gauge(chunks.held)
         if tap is not None:
             await tap(chunks.size)
         if chunks.is_whole:

@@ -95,7 +95,7 @@ class Resources:
             policy=self.policy,
             limits=self.settings.limits,
             hostname=self.hostname,
-            tls_available=self.starttls_context(listener) is not None,
+            tls_available=listener.tls != "implicit" and self.tls_context_of(listener) is not None,
             users=frozenset(users) if users is not None else None,
             withheld=self.accounts.withheld | uncertified,
             lmtp=listener.protocol == "lmtp",
@@ -129,16 +129,9 @@ class Resources:
         """The context of those who ask no client for a certificate; None without TLS."""
         return self.tls_contexts.get("off")
 
-    def starttls_context(self, listener: Listener) -> ssl.SSLContext | None:
-        """Give the context for STARTTLS, None where it isn't offered."""
-        return self._context_of(listener) if listener.tls in ("auto", "starttls") else None
-
-    def implicit_context(self, listener: Listener) -> ssl.SSLContext | None:
-        """Give the context for TLS from the first byte, None where it isn't wanted."""
-        return self._context_of(listener) if listener.tls == "implicit" else None
-
-    def _context_of(self, listener: Listener) -> ssl.SSLContext | None:
-        return self.tls_contexts.get(self._asking(listener))
+    def tls_context_of(self, listener: Listener) -> ssl.SSLContext | None:
+        """Give the context of a listener's TLS, None where there is none."""
+        return None if listener.tls == "off" else self.tls_contexts.get(self._asking(listener))
 
     def _asking(self, listener: Listener) -> Asking:
         """Tell how a listener asks its clients for certificates."""
@@ -185,7 +178,8 @@ def session_factory(
         sessions=sessions,
         faults=faults or Faults(),
         bounces=bounces or Bounces(store, hostname=resources.hostname),
-        tls_context=resources.starttls_context(listener),
+        tls_context=resources.tls_context_of(listener),
+        tls_first=listener.tls == "implicit",
         accounts=resources.accounts,
         protocol_log=protocol_log,
         lookup=lookup,

@@ -1,8 +1,8 @@
 """
 The wire: the life of a connection and its talking, on aiosmtpd's SMTP.
 
-aiosmtpd reads commands, bounds them, times them out, and runs AUTH and STARTTLS; what it says
-itself is put into the personality's words (`wording`). Each reply goes out in one write.
+aiosmtpd reads commands, bounds them, times them out, and runs AUTH; what it says itself is put into
+the personality's words (`wording`). Each reply goes out in one write.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import asyncio
 import collections
 import logging
 import re
-import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from aiosmtpd.smtp import SMTP, TLSSetupException
+from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as StockSession
 
 from bindpost import events
@@ -27,46 +25,21 @@ from bindpost.log import get_logger, is_heard
 from bindpost.proxy.haproxy.signature import looks_like_header
 
 from ..activity import Refusal
-from ..faults import Faults
-from ..faults.bounces import Bounces
 from ..message.model import Message, new_id, utc_now
-from ..store.store import MessageStore
-from .accounts import Accounts
 from .body import Chunks
-from .certificate import certificate_of
-from .conversation import Conversation, Rules
-from .protocol_log import ProtocolLog, SessionLog
+from .content_limits import bounds_content
+from .conversation import Conversation
+from .protocol_log import SessionLog
 from .reader import AUTH_LIMIT, OVERLONG, SECRET, CommandReader
 from .reply import Reply
-from .reverse import Lookup, reverse_name
 from .sasl import MECHANISMS
-from .sessions import Sessions
+from .surroundings import Surroundings
 from .transcript import Recorder
 from .wording import occasion_of
 
 _NAME: Final = "bindpost.smtp"
 _LOG: Final = get_logger(_NAME)
 _LOGGER: Final = logging.getLogger(_NAME)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the sessions of one listener have around them."""
-
-    listener: str
-    via: str
-    rules: Rules
-    store: MessageStore
-    sessions: Sessions
-    faults: Faults
-    bounces: Bounces
-    tls_context: ssl.SSLContext | None = None
-    accounts: Accounts = field(default_factory=Accounts)
-    protocol_log: ProtocolLog | None = None
-    lookup: Lookup = reverse_name
-    """Gives a client's name from its address, within some seconds."""
-    max_sessions: int = 0
-    """IMS's limit of inbound connections; 0 = not limited (KB Q166584)."""
 
 
 Verb = Callable[[str], Reply]
@@ -145,6 +118,7 @@ class SmtpWire(SMTP):
         line = rules.limits.command_line
         self.command_size_limit = self.line_length_limit = line
         self._text_line = rules.limits.text_line
+        self._bounds_content = bounds_content(rules.limits)
         if not rules.extends("CHUNKING"):
             del self._smtp_methods["BDAT"]  # an unknown command, and counted as one
         # aiosmtpd's own is one dictionary for the whole process, emptied by each __init__.
@@ -164,10 +138,7 @@ class SmtpWire(SMTP):
         """Begin the session, or go on inside TLS."""
         if self._original_transport is None:
             self._begin(transport)
-            super().connection_made(transport)
-        else:
-            super().connection_made(transport)
-            self.conversation.tls_started(certificate_of(transport))
+        super().connection_made(transport)
 
     def _begin(self, transport: asyncio.BaseTransport) -> None:
         self._recorder = Recorder()
@@ -184,9 +155,6 @@ class SmtpWire(SMTP):
             report=self._report,
             trusted=rules.trusted is not None and rules.trusted.trust(peername),
         )
-        self.conversation.tls = transport.get_extra_info("sslcontext") is not None
-        if self.conversation.tls:
-            self.conversation.certificate = certificate_of(transport)
         if self._around.protocol_log is not None:
             self._log = self._around.protocol_log.open(peer or "localhost")
         self._no_room = self._around.sessions.enter(self, peer)
@@ -356,9 +324,7 @@ class SmtpWire(SMTP):
 
         A client that went away in the middle of a line is no error.
         """
-        if isinstance(error, TLSSetupException):
-            self._report(events.TLS_FAILED, error=repr(error.__cause__))
-        elif not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
+        if not isinstance(error, asyncio.IncompleteReadError | ConnectionError):
             _LOG.exception(events.INTERNAL_ERROR, **self._fields(), error=repr(error))
             self._write(self.conversation.say("internal_error"))
         self._close()
@@ -458,8 +424,6 @@ class SmtpWire(SMTP):
         occasion = occasion_of(text)
         if occasion == "greeting":
             await self._say_greeting()
-        elif occasion == "starttls_ready":  # the command goes on with the handshake
-            self._write(self.conversation.say(occasion))
         elif occasion is not None:
             await self._send(self.conversation.say(occasion))
         else:

@@ -1,9 +1,9 @@
 """
 Wording: turns aiosmtpd's own sentences into the personality's.
 
-aiosmtpd's command loop, AUTH and STARTTLS run as they are, and they speak fixed sentences. Each
-one is listed here with the occasion that it stands for; a test reads aiosmtpd's source and fails
-when it says something that the list doesn't know.
+aiosmtpd's command loop and AUTH run as they are, and they speak fixed sentences. Each one is listed
+here with the occasion that it stands for; a test reads aiosmtpd's source and fails when it says
+something that the list doesn't know.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ from typing import Final
 STOCK_SENTENCES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), occasion)
     for pattern, occasion in (
-        # STARTTLS (before the greeting, which also begins with 220)
-        (r"220 Ready to start TLS", "starttls_ready"),
-        (r"501 Syntax: STARTTLS", "starttls_syntax"),
-        (r"454 TLS not available", "starttls_unavailable"),
         # The command loop
         (r"220 \S+ .*", "greeting"),
         (r"500 Command line too long", "line_too_long"),

@@ -14,6 +14,8 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from bindpost.config.model import WebLimits
+
 from ..activity import Activity
 from ..faults import Faults
 from ..faults.presets import Preset, load_presets
@@ -43,6 +45,7 @@ from .selecting import Selecting
 from .webhooks import TellsWebhooks
 
 DEFAULTS: Final = Compatibility()
+_LIMITS: Final = WebLimits()
 
 
 def create_app(
@@ -69,6 +72,7 @@ def create_app(
     origins: Origins | None = None,
     metrics: bool = True,
     exports: Mapping[str, Export] = MappingProxyType({}),
+    body_limit: int = _LIMITS.body_size,
 ) -> Starlette:
     """
     Make the web app over a store.
@@ -84,7 +88,8 @@ def create_app(
     Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
     out; `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
     `origins` are those of web pages elsewhere that may use the APIs.
-    `app.state.stopping` is an event that ends waiting requests when the server goes down.
+    `app.state.body_limit` is the most octets of a body that is no message, `app.state.stopping` an
+    event that ends waiting requests when the server goes down.
     """
     display = Display(store)
     families = Families(
@@ -129,4 +134,5 @@ def create_app(
     )
     app.router.redirect_slashes = False  # Mailpit has no paths that end in one
     app.state.stopping = families.stopping
+    app.state.body_limit = body_limit
     return app

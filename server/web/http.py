@@ -16,50 +16,57 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
+from bindpost.config.model import WebLimits
 from bindpost.proxy.socket_listener import SocketListener
+
+from ..handshake import begin_handshake
 
 _LOGGER: Final = logging.getLogger("bindpost.web")
 PING_INTERVAL: Final = 54.0
-"""Seconds between pings of a WebSocket, as Mailpit sends them."""
-FRAME_LIMIT: Final = 64 * 1024
-"""Bytes of a message from a WebSocket's client; what it says is ignored anyway."""
-CONNECTION_LIMIT: Final = 1_000
-"""Connections at once; the next ones are answered with 503."""
-REQUEST_TIME: Final = 120.0
-"""Seconds in which a request has to come, its body too, or the connection is closed."""
+"""Seconds between pings of a WebSocket, as Mailpit sends them; one that is silent ends by them."""
 
 
 class Connections:
     """
     The connections of an app of `create_app`.
 
-    Not `uvicorn.Server`: that one handles signals, exits the process when it can't bind, polls,
-    and sets up logging for the whole process.
+    With `tls` they speak HTTPS, and have `handshake_timeout` seconds to begin with it. Not
+    `uvicorn.Server`: that one handles signals, exits the process when it can't bind, polls, and
+    sets up logging for the whole process.
     """
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        limits: WebLimits,
+        *,
+        tls: ssl.SSLContext | None,
+        handshake_timeout: float,
+    ) -> None:
         self._app = app
-        self._state = _State()
+        self._state = _State(limits, tls=tls, handshake_timeout=handshake_timeout)
         self._config = uvicorn.Config(
             app,
             http=_Protocol,
             ws=_WebSocket,
             ws_ping_interval=PING_INTERVAL,
-            ws_max_size=FRAME_LIMIT,
+            ws_max_size=limits.websocket_message,
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             proxy_headers=False,
             server_header=False,
             date_header=False,  # the app's guard sets it
-            limit_concurrency=CONNECTION_LIMIT,
+            limit_concurrency=limits.connections + 1,  # 503 is said from that number on
+            timeout_keep_alive=limits.idle_time,
+            h11_max_incomplete_event_size=limits.header_size,
         )
         self._config.load()
 
-    async def take_from(self, listener: SocketListener, tls: ssl.SSLContext | None) -> None:
+    async def take_from(self, listener: SocketListener) -> None:
         """Serve who connects to a listener; on failure the listener is closed."""
         factory = partial(_Protocol, config=self._config, server_state=self._state, app_state={})
-        await listener.serve(factory, tls)
+        await listener.serve(factory, None)
 
     async def end(self, grace: float) -> None:
         """Let requests under way end for so many seconds, cut what is left."""
@@ -78,14 +85,35 @@ class Connections:
 
 
 class _State(ServerState):
-    """uvicorn's list of connections, which can be waited on."""
+    """
+    uvicorn's list of connections, which can be waited on, and knows who keeps it waiting.
 
-    def __init__(self) -> None:
+    `waiting` are those whose client has something to do, who has waited longest first.
+    """
+
+    def __init__(
+        self, limits: WebLimits, *, tls: ssl.SSLContext | None, handshake_timeout: float
+    ) -> None:
         super().__init__()
+        self.limits = limits
+        self.tls = tls
+        self.handshake_timeout = handshake_timeout
+        self.waiting: dict[_Protocol, None] = {}
         self._lost = asyncio.Event()
 
-    def note_lost(self) -> None:
-        """Take note that a connection has ended."""
+    def enter(self, connection: _Protocol) -> None:
+        """Count a connection in; above the limit who has kept us waiting longest has to go."""
+        if len(self.connections) >= self.limits.connections and self.waiting:
+            longest = next(iter(self.waiting))
+            self.leave(longest)
+            longest.transport.abort()
+        self.connections.add(connection)
+
+    def leave(self, connection: _Protocol | _WebSocket) -> None:
+        """Count a connection out; can be called twice."""
+        self.connections.discard(connection)
+        if isinstance(connection, _Protocol):
+            self.waiting.pop(connection, None)
         self._lost.set()
 
     async def wait_idle(self) -> None:
@@ -97,53 +125,97 @@ class _State(ServerState):
 
 class _Protocol(H11Protocol):
     """
-    uvicorn's protocol with our logger, without an access log, and with a time for each request.
+    uvicorn's protocol with our logger, without an access log, and with times for the client.
 
     uvicorn ends a connection that is idle between two requests, but waits for ever for one that has
-    begun, or never begins.
+    begun, or never begins, and for a client that does not take its answer.
     """
 
     def __init__(self, *, server_state: _State, **arguments: Any) -> None:  # Any: uvicorn's own
         super().__init__(server_state=server_state, **arguments)
         self._state = server_state
-        self._request_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_upgraded = False
+        self._takes_no_more = False
         self.logger = _LOGGER
         self.access_log = False
 
+    # The connection
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, and wait for the first request."""
-        super().connection_made(transport)
-        self._time_request()
+        """Begin, or go on inside TLS, and wait for the first request."""
+        is_inside = transport.get_extra_info("sslcontext") is not None
+        if not is_inside:
+            self.transport = transport
+            self._state.enter(self)
+        if self._state.tls is None or is_inside:
+            super().connection_made(transport)
+            self._look_who_waits()
+        else:
+            self._state.waiting[self] = None
+            begin_handshake(
+                transport, self, self._state.tls, seconds=self._state.handshake_timeout
+            ).add_done_callback(self._handshake_over)
+
+    def _handshake_over(self, handshake: asyncio.Future[None]) -> None:
+        """End a connection that did not come to be inside TLS, which asyncio does not tell of."""
+        error = handshake.exception()
+        if self.flow is None:
+            self.connection_lost(error if isinstance(error, Exception) else None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the server that the connection has ended."""
+        self._stop_timer()
+        super().connection_lost(exc)
+        self._state.leave(self)
+
+    # Who waits for whom
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a request that is whole has come in time."""
         super().data_received(data)
-        self._time_request()
+        self._look_who_waits()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._look_who_waits()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Go on as a WebSocket, which takes its time."""
         self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 
-    def _time_request(self) -> None:
-        """Have a timer run as long as a request is to come, or has come in part."""
-        is_coming = not self._is_upgraded and self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
-        if is_coming and self._request_timer is None:
-            self._request_timer = self.loop.call_later(REQUEST_TIME, self.transport.close)
-        elif not is_coming:
+    def pause_writing(self) -> None:
+        """Give the client a time to take what waits for it."""
+        super().pause_writing()
+        self._takes_no_more = True
+        self._stop_timer()
+        self._look_who_waits()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._takes_no_more = False
+        self._stop_timer()
+        self._look_who_waits()
+
+    def _look_who_waits(self) -> None:
+        """Have a timer run as long as the client has a request or an answer only in part."""
+        is_coming = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if self._is_upgraded or not (is_coming or self._takes_no_more):
             self._stop_timer()
+        elif self._timer is None:
+            limits = self._state.limits
+            seconds = limits.answer_time if self._takes_no_more else limits.request_time
+            self._timer = self.loop.call_later(seconds, self.transport.abort)
+            self._state.waiting[self] = None
 
     def _stop_timer(self) -> None:
-        if self._request_timer is not None:
-            self._request_timer.cancel()
-            self._request_timer = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the server that the connection has ended."""
-        self._stop_timer()
-        super().connection_lost(exc)
-        self._state.note_lost()
+        self._state.waiting.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _WebSocket(WSProtocol):
@@ -157,4 +229,4 @@ class _WebSocket(WSProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server that the connection has ended."""
         super().connection_lost(exc)
-        self._state.note_lost()
+        self._state.leave(self)

@@ -13,8 +13,6 @@ from starlette.requests import Request
 from ..message.model import ID_LENGTH
 from ..store.store import MessageRow, MessageStore, Query
 
-BODY_LIMIT: Final = 5 * 1024 * 1024
-"""Bytes of a request's body; Mailpit's limit for JSON."""
 LARGEST_NUMBER: Final = 2**53 - 1
 """What JavaScript still counts exactly."""
 LATEST: Final = "latest"
@@ -116,8 +114,10 @@ def read_flag(request: Request, name: str) -> bool:
     return text in ("true", "1")
 
 
-async def read_body(request: Request, *, limit: int = BODY_LIMIT) -> bytes:
-    """Give the body; 413 when it is larger than `limit`, however it is sent."""
+async def read_body(request: Request, *, limit: int | None = None) -> bytes:
+    """Give the body; 413 when it is larger than `limit`, by default the app's, however it comes."""
+    if limit is None:
+        limit = request.app.state.body_limit
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -8,22 +8,33 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bindpost.config.model import Limits, Pop3
+from bindpost.config.model import Limits, Pop3, WebLimits
+from bindpost.proxy.background import CONNECTIONS as SOCKS_CONNECTIONS
+from bindpost.proxy.socks.standin_session import CONNECT, NEGOTIATION
+from bindpost.proxy.winsock.standin import CONNECTIONS as WSP_CONNECTIONS
+from bindpost.proxy.winsock.standin import SESSIONS as WSP_SESSIONS
 from bindpost.server.descriptors import RESERVED
 from bindpost.server.message.mime import DEPTH_LIMIT, PART_LIMIT
 from bindpost.server.pop3.grammar import LINE_LIMIT as POP3_LINE
+from bindpost.server.pop3.session import BAD_COMMANDS, BAD_LOGINS
 from bindpost.server.smtp.conversation import XEXCH50_LIMIT
 from bindpost.server.smtp.transcript import MAX_LINES, MAX_SIZE
-from bindpost.server.web.http import CONNECTION_LIMIT, REQUEST_TIME
-from bindpost.server.web.requests import BODY_LIMIT
 
 DOCS = Path(__file__).parents[2] / "docs"
 MIB = 1 << 20
 OF_OTHER_KINDS = {"drain", "reverse_lookup", "exempt"}
 """What bounds nothing that a peer does, or is no number."""
-NUMBERS = [
-    field.name for field in msgspec.structs.fields(Limits) if field.name not in OF_OTHER_KINDS
-]
+NUMBERS = {
+    **{
+        field.name: getattr(Limits(), field.name)
+        for field in msgspec.structs.fields(Limits)
+        if field.name not in OF_OTHER_KINDS
+    },
+    **{
+        f"web_limits.{field.name}": getattr(WebLimits(), field.name)
+        for field in msgspec.structs.fields(WebLimits)
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +54,10 @@ def _written(number: float) -> str:
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_limit_has_a_row_with_its_default(page: str, name: str) -> None:
     """A new one has to get a row, and one that changes a new number."""
-    row = re.search(rf"^\| `{name}`[^|]*\|([^|]*)\|", page, re.MULTILINE)
+    row = re.search(rf"^\| [^|]*`{re.escape(name)}`[^|]*\|([^|]*)\|", page, re.MULTILINE)
 
     assert row is not None
-    assert row[1].strip().startswith(_written(getattr(Limits(), name)))
+    assert row[1].strip().startswith(_written(NUMBERS[name]))
 
 
 def test_the_constants_are_those_of_the_code(page: str) -> None:
@@ -57,8 +68,9 @@ def test_the_constants_are_those_of_the_code(page: str) -> None:
         f"| octets of XEXCH50 | {XEXCH50_LIMIT // MIB} MiB |",
         f"| POP3: a command line | {POP3_LINE} octets |",
         f"| {Pop3().sessions}; {Pop3().timeout:.0f} s |",
-        f"| HTTP: a request, its body too | {REQUEST_TIME:.0f} s |",
-        f"| {CONNECTION_LIMIT:,}; {BODY_LIMIT // MIB} MiB, for sending",
+        f"| POP3: commands refused one after the other; logins | {BAD_COMMANDS}; {BAD_LOGINS} |",
+        f"| {SOCKS_CONNECTIONS}; {NEGOTIATION:.0f} s; {CONNECT:.0f} s | closed; closed; refused |",
+        f"| {WSP_SESSIONS}; {WSP_CONNECTIONS:,} | refused; closed |",
         f"| parts | {PART_LIMIT:,} of a message, {DEPTH_LIMIT} levels deep",
     ):
         assert said in page

@@ -19,11 +19,14 @@ texts = st.lists(st.sampled_from(PIECES), max_size=20).map(b"".join) | st.binary
 def _line_by_line(data: bytes) -> tuple[bytes | None, bytes]:
     """Give what the plain engine reads, and what it leaves."""
 
+    async def gauge(held: int) -> None:
+        assert 0 <= held <= LIMIT
+
     async def read() -> tuple[bytes | None, bytes]:
         reader = asyncio.StreamReader(limit=64)
         reader.feed_data(data)
         reader.feed_eof()
-        body = await read_body(reader, limit=LIMIT, progress=lambda: None)
+        body = await read_body(reader, limit=LIMIT, progress=lambda: None, gauge=gauge)
         return body, await reader.read()
 
     return asyncio.run(read())

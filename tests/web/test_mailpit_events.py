@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.model import WebLimits
 from bindpost.server.activity import Activity, Refusal
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, Retention
 from bindpost.server.web.app import create_app
-from bindpost.server.web.http import FRAME_LIMIT
 from bindpost.server.web.mailpit_events import ONE_BY_ONE, STATS_INTERVAL
 from bindpost.server.web.server import WebServer
 
@@ -156,7 +156,7 @@ async def test_what_a_client_says_is_ignored(client: WebSocketClient, deliver: D
 
 async def test_a_frame_that_is_too_large_ends_the_connection(client: WebSocketClient) -> None:
     """A client that sends more than a frame may have is cut off."""
-    client.say("x" * (FRAME_LIMIT + 1))
+    client.say("x" * (WebLimits().websocket_message + 1))
 
     while await client.frame() is not None:
         pass

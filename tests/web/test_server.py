@@ -19,15 +19,16 @@ from starlette.routing import Route
 
 from bindpost.client import Client
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.model import WebLimits
 from bindpost.errors import BindError
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
-from bindpost.server.web import http as web_http
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 ANY_PORT = Endpoint("127.0.0.1", 0)
+HASTY = WebLimits(request_time=0.05)
 
 
 async def test_a_client_reads_what_was_delivered(app: Starlette, deliver: Deliver) -> None:
@@ -128,12 +129,9 @@ async def test_nothing_of_the_process_is_changed(
     ],
     ids=["nothing", "line", "header", "body"],
 )
-async def test_a_request_has_to_come_in_time(
-    app: Starlette, part: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_has_to_come_in_time(app: Starlette, part: bytes) -> None:
     """A connection on which none comes, or only a part of one, is closed."""
-    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
-    server = WebServer(ANY_PORT)
+    server = WebServer(ANY_PORT, limits=HASTY)
     await server.bind()
     await server.serve(app)
     try:
@@ -146,12 +144,9 @@ async def test_a_request_has_to_come_in_time(
         await server.stop()
 
 
-async def test_the_second_request_has_to_come_in_time_too(
-    app: Starlette, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_second_request_has_to_come_in_time_too(app: Starlette) -> None:
     """On a connection that is kept a request may not be begun and left either."""
-    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
-    server = WebServer(ANY_PORT)
+    server = WebServer(ANY_PORT, limits=HASTY)
     await server.bind()
     await server.serve(app)
     try:
@@ -168,12 +163,11 @@ async def test_the_second_request_has_to_come_in_time_too(
     assert answer.startswith(b"HTTP/1.1 200")
 
 
-async def test_an_answer_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_may_take_longer() -> None:
     """A request that has come whole has its time, and so has the next one."""
-    monkeypatch.setattr(web_http, "REQUEST_TIME", 0.05)
     over = asyncio.Event()
     waiting = Waiting(over)
-    server = WebServer(ANY_PORT)
+    server = WebServer(ANY_PORT, limits=HASTY)
     await server.bind()
     await server.serve(waiting.app)
     try:

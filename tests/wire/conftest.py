@@ -263,9 +263,7 @@ async def serve(events: Events, caplog: pytest.LogCaptureFixture) -> AsyncIterat
                 protocol_log=protocol_log,
                 lookup=lookup,
             )
-            server = await loop.create_server(
-                factory, "127.0.0.1", 0, ssl=resources.implicit_context(chosen)
-            )
+            server = await loop.create_server(factory, "127.0.0.1", 0)
             server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
             bench = Bench(
                 factory,

@@ -189,45 +189,6 @@ async def test_a_silent_client_is_dropped(start: Start) -> None:
     await bench.events.wait_for(events.CLIENT_DROPPED)
 
 
-@pytest.mark.parametrize("end", ["RSET", "EHLO c", "MAIL FROM:<a@b>\r\nQUIT", "gone"])
-async def test_chunks_are_in_flight_until_something_has_come_of_them(
-    serve: Serve, end: str
-) -> None:
-    """They count between their commands, and no longer than the transaction lasts."""
-    bench = await serve(personality="plain")
-    budget = bench.sessions.in_flight
-    peer = await bench.rcpt()
-    await peer.say(b"BDAT 1000\r\n" + b"x" * 998)
-    await peer.say(b"BDAT 500\r\n" + b"x" * 498)
-    assert budget.size == 1500
-
-    if end == "gone":
-        peer.close()
-        await bench.sessions.wait_for(0)
-    else:
-        await peer.say(end)
-        if end.endswith("QUIT"):
-            await peer.rest()
-            await bench.sessions.wait_for(0)
-
-    assert budget.size == 0
-
-
-async def test_chunks_in_flight_are_bounded(serve: Serve) -> None:
-    """Above the budget clients are held in the network, and all their messages come through."""
-    bench = await serve(personality="plain", limits=Limits(in_flight=MIB, message_size=8 * MIB))
-    body = (b"x" * 998 + b"\r\n") * 1000
-    peers = [await bench.rcpt() for _ in range(4)]
-
-    for peer in peers:
-        peer.send(bdat(body) + bdat(body, last=True))
-    replies = [[await peer.reply() for _ in range(2)] for peer in peers]
-
-    assert {reply[:3] for pair in replies for reply in pair} == {b"250"}
-    assert await bench.kept() == [body * 2] * 4
-    assert (bench.sessions.in_flight.size, bench.sessions.in_flight.is_full) == (0, False)
-
-
 async def test_tls_in_the_middle_of_a_message(start: Start, client_tls: ssl.SSLContext) -> None:
     """STARTTLS forgets the chunks before it with the transaction (RFC 3207, 4.2)."""
     bench = await start(tls=Tls(certificate="self-signed"))

@@ -14,7 +14,7 @@ import pytest
 from bindpost import events
 from bindpost.config.model import Limits, Tls
 from bindpost.server.smtp.conversation import Conversation
-from bindpost.server.smtp.engine import BUFFER_SIZE, MAX_WAITING
+from bindpost.server.smtp.engine import MAX_WAITING
 from bindpost.server.smtp.fast import FastProtocol
 from bindpost.server.smtp.protocol import SmtpProtocol
 from bindpost.server.smtp.reader import AUTH_LIMIT
@@ -178,58 +178,6 @@ async def test_a_client_that_runs_ahead_of_the_store_is_held(
 
     assert wire.holds == [True, False]
     wire.close()
-
-
-async def test_messages_in_flight_are_bounded(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Above the budget clients are held in the network, and all their messages come through."""
-    bench = await serve(limits=Limits(in_flight=MIB, message_size=8 * MIB))
-    budget = bench.sessions.in_flight
-    sizes = []
-    take = budget.take
-
-    def watched(session: FastProtocol, size: int) -> None:
-        take(session, size)
-        sizes.append(budget.size)
-
-    monkeypatch.setattr(budget, "take", watched)
-    body = (b"x" * 998 + b"\r\n") * 2000
-    peers = [await bench.data() for _ in range(8)]
-
-    for peer in peers:
-        peer.send(body + b".\r\n")
-    replies = await asyncio.gather(*(peer.reply() for peer in peers))
-
-    assert {reply[:3] for reply in replies} == {b"250"}
-    assert await bench.kept() == [body] * 8
-    assert MIB < max(sizes) <= MIB + len(body) + BUFFER_SIZE + 2
-    assert (budget.size, budget.is_full) == (0, False)
-
-
-async def test_large_messages_that_stop_hold_up_no_small_one(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three clients that stop in the middle use the budget up, and mail goes on being taken."""
-    bench = await serve(limits=Limits(in_flight=MIB))
-    budget = bench.sessions.in_flight
-    take, is_full = budget.take, asyncio.Event()
-
-    def watched(session: FastProtocol, size: int) -> None:
-        take(session, size)
-        if budget.is_full:
-            is_full.set()
-
-    monkeypatch.setattr(budget, "take", watched)
-    for _ in range(3):
-        await (await bench.data()).flood(b"x" * 65536, 8)
-    await is_full.wait()
-
-    honest = await bench.data()
-    reply = await honest.say(b"small\r\n.")
-
-    assert reply.startswith(b"250")
-    assert budget.is_full
 
 
 async def test_who_is_held_may_be_silent(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from bindpost import events
 from bindpost.config.model import Ims, Limits
 
 if TYPE_CHECKING:
+    from bindpost.events import EventType
     from tests.wire.conftest import Serve
 
 PERSONALITIES = ["ims-5.5", "plain"]
@@ -27,10 +29,10 @@ def engine(request: pytest.FixtureRequest) -> str:
     "settings", [{"limits": Limits(sessions=2)}, {"ims": Ims(max_inbound_connections=2)}]
 )
 async def test_above_the_limit_is_no_room(
-    serve: Serve, personality: str, settings: dict[str, Any]
+    serve: Serve, engine: str, personality: str, settings: dict[str, Any]
 ) -> None:
     """The session above a limit gets 421 in place of the banner, until one has left."""
-    bench = await serve(personality=personality, **settings)
+    bench = await serve(engine=engine, personality=personality, **settings)
     first, second = await bench.ehlo(), await bench.ehlo()
 
     third = await bench.connected()
@@ -270,3 +272,121 @@ async def test_a_text_line_has_the_length_that_is_set(
 
     assert [reply[:3] for reply in wire.replies[5:]] == [code, b"250", b"221"]
     assert len(await bench.kept()) == (code == b"250")
+
+
+def _multipart(depth: int, leaves: int = 1) -> bytes:
+    """Give a message whose parts nest so deep, with so many at the bottom."""
+    inner = b"\r\n\r\nx\r\n"
+    for level in range(depth):
+        boundary = b"=%d" % level
+        parts = b"".join(b"--%s%s" % (boundary, inner) for _ in range(leaves if level == 0 else 1))
+        header = b"Content-Type: multipart/mixed; boundary=%s\r\n\r\n" % boundary
+        inner = b"\r\n" + header + parts + b"--%s--\r\n" % boundary
+    return inner[2:]
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+@pytest.mark.parametrize(
+    ("limits", "good", "bad", "said"),
+    [
+        pytest.param(
+            Limits(header_size=100),
+            b"X: ".ljust(98, b"x") + b"\r\n\r\n" + b"x" * 500 + b"\r\n",
+            b"X: ".ljust(99, b"x") + b"\r\n\r\n",
+            b"the header has more than 100 bytes",
+            id="header",
+        ),
+        pytest.param(
+            Limits(header_size=100),
+            b"\r\n" + b"x" * 200 + b"\r\n",
+            b"X: y\r\n" * 100,
+            b"the header has more than 100 bytes",
+            id="nothing-but-header",
+        ),
+        pytest.param(
+            Limits(mime_parts=5),
+            _multipart(1, 5),
+            _multipart(1, 6),
+            b"there are more than 5 parts",
+            id="parts",
+        ),
+        pytest.param(
+            Limits(mime_depth=3),
+            _multipart(3, 9),
+            _multipart(4),
+            b"parts are nested more than 3 levels deep",
+            id="depth",
+        ),
+    ],
+)
+async def test_what_a_message_is_made_of_may_be_bounded(
+    serve: Serve,
+    engine: str,
+    personality: str,
+    limits: Limits,
+    good: bytes,
+    bad: bytes,
+    said: bytes,
+) -> None:
+    """What is above a limit is refused by name, and the session goes on with the next message."""
+    bench = await serve(engine=engine, personality=personality, limits=limits)
+    peer = await bench.data()
+
+    refused = await peer.say(bad + b".")
+    for command in ("MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"):
+        assert (await peer.say(command))[:1] in b"23"
+    taken = await peer.say(good + b".")
+
+    assert refused.startswith(b"554 ")
+    assert said in refused
+    assert taken.startswith(b"250 ")
+    assert await bench.kept() == [good]
+
+
+async def test_recipients_have_a_number(serve: Serve, engine: str) -> None:
+    """Above it comes 452, and the message goes to the others."""
+    bench = await serve(engine=engine, limits=Limits(recipients=2))
+    peer = await bench.mail()
+
+    codes = [(await peer.say(f"RCPT TO:<{name}@d>"))[:3] for name in "abc"]
+    await peer.say("DATA")
+    await peer.say("x\r\n.")
+
+    (row,) = await bench.rows()
+    assert codes == [b"250", b"250", b"452"]
+    assert [one.address for one in row.envelope.recipients] == ["a@d", "b@d"]
+
+
+async def test_a_message_has_a_size(serve: Serve, engine: str) -> None:
+    """Above it comes 552 at its end, and the session goes on."""
+    bench = await serve(engine=engine, limits=Limits(message_size=1000))
+    peer = await bench.data()
+
+    reply = await peer.say(b"x" * 1000 + b"\r\n.")
+
+    assert reply.startswith(b"552 ")
+    assert (await peer.say("NOOP")).startswith(b"250")
+    assert await bench.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_data", "event"),
+    [
+        pytest.param(Limits(command_timeout=0.1), False, events.CLIENT_DROPPED, id="command"),
+        pytest.param(Limits(data_timeout=0.1), True, events.BODY_TIMEOUT, id="message"),
+    ],
+)
+async def test_a_byte_now_and_then_is_no_progress(
+    serve: Serve, engine: str, limits: Limits, at_data: bool, event: EventType
+) -> None:
+    """Who never comes to a line's end, or to 64 KiB, is dropped when the time is over."""
+    bench = await serve(engine=engine, limits=limits)
+    peer = await (bench.data() if at_data else bench.ehlo())
+
+    while not bench.events.of(event):
+        peer.send(b"x")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await bench.events.wait_for(event)
+
+    await bench.sessions.wait_for(0)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bindpost import events
 from bindpost.config.model import Ims, Limits, Tls
 
 if TYPE_CHECKING:
@@ -157,66 +156,9 @@ async def test_what_is_injected_before_tls_is_discarded(
     assert await bench.kept() == []
 
 
-GARBAGE = {
-    "command": b"EHLO client\r\n",
-    "bytes": bytes(range(256)),
-    "zeros": b"\0" * 1000,
-    "alert": b"\x15\x03\x01\x00\x02\x02\x28",
-    "huge-record": b"\x16\x03\x01\xff\xff" + b"x" * 70_000,
-}
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-async def test_garbage_in_the_handshake_ends_the_session(serve: Serve, name: str) -> None:
-    """What is no TLS ends that session with the event, and nothing else."""
-    bench = await serve(tls=CERTIFICATE)
-    peer = await bench.ehlo()
-    assert (await peer.say("STARTTLS")).startswith(b"220")
-
-    peer.send(GARBAGE[name])
-    await peer.rest()
-
-    failure = await bench.events.wait_for(events.TLS_FAILED)
-    await bench.sessions.wait_for(0)
-    assert failure["error"]
-    assert failure["peer"] == "127.0.0.1"
-    assert len(bench.events.of(events.TLS_FAILED)) == 1
-    assert bench.events.of(events.INTERNAL_ERROR) == []
-    assert (await bench.ehlo()) is not None
-
-
-async def test_a_client_that_distrusts_the_certificate_is_told(serve: Serve) -> None:
-    """A client's refusal ends its session with the event."""
-    bench = await serve(tls=CERTIFICATE)
-    peer = await bench.ehlo()
-    await peer.say("STARTTLS")
-
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await peer.writer.start_tls(ssl.create_default_context(), server_hostname="exchange")
-
-    await bench.events.wait_for(events.TLS_FAILED)
-    await bench.sessions.wait_for(0)
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-async def test_garbage_on_an_implicit_listener_harms_nobody(
-    serve: Serve, client_tls: ssl.SSLContext, name: str
-) -> None:
-    """Without a handshake there is no session, and the next client is served."""
-    bench = await serve(tls=CERTIFICATE, listener_tls="implicit")
-    peer = await bench.connected()
-    peer.send(GARBAGE[name])
-    await peer.rest()
-
-    good = await bench.connected(tls=client_tls)
-
-    assert (await good.reply()).startswith(b"220")
-    assert len(bench.sessions) == 1
-
-
 async def test_much_that_is_injected_is_given_up(serve: Serve) -> None:
     """Who sends more than a buffer behind STARTTLS gets no handshake, and does not stay."""
-    bench = await serve(tls=CERTIFICATE, limits=Limits(command_timeout=0.05))
+    bench = await serve(tls=CERTIFICATE, limits=Limits(handshake_timeout=0.05))
     peer = await bench.ehlo()
 
     peer.send(b"STARTTLS\r\n" + b"x" * 100_000)
@@ -240,18 +182,6 @@ async def test_the_end_of_the_service_waits_for_a_handshake(
 
     assert (await peer.rest()).startswith(b"421")
     await draining
-
-
-async def test_a_silent_handshake_times_out(serve: Serve) -> None:
-    """A client that says STARTTLS and then nothing is dropped after the command time-out."""
-    bench = await serve(tls=CERTIFICATE, limits=Limits(command_timeout=0.05))
-    peer = await bench.ehlo()
-    await peer.say("STARTTLS")
-
-    await bench.sessions.wait_for(0)
-
-    assert bench.events.of(events.CLIENT_DROPPED)
-    assert await peer.rest() == b""
 
 
 async def test_a_handshake_is_cut(serve: Serve) -> None:

@@ -130,7 +130,7 @@ async def test_a_silent_client_is_dropped(
     serve: Serve, client_tls: ssl.SSLContext, mode: str
 ) -> None:
     """The command time-out holds inside TLS too."""
-    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=0.05))
+    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=0.5))
 
     await bench.events.wait_for(events.CLIENT_DROPPED)
     await bench.sessions.wait_for(0)

@@ -195,7 +195,8 @@ async def test_a_client_leaves_in_the_handshake(serve: Serve, data: bytes, closi
 
 async def test_silence_is_ended(serve: Serve) -> None:
     """Time-outs close the connection, before and in the handshake, and when no reply is taken."""
-    bench = await serve(tls=CERTIFICATE, limits=Limits(command_timeout=0.05))
+    limits = Limits(command_timeout=0.05, handshake_timeout=0.05)
+    bench = await serve(tls=CERTIFICATE, limits=limits)
     silent, shaking, deaf = await bench.ehlo(), await bench.ehlo(), await bench.ehlo()
     await shaking.say("STARTTLS")
     deaf.stop_reading()
@@ -204,7 +205,8 @@ async def test_silence_is_ended(serve: Serve) -> None:
     await bench.sessions.wait_for(0)
 
     assert await silent.rest() == b""
-    assert len(bench.events.of(events.CLIENT_DROPPED)) == 3
+    assert len(bench.events.of(events.CLIENT_DROPPED)) == 2
+    assert len(bench.events.of(events.TLS_FAILED)) == 1
 
 
 async def test_what_follows_quit_is_not_heard(serve: Serve) -> None:

@@ -111,7 +111,12 @@ class StartPop3(Protocol):
     """Starts a POP3 server; every further argument is a key of `[pop3]`."""
 
     async def __call__(
-        self, *, users: Users | None = None, certificate: bool = False, **settings: Any
+        self,
+        *,
+        users: Users | None = None,
+        certificate: bool = False,
+        handshake_timeout: float = PATIENCE,
+        **settings: Any,
     ) -> Bench:
         """Start it."""
         ...
@@ -125,7 +130,11 @@ async def pop3(events: object) -> AsyncIterator[StartPop3]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            *, users: Users | None = None, certificate: bool = False, **settings: Any
+            *,
+            users: Users | None = None,
+            certificate: bool = False,
+            handshake_timeout: float = PATIENCE,
+            **settings: Any,
         ) -> Bench:
             table = Pop3(endpoint="127.0.0.1:0", **settings)
             tls = Tls(certificate="self-signed" if certificate else "")
@@ -138,6 +147,7 @@ async def pop3(events: object) -> AsyncIterator[StartPop3]:
                 users=users,
                 tls_context=resources.tls_context,
                 hostname="mail.example",
+                handshake_timeout=handshake_timeout,
             )
             store = MemoryStore()
             await server.start(store)

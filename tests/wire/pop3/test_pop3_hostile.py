@@ -13,7 +13,7 @@ from bindpost.errors import StoreError
 from bindpost.server.pop3.grammar import LINE_LIMIT
 
 if TYPE_CHECKING:
-    from ..conftest import Events
+    from ..conftest import Events, Peer
     from .conftest import Bench, Deliver, StartPop3
 
 
@@ -216,18 +216,59 @@ async def test_a_name_given_in_clear_does_not_count_in_tls(
     assert (await client.login()).startswith(b"+OK")
 
 
-@pytest.mark.parametrize("garbage", [b"USER bob\r\n" * 10, b"\x16\x03\x01\x00\x02\x01\x00", b""])
-async def test_a_failed_handshake_ends_the_session_only(pop3: StartPop3, garbage: bytes) -> None:
-    """What is no TLS, or an end in the middle of it, disturbs nobody else."""
-    bench = await pop3(certificate=True)
+WAYS = pytest.mark.parametrize("tls", ["auto", "implicit"])
+
+
+async def _at_handshake(bench: Bench, tls: str) -> Peer:
+    """Come so far that the server waits for a ClientHello."""
+    if tls == "implicit":
+        return await bench.connected()
     client = await bench.greeted()
     await client.say("STLS")
+    return client
+
+
+@WAYS
+@pytest.mark.parametrize("garbage", [b"USER bob\r\n" * 10, b"\x16\x03\x01\x00\x02\x01\x00", b""])
+async def test_a_failed_handshake_ends_the_session_only(
+    pop3: StartPop3, trusting: ssl.SSLContext, events: Events, tls: str, garbage: bytes
+) -> None:
+    """What is no TLS, or an end in the middle of it, disturbs nobody else, and is told."""
+    bench = await pop3(certificate=True, tls=tls)
+    client = await _at_handshake(bench, tls)
 
     client.send(garbage)
     client.writer.write_eof()
 
     await client.rest()
-    assert await works(bench)
+    failure = await events.wait_for(catalogue.TLS_FAILED)
+    assert failure["peer"] == "127.0.0.1"
+    assert failure["hint"]
+    next_one = await _at_handshake(bench, tls)
+    await next_one.writer.start_tls(trusting, server_hostname="localhost")
+
+
+@WAYS
+async def test_a_silent_handshake_ends_in_time(pop3: StartPop3, events: Events, tls: str) -> None:
+    """It has limits.handshake_timeout, not the ten minutes of a command."""
+    bench = await pop3(certificate=True, tls=tls, handshake_timeout=0.05)
+    client = await _at_handshake(bench, tls)
+
+    assert await client.rest() == b""
+
+    failure = await events.wait_for(catalogue.TLS_FAILED)
+    assert failure["reason"] == "the client did not finish the handshake in time"
+
+
+@WAYS
+async def test_a_handshake_counts_as_a_session(pop3: StartPop3, tls: str) -> None:
+    """Above the limit nobody is given one."""
+    bench = await pop3(certificate=True, tls=tls, sessions=1)
+    await _at_handshake(bench, tls)
+
+    refused = await (await bench.connected()).rest()
+
+    assert refused[:5] == (b"" if tls == "implicit" else b"-ERR ")
 
 
 async def test_stls_is_refused_without_a_certificate_and_after_the_login(

@@ -177,7 +177,7 @@ async def smtp(certificate: Path, *, implicit: bool) -> AsyncIterator[tuple[Benc
     store = MemoryStore()
     live = Live(10)
     factory = session_factory(resources, listener, via="direct:", store=store, sessions=live)
-    async with listening(factory, tls=resources.implicit_context(listener)) as bench:
+    async with listening(factory) as bench:
         yield bench, store
     async with asyncio.timeout(PATIENCE):
         await live.left.wait()
