@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -103,6 +104,20 @@ class PostgresServer:
         finally:
             self.start()
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Have all its processes stand still while the block runs: it stays, and says nothing."""
+        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)  # first: now there will be no more of them
+        stopped = [main, *_children(main)]
+        for pid in stopped[1:]:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(stopped):
+                os.kill(pid, signal.SIGCONT)
+
     def close(self) -> None:
         """End it, and remove its data."""
         self._lasting.close()
@@ -124,3 +139,15 @@ class PostgresServer:
                 **self._identity,
             )
         assert done.returncode == 0, (self._folder / "output").read_text()
+
+
+def _children(parent: int) -> list[int]:
+    """Give the processes that a process has started, by their ids."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="],  # noqa: S607 - POSIX has it
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    return [pid for pid, of in pairs if of == parent]

@@ -69,6 +69,7 @@ class PostgresStore(WrittenStore):
         search_seconds: float,
     ) -> None:
         self._inbox = inbox
+        self._server = server
         self._reader = Reader(server)
         self._searching = asyncio.Lock()
         super().__init__(
@@ -87,6 +88,7 @@ class PostgresStore(WrittenStore):
             is_news=self._is_news,
             catch_up=self._catch_up,
         )
+        self._watching = asyncio.create_task(self._watch())
 
     @classmethod
     async def open(
@@ -106,8 +108,9 @@ class PostgresStore(WrittenStore):
         `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
         is how many changes `changes(since)` can go back; a search through contents may take
         `search_seconds`. With the durability `normal` a crash of the server may take what was added
-        in the last moments before it. After `patience` seconds without a connection, or twice as
-        many without an answer, calls fail. Raises `StoreError` when the database can't be used.
+        in the last moments before it. Calls fail after `patience` seconds without a connection,
+        twice as many when the server's machine has vanished, and eight times as many when it is
+        there and gives no answer. Raises `StoreError` when the database can't be used.
         """
         server = Server(url, patience=patience)
         make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
@@ -191,6 +194,10 @@ class PostgresStore(WrittenStore):
         """Give the tags' names; see `SharedStore`."""
         return list(await self.tags(mailbox=mailbox))
 
+    async def _close(self) -> None:
+        await super()._close()
+        self._watching.cancel()
+
     async def _close_readers(self) -> None:
         await self._listener.close()
         await self._reader.close()
@@ -246,6 +253,12 @@ class PostgresStore(WrittenStore):
             )
 
         return [row for row in rows if holds(row)]
+
+    async def _watch(self) -> None:
+        """Let no write wait for ever: the server may be there and never answer."""
+        while True:
+            await asyncio.sleep(self._server.patience)
+            self._inbox.end_silence()
 
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:
         """Tell changes again that are remembered in the database."""

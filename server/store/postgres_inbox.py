@@ -165,6 +165,10 @@ class PostgresInbox:
         self._told.clear()
         self._transcripts.forget()
 
+    def end_silence(self) -> None:
+        """Give up, in any thread, what has waited too long for an answer; see `Session`."""
+        self._session.end_silence()
+
     def translate(self, error: Exception) -> StoreError:
         """Say what an error of PostgreSQL means."""
         return self._server.translate(error)

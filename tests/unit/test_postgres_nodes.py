@@ -26,6 +26,7 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.postgres import PostgresStore
+from bindpost.server.store.postgres_connection import PATIENCE
 from bindpost.server.store.store import Change, Query, Retention
 from bindpost.testing.postgres import PostgresServer
 
@@ -34,6 +35,7 @@ SAID: Transcript = (TranscriptLine(0, "S", "220 ready"), TranscriptLine(2, "C", 
 STARTS = """
 import asyncio, sys
 from bindpost.server.store.postgres import PostgresStore
+from bindpost.server.store.postgres_connection import PATIENCE
 
 async def start():
     print(flush=True)
@@ -243,6 +245,37 @@ async def test_a_restart_between_two_messages_is_not_seen(
 
     second = await store.add(make_message(), SAID)
     assert [row.id for row in await store.find()] == [second.id, first.id]
+
+
+async def test_a_restart_is_not_seen_by_those_who_read(
+    node: Node, postgres: PostgresServer
+) -> None:
+    """However many connections were lost, the next question is answered, and at once."""
+    store = await node()
+    await store.add(make_message(), SAID)
+    await asyncio.gather(*(store.find() for _ in range(50)))  # there are as many as there may be
+
+    with postgres.away():
+        pass
+
+    async with asyncio.timeout(PATIENCE / 2):
+        assert len(await store.find()) == 1
+
+
+async def test_a_server_that_stands_still_is_given_up(node: Node, postgres: PostgresServer) -> None:
+    """What is there and says nothing is as good as away, for who writes and who reads."""
+    store = await node(patience=0.5)
+    await store.add(make_message(), SAID)
+
+    with postgres.still():
+        results = await asyncio.gather(
+            store.add(make_message(), SAID), store.find(), return_exceptions=True
+        )
+
+    assert [type(result) for result in results] == [StoreAwayError, StoreAwayError]
+    there = await node()
+    kept = await there.add(make_message(), SAID)
+    await caught_up(store, kept.cursor)
 
 
 async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
