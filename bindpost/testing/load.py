@@ -40,7 +40,8 @@ class Load:
     number. With `again` a sender whose session is lost begins another, until `stop()`; else it
     ends. `each` is how many messages a session has, 0 for no end. With `reset` the senders' sockets
     are reset when they are closed, as those of programs that crash are. Bodies have up to 5,000
-    bytes more than those of `sizes`, which take turns.
+    bytes more than those of `sizes`, which take turns. `patience` is how many seconds a sender
+    waits for an answer.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Load:
         each: int = 0,
         reset: bool = False,
         sizes: Sequence[int] = (0,),
+        patience: float = PATIENCE,
     ) -> None:
         self.acknowledged: dict[str, bytes] = {}
         self.answers: list[Answer] = []
@@ -62,6 +64,7 @@ class Load:
         self._each = each
         self._reset = reset
         self._sizes = sizes
+        self._patience = patience
         self._stopped = threading.Event()
         self._news = threading.Condition()
         self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
@@ -102,7 +105,7 @@ class Load:
     def _send(self) -> None:
         while True:
             try:
-                with smtplib.SMTP(*self._address, timeout=PATIENCE) as smtp:
+                with smtplib.SMTP(*self._address, timeout=self._patience) as smtp:
                     self._prepare(smtp)
                     self._session(smtp)
             except (OSError, smtplib.SMTPException):  # the server, or the way to it, was cut off

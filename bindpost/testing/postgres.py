@@ -24,19 +24,23 @@ TABLES: Final = (
     *("message", "body", "header", "recipient", "transcript", "change"),
     *("tag", "mailbox", "mailbox_tag", "mailbox_total"),
 )
-OPTIONS: Final = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
+OPTIONS: Final = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
 
 
 class PostgresServer:
     """
     A server that begins with an empty database; `initdb` and `pg_ctl` are its programs.
 
-    Its data doesn't outlive the machine (no fsync), and does outlive the server.
+    Its data is in a folder of its own in `place`, by default where temporary files are. With
+    `fsync` it outlives the machine, and in any case the server.
     """
 
-    def __init__(self, initdb: Path, pg_ctl: Path) -> None:
+    def __init__(
+        self, initdb: Path, pg_ctl: Path, *, place: str | None = None, fsync: bool = False
+    ) -> None:
         self._pg_ctl = pg_ctl
-        self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-"))
+        self._options = OPTIONS if fsync else f"-c fsync=off {OPTIONS}"
+        self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-", dir=place))
         self._port = free_port()
         self._free: list[str] = []
         self._lasting = ExitStack()
@@ -89,7 +93,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; when this returns it answers."""
-        self._control("start", "-l", self._folder / "log", "-o", f"{OPTIONS} {self._port}")
+        self._control("start", "-l", self._folder / "log", "-o", f"{self._options} {self._port}")
 
     def stop(self) -> None:
         """End it as a crash would."""

@@ -26,6 +26,7 @@ QUESTIONS: Final = {
     "start": True,
     "soak": False,
     "inbox": False,
+    "nodes": False,
 }
 """Each with whether it has peers."""
 

@@ -69,6 +69,7 @@ class PostgresStore(WrittenStore):
         search_seconds: float,
     ) -> None:
         self._inbox = inbox
+        inbox.is_looked_at = self._is_looked_at
         self._server = server
         self._reader = Reader(server)
         self._searching = asyncio.Lock()
@@ -269,19 +270,36 @@ class PostgresStore(WrittenStore):
         """Say whether a number isn't one of a change that was heard of already."""
         return not (told.isdecimal() and len(told) < 20 and int(told) <= self.sequence)
 
+    def _is_looked_at(self) -> bool:
+        """
+        Say whether what others change is worth reading now.
+
+        If nobody waits for it, it is enough to know its number: what is wanted later is recalled.
+        Counts that are remembered are good only as long as every change is known.
+        """
+        return self._feed.is_followed or not self._counted.is_empty
+
     async def _catch_up(self) -> None:
-        """Read what others have changed, and hand it on."""
-        while True:
+        """Learn what others have changed, and hand it on."""
+        while self._is_looked_at():
             found = await self._reader.ask(postgres_queries.changes(self.sequence, limit=_PAGE))
             if changes := self._new([decode(told, Change) for (told,) in found]):
-                self._inbox.hear(changes)
+                self._inbox.hear(changes[-1].sequence)
                 self._hear(changes)
             if len(found) < _PAGE:
                 return
+        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        self._inbox.hear(sequence)
+        if sequence > self.sequence:
+            self._counted.forget()  # what was counted meanwhile
+            self._feed.skip(sequence)
 
     def _hear(self, changes: Sequence[Change]) -> None:
         """Hand on changes; those of others have maybe been heard of on the other way meanwhile."""
-        super()._hear(self._new(changes))
+        new = self._new(changes)
+        if new and new[0].sequence > self.sequence + 1:
+            self._counted.forget()
+        super()._hear(new)
 
     def _new(self, changes: Sequence[Change]) -> Sequence[Change]:
         return [change for change in changes if change.sequence > self.sequence]

@@ -7,7 +7,7 @@ all that they have done, and the numbers that it gives are the next ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple, final
@@ -39,6 +39,7 @@ from .writer import SLICE
 
 _LAST_CURSOR: Final = 2**63 - 1
 _ENTRIES: Final = "SELECT cursor, id, size, read, session FROM message "
+_CHANGES: Final = "SELECT told FROM change WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 _PARTS: Final = ("body", "recipient", "header", "tag", "message")
 """The tables that have rows of a message, mailboxes and transcripts aside."""
 
@@ -71,10 +72,13 @@ class PostgresInbox:
     """
     An inbox as one node's writer sees it; it implements `writer.Inbox`.
 
-    `commit` gives the changes of other nodes too that have not been heard of, in front of its own.
-    Of all changes the latest `remembered` are kept; `channel` is where nodes are told that there
-    are new ones. Belongs to one thread at a time, as its session does, but for `hear`.
+    While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
+    of, in front of its own. Of all changes the latest `remembered` are kept; `channel` is where
+    nodes are told that there are new ones. Belongs to one thread at a time, as its session does,
+    but for `hear`.
     """
+
+    is_looked_at: Callable[[], bool]
 
     def __init__(
         self,
@@ -98,9 +102,9 @@ class PostgresInbox:
         self._totals = _Totals()
         self._committed = _Totals()
         self._changes: list[Change] = []
-        self._missed: list[Change] = []
         self._heard = 0
-        self._is_thinned = False
+        self._unheard: tuple[int, int] | None = None
+        self.is_looked_at = lambda: True
         with server.translated():
             self._totals = self._read_totals()
             self.rollback()
@@ -116,11 +120,9 @@ class PostgresInbox:
         """How much was kept when this node last wrote, or was opened."""
         return self._committed.counts()
 
-    def hear(self, changes: Sequence[Change]) -> None:
-        """Take note, in any thread, of changes of others that were heard of elsewhere."""
-        if any(change.kind == "deleted" for change in changes):
-            self._is_thinned = True
-        self._heard = changes[-1].sequence
+    def hear(self, sequence: int) -> None:
+        """Take note, in any thread, that changes of others were heard of elsewhere, up to one."""
+        self._heard = max(self._heard, sequence)
 
     def begin(self) -> None:
         """Begin a transaction, in which nobody else changes the inbox."""
@@ -131,11 +133,13 @@ class PostgresInbox:
                 f"{self._server} has lost changes: it is at {self._totals.sequence}, and was at "
                 f"{seen}; if that is meant, start bindpost again"
             )
-        self._catch_up(seen)
+        self._unheard = (seen, self._totals.sequence) if self._totals.sequence > seen else None
+        if self._may_be_thinned():
+            self._transcripts.forget()  # those of sessions whose messages all went are gone
 
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what was changed, here and before by others."""
-        changes, now = self._changes, self._totals
+        changes, now, missed = self._changes, self._totals, None
         with self._session.together():
             self._write_collected()
             if changes:
@@ -151,9 +155,11 @@ class PostgresInbox:
                 )
                 self._session.execute("SELECT pg_notify(?, ?)", (self._channel, str(now.sequence)))
             self._session.execute("COMMIT")
+            if self._unheard and self.is_looked_at():  # now that nobody waits for it any more
+                missed = self._session.execute(_CHANGES, self._unheard)
         self._committed = replace(now)
         self._changes = []
-        return [*self._missed, *changes]
+        return [*(decode(told, Change) for (told,) in missed or ()), *changes]
 
     def rollback(self) -> None:
         """Undo the transaction, or let go of the connection if it was lost."""
@@ -313,22 +319,15 @@ class PostgresInbox:
         found = self._session.begin(sql)
         return _Totals(*found.fetchall()[0])
 
-    def _catch_up(self, seen: int) -> None:
-        """Read what others have changed since; forget what may be no more."""
-        self._missed = []
-        if self._totals.sequence > seen:
-            found = self._session.execute(
-                "SELECT told FROM change WHERE sequence > ? ORDER BY sequence", (seen,)
-            )
-            self._missed = [decode(told, Change) for (told,) in found.fetchall()]
-        is_whole = len(self._missed) == self._totals.sequence - seen
-        if (
-            self._is_thinned
-            or not is_whole
-            or any(change.kind == "deleted" for change in self._missed)
-        ):
-            self._is_thinned = False
-            self._transcripts.forget()  # those of sessions whose messages all went are gone
+    def _may_be_thinned(self) -> bool:
+        """
+        Say whether others may have deleted messages since this node last wrote.
+
+        Each message that comes is a change of its own, and so is whatever deletes some: so if there
+        are as many more messages as there were changes, none of these was anything else.
+        """
+        was, now = self._committed, self._totals
+        return now.total - was.total != now.sequence - was.sequence
 
     def _write_new(self) -> None:
         """Write the messages that were added in this transaction, so that they can be seen."""

@@ -60,7 +60,7 @@ class Siege:
         self.nodes = balanced.nodes
         self._smtp = balanced.smtp
         self._waiting = ask(self.nodes[0], WAIT, patience=patience)
-        self.load = Load(balanced.smtp, senders=SENDERS, again=True)
+        self.load = Load(balanced.smtp, senders=SENDERS, again=True, patience=2 * SILENT)
         self.load.wait_for_acknowledged(100)
 
     def answers_between(self, begun: float, ended: float) -> Counter[int]:

@@ -165,6 +165,32 @@ async def test_a_node_that_starts_late_is_told_of_the_past(node: Node) -> None:
     assert (added.row, deleted.ids) == (row, (row.id,))
 
 
+async def test_what_nobody_waited_for_is_told_to_who_comes_later(node: Node) -> None:
+    """A node reads nothing while nobody looks; who does then is told all of it, in order."""
+    here, there = await node(), await node()
+    rows = [await there.add(make_message(), SAID) for _ in range(3)]
+
+    own = await here.add(make_message(), SAID)
+
+    assert here.sequence == own.cursor == 4
+    told = await heard(here.changes(0), 4)
+    assert [change.row for change in told] == [*rows, own]
+
+
+async def test_what_was_counted_is_counted_anew_when_another_node_deletes(node: Node) -> None:
+    """A count is remembered as long as messages come; what another node does to them is known."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    rows = [await there.add(make_message(), SAID) for _ in range(3)]
+    await caught_up(here, 3)
+    assert (await here.count(query)).total == 3
+
+    await there.delete([rows[0].id])
+    await caught_up(here, 4)
+
+    assert (await here.count(query)).total == 2
+
+
 async def test_what_is_forgotten_meanwhile_is_an_error(node: Node) -> None:
     """A node that others have left behind says so to followers, and goes on with what is new."""
     here, there = await node(remembered=5), await node(remembered=5)
