@@ -110,8 +110,8 @@ class PostgresStore(WrittenStore):
         is how many changes `changes(since)` can go back; a search through contents may take
         `search_seconds`. With the durability `normal` a crash of the server may take what was added
         in the last moments before it. Calls fail after `patience` seconds without a connection,
-        twice as many when the server's machine has vanished, and eight times as many when it is
-        there and gives no answer. Raises `StoreError` when the database can't be used.
+        twice as many when the server's machine has vanished, and eight times as many when it
+        is there and gives no answer. Raises `StoreError` when the database can't be used.
         """
         server = Server(url, patience=patience)
         make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
@@ -258,7 +258,7 @@ class PostgresStore(WrittenStore):
     async def _watch(self) -> None:
         """Let no write wait for ever: the server may be there and never answer."""
         while True:
-            await asyncio.sleep(self._server.patience)
+            await asyncio.sleep(self._server.patience / 5)
             self._inbox.end_silence()
 
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:

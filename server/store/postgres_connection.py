@@ -162,10 +162,13 @@ class Session:
     def begin(self, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
         """Begin a transaction with a statement. Raises what psycopg raises."""
         if self._connection is not None:
+            began = time.monotonic()
             try:
                 return self._begin(self._connection, sql)
             except psycopg.OperationalError:
-                if not self._connection.closed:
+                # One that was lost earlier fails at once; after a silence a new one is silent, too.
+                is_late = time.monotonic() - began > self._server.patience
+                if is_late or not self._connection.closed:
                     raise
         self._connection = self._server.connect(self._durability)
         return self._begin(self._connection, sql)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import smtplib
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,8 +26,8 @@ if TYPE_CHECKING:
     from tests.interop.conftest import Balanced
 
 SENDERS = 9
-AWAY = 10.0
-"""Longest time to an answer when PostgreSQL has ended or its machine has vanished."""
+AWAY = 5.0
+"""Longest time to an answer when PostgreSQL has ended."""
 SILENT = 40.0
 """The same when it is there and says nothing."""
 BACK = 5.0
@@ -31,6 +36,8 @@ SLACK = 3.0
 """Seconds that a busy machine may take to do what is due."""
 WAIT = "/api/bindpost/v1/wait?recipient=afterwards%40example.test&timeout=200"
 
+CUT = "tests.interop.cut_database"
+ROOT = Path(__file__).parents[2]
 MAIL = b"Subject: afterwards\r\n\r\n"
 LONG = (pytest.mark.long, pytest.mark.timeout(300))
 
@@ -171,3 +178,29 @@ def test_standing_still_for_a_minute(
     record_property("slowest", siege.slowest())
     record_property("back", told)
     record_property("unacknowledged", unacknowledged)
+
+
+@pytest.mark.parametrize("patience", [1, pytest.param(5, marks=LONG)])
+def test_its_machine_vanishes(
+    program: Callable[[str], Path], record_property: Note, patience: int
+) -> None:
+    """Nothing comes from there any more: missed after twice the patience; then all goes on."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace needs root")
+    programs = [str(program(name)) for name in ("initdb", "pg_ctl")]
+
+    done = subprocess.run(
+        [program("unshare"), "--net", sys.executable, "-m", CUT, *programs, str(patience)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    seconds = json.loads(done.stdout)
+    assert 1.5 * patience < seconds["write"] < 2 * patience + SLACK
+    assert seconds["read"] < 2 * patience + SLACK
+    assert seconds["back"] < BACK + SLACK
+    record_property("seconds", seconds)
