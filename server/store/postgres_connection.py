@@ -28,6 +28,11 @@ _SILENCE: Final = 6
 How many times as long an answer is waited for from a server that is there and says nothing: one
 that was stopped, or whose disk stands still.
 """
+_COMPRESSION: Final = (
+    "SELECT set_config(name, 'lz4', false) FROM pg_settings"
+    " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+)
+"""Has large values compressed by lz4 if the server can: its own way takes several times as long."""
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
 """Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
 
@@ -78,7 +83,7 @@ class Server:
         synchronous, wait = "on" if durability == DURABLE else "off", round(2000 * self.patience)
         connection.execute(
             f"SET synchronous_commit = {synchronous}; SET lock_timeout = {wait};"
-            f" SET idle_in_transaction_session_timeout = {wait}".encode()
+            f" SET idle_in_transaction_session_timeout = {wait}; {_COMPRESSION}".encode()
         )
         return connection
 

@@ -73,9 +73,9 @@ class PostgresInbox:
     An inbox as one node's writer sees it; it implements `writer.Inbox`.
 
     While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
-    of, in front of its own. Of all changes the latest `remembered` are kept; `channel` is where
-    nodes are told that there are new ones. Belongs to one thread at a time, as its session does,
-    but for `hear`.
+    of, in front of its own. Of all changes the latest `remembered` are kept, and a few more;
+    `channel` is where nodes are told that there are new ones. Belongs to one thread at a time, as
+    its session does, but for `hear`.
     """
 
     is_looked_at: Callable[[], bool]
@@ -146,9 +146,7 @@ class PostgresInbox:
                 for change in changes:
                     self._told.add(change.sequence, encode(change))
                 self._told.write(self._session)
-                self._session.execute(
-                    "DELETE FROM change WHERE sequence <= ?", (now.sequence - self._remembered,)
-                )
+                self._forget_old(changes)
                 self._session.execute(
                     "UPDATE inbox SET sequence = ?, total = ?, unread = ?, size = ?",
                     (now.sequence, now.total, now.unread, now.size),
@@ -318,6 +316,15 @@ class PostgresInbox:
         sql = f"SELECT sequence, total, unread, size FROM inbox {how}"  # noqa: S608 - constants only
         found = self._session.begin(sql)
         return _Totals(*found.fetchall()[0])
+
+    def _forget_old(self, changes: Sequence[Change]) -> None:
+        """Delete changes that are too old; a hundredth at once, as each commit would pay for it."""
+        step = max(1, self._remembered // 100)
+        last = changes[-1].sequence
+        if last // step > (changes[0].sequence - 1) // step:
+            self._session.execute(
+                "DELETE FROM change WHERE sequence <= ?", (last - self._remembered,)
+            )
 
     def _may_be_thinned(self) -> bool:
         """
