@@ -344,6 +344,19 @@ async def test_a_database_that_went_back_is_not_written_to(
         await store.add(make_message(), SAID)
 
 
+async def test_large_messages_are_compressed_the_quick_way(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """A server that knows lz4 uses it, as its own way takes several times as long."""
+    store = await node()
+    row = await store.add(make_message(raw=b"Subject: x\r\n\r\n" + 10_000 * b"x"), SAID)
+
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        found = await connection.execute("SELECT pg_column_compression(raw) FROM body")
+        assert await found.fetchall() == [("lz4",)]
+    assert await store.raw(row.id) == b"Subject: x\r\n\r\n" + 10_000 * b"x"
+
+
 @pytest.mark.parametrize("address", ["a\0b@x", "x" * 10_000 + "@x", "é" * 3000 + "@x"])
 async def test_odd_addresses_are_found(node: Node, address: str) -> None:
     """An address that PostgreSQL can't keep or index as it is, is found, and comes back whole."""
