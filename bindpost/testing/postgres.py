@@ -54,6 +54,11 @@ class PostgresServer:
         self._run(initdb, "-D", self._folder / "data", *options)
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """The process that has started all its others."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def url(self, schema: str, *, password: str = "") -> str:
         """Give the URL of a schema."""
         user = f"bindpost:{password}" if password else "bindpost"
@@ -111,9 +116,9 @@ class PostgresServer:
     @contextmanager
     def still(self) -> Iterator[None]:
         """Have all its processes stand still while the block runs: it stays, and says nothing."""
-        main = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(main, signal.SIGSTOP)  # first: now there will be no more of them
-        stopped = [main, *_children(main)]
+        stopped = [self.pid]
+        os.kill(self.pid, signal.SIGSTOP)  # first: now there will be no more of them
+        stopped += _children(self.pid)
         for pid in stopped[1:]:
             os.kill(pid, signal.SIGSTOP)
         try:

@@ -18,7 +18,7 @@ import psycopg
 from bench_contestants import serve, source
 from bench_ingest_report import SIZES, Cell
 from bench_nodes_report import NODES, SQLITE, SQLITE_AGAIN, Results, Taken, picture, report
-from bench_process import LARGE, Server
+from bench_process import LARGE, Server, cpu_seconds
 from bench_report import options_of, publish, say
 from bench_rounds import orders
 from bench_servers import program
@@ -28,26 +28,29 @@ from bindpost.testing.postgres import PostgresServer
 CELLS: Final = [
     Cell(size, sessions, many=True) for size in ("1 KiB", "10 KiB") for sessions in (1, 10, 100)
 ]
-COUNTS: Final = b"""
-    SELECT (pg_current_wal_lsn() - '0/0')::bigint,
-        pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+USED: Final = b"""
+    SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+        (pg_current_wal_lsn() - '0/0')::bigint,
+        (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace)
 """
-"""Bytes of log, and transactions that have written, since the server was made."""
+"""Transactions that have written, bytes of log, and bytes of the inbox's tables."""
 
 
 class Inbox(NamedTuple):
-    """An inbox: the nodes that it has, and the URL of its database if it has one."""
+    """An inbox: the nodes that it has, and the URL and process of its database if it has one."""
 
     nodes: Sequence[Server]
     url: str = ""
+    database: int = 0
 
-    def counts(self) -> tuple[int, int]:
-        """Give the bytes of log and the transactions of its database up to now."""
+    def used(self) -> Sequence[float]:
+        """Give what it has used of its database up to now, as `Taken` has it."""
         if not self.url:
-            return 0, 0
+            return [0] * 4
         with psycopg.connect(self.url, autocommit=True) as connection:
-            log, transactions = connection.execute(COUNTS).fetchall()[0]
-        return log, transactions
+            counts = connection.execute(USED).fetchall()[0]
+        return [*counts, cpu_seconds(self.database)]
 
 
 def split(count: int, parts: int) -> list[int]:
@@ -64,16 +67,14 @@ def load(cell: Cell, inbox: Inbox, messages: int) -> Taken:
         count = ("-s", str(sessions), "-m", str(messages), "-l", str(SIZES[cell.size]))
         source([*count, "-d"], node.port)
 
-    log, transactions = inbox.counts()
+    before = inbox.used()
     began = time.perf_counter()
     with ThreadPoolExecutor(len(shares)) as threads:
         list(threads.map(bring, inbox.nodes, sessions, shares))
     seconds = time.perf_counter() - began
-    log_now, transactions_now = inbox.counts()
     count = sum(shares)
-    return Taken(
-        count / seconds, (log_now - log) / count, (transactions_now - transactions) / count
-    )
+    used = ((now - then) / count for now, then in zip(inbox.used(), before, strict=True))
+    return Taken(count / seconds, *used)
 
 
 @contextmanager
@@ -86,7 +87,7 @@ def inboxes(server: PostgresServer) -> Iterator[dict[str, Inbox]]:
         for name, count in NODES.items():
             url = stack.enter_context(server.new_schema())
             nodes = [stack.enter_context(serve({"store": url})(name)) for _ in range(count)]
-            found[name] = Inbox(nodes, url)
+            found[name] = Inbox(nodes, url, server.pid)
         yield found
 
 

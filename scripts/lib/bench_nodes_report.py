@@ -16,14 +16,25 @@ SQLITE: Final = "SQLite"
 SQLITE_AGAIN: Final = f"{SQLITE} again"
 NODES: Final = {"PostgreSQL, 1 node": 1, "PostgreSQL, 3 nodes": 3}
 """Inboxes in PostgreSQL, by how many nodes they have."""
+COSTS: Final = [
+    "messages a transaction",
+    "bytes of log a message",
+    "bytes of disk a message",
+    "µs of the server's processor a message",
+]
 
 
 class Taken(NamedTuple):
-    """What a run found: messages a second, and of each its bytes of log and its transactions."""
+    """What a run found: messages a second, and what each of them took of the database."""
 
     rate: float
-    log: float = 0.0
-    transactions: float = 0.0
+    transactions: float
+    log: float
+    """Bytes."""
+    disk: float
+    """Bytes."""
+    processor: float
+    """Seconds."""
 
 
 @dataclass(slots=True)
@@ -38,9 +49,11 @@ class Results:
         """Give the rates of each round."""
         return [{name: each.rate for name, each in taken.items()} for taken in self.cells[cell]]
 
-    def median(self, cell: Cell, name: str, figure: int) -> float:
-        """Give the median of one of the figures of `Taken`."""
-        return statistics.median(taken[name][figure] for taken in self.cells[cell])
+    def median(self, cell: Cell, name: str) -> Taken:
+        """Give the medians of an inbox's figures."""
+        return Taken(
+            *map(statistics.median, zip(*(taken[name] for taken in self.cells[cell]), strict=True))
+        )
 
 
 def picture(results: Results) -> Groups:
@@ -54,11 +67,6 @@ def picture(results: Results) -> Groups:
 def report(results: Results) -> str:
     """Give the results as Markdown."""
     ratios = [f"{name} / {SQLITE}" for name in NODES]
-    costs = [
-        f"{name}: {what}"
-        for name in NODES
-        for what in ("messages a transaction", "bytes of log a message")
-    ]
     every_round = (rates for cell in results.cells for rates in results.rates(cell))
     return "\n\n".join(
         [
@@ -66,15 +74,16 @@ def report(results: Results) -> str:
             "Messages a second, medians; ratios within one round, median, minimum and maximum:",
             table(["load"], [SQLITE, *NODES, *ratios], _rates(results)),
             noise(every_round, SQLITE_AGAIN, SQLITE),
-            "What that is to the database, medians; the log has page images after a checkpoint:",
-            table(["load"], costs, _costs(results)),
+            "What a message takes of the database, medians; all its processes count, also those "
+            "that tell the nodes, and the log has page images after a checkpoint:",
+            table(["load", "inbox"], COSTS, _costs(results)),
         ]
     )
 
 
 def _rates(results: Results) -> Iterator[list[str]]:
     for cell in results.cells:
-        rates = [f"{results.median(cell, name, 0):.0f}" for name in (SQLITE, *NODES)]
+        rates = [f"{results.median(cell, name).rate:.0f}" for name in (SQLITE, *NODES)]
         yield [str(cell), *rates, *(_ratio(results.rates(cell), name) for name in NODES)]
 
 
@@ -85,8 +94,9 @@ def _ratio(rounds: list[Mapping[str, float]], name: str) -> str:
 
 def _costs(results: Results) -> Iterator[list[str]]:
     for cell in results.cells:
-        figures = []
         for name in NODES:
-            figures.append(f"{1 / results.median(cell, name, 2):.1f}")
-            figures.append(f"{results.median(cell, name, 1):.0f}")
-        yield [str(cell), *figures]
+            taken = results.median(cell, name)
+            yield [
+                *(str(cell), name, f"{1 / taken.transactions:.1f}"),
+                *(f"{figure:.0f}" for figure in (taken.log, taken.disk, 1e6 * taken.processor)),
+            ]

@@ -334,9 +334,11 @@ def test_a_small_run_of_nodes(
     assert done.returncode == 0, done.stderr
     before, between, after = parts(copy.read_text(encoding="utf-8"), "nodes")
     assert (before, after) == (parts(page, "nodes")[0], parts(page, "nodes")[2])
-    (rates, ratios), (_, costs) = tables(between)
+    (rates, ratios), (_, *costs) = tables(between)
     assert rates[1:4] == INBOXES
-    assert all(float(cell.split()[0]) > 0 for cell in [*ratios[1:], *costs[1:]])
+    assert all(float(cell.split()[0]) > 0 for cell in ratios[1:])
+    assert [row[1] for row in costs] == INBOXES[1:]
+    assert all(float(row[2]) > 0 and float(row[3]) > 0 and float(row[5]) > 0 for row in costs)
     assert bars(tmp_path, "nodes") == 2
     assert platform.node() not in between
     assert str(tmp_path) not in between
