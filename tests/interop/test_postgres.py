@@ -96,6 +96,7 @@ def test_three_nodes_behind_haproxy(balanced: Balanced, program: Callable[[str],
     assert kept[0] == kept[1] == kept[2]
     recipients = Counter(message.envelope.recipients[0].address for message in kept[0])
     assert recipients == {f"{number}to@example.test": 1 for number in range(1, 301)}
+    assert len({balanced.nodes[0].client.raw(message.id) for message in kept[0]}) == 300
     assert {message.session.listener for message in kept[0]} == {
         f"{host}:0" for host in balanced.hosts
     }

@@ -294,9 +294,10 @@ async def test_a_server_that_stands_still_is_given_up(node: Node, postgres: Post
     await store.add(make_message(), SAID)
 
     with postgres.still():
-        results = await asyncio.gather(
-            store.add(make_message(), SAID), store.find(), return_exceptions=True
-        )
+        async with asyncio.timeout(30):
+            results = await asyncio.gather(
+                store.add(make_message(), SAID), store.find(), return_exceptions=True
+            )
 
     assert [type(result) for result in results] == [StoreAwayError, StoreAwayError]
     there = await node()
