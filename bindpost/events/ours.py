@@ -117,7 +117,10 @@ STORE_FAILED: Final = EventType(
     template="The message store could not do what it was asked.",
     details=("error", "session", "listener", "peer"),
     action="store-failed",
-    explanation="The client was told so and keeps its message; what was acknowledged is not lost.",
+    explanation=(
+        "The client was told so and keeps its message; what was acknowledged is not lost. Of the "
+        "messages that are refused while the database of the store is away, only the first is told."
+    ),
     remedy="Look at the error: mostly the disk is full or the data folder not writable.",
     ecs=("database", "error"),
 )
@@ -532,6 +535,23 @@ ROOT_GIVEN_UP: Final = EventType(
     ecs=("process", "info"),
 )
 
+STORE_BACK: Final = EventType(
+    id=156,
+    source=OURS,
+    symbol="MSG_STORE_BACK",
+    level=Level.INFORMATION,
+    category=Category.INTERNAL,
+    template="The message store is back after %1 seconds; %2 messages were refused meanwhile.",
+    parameters=("seconds", "refused"),
+    action="store-back",
+    explanation=(
+        "The first message was kept after an event 106 that said that the database of the store "
+        "was away. The seconds are those since then."
+    ),
+    remedy="Nothing to do. The senders of the refused messages try again.",
+    ecs=("database", "info"),
+)
+
 EVENTS: Final[tuple[EventType, ...]] = (
     READY,
     LISTENER_BOUND,
@@ -566,4 +586,5 @@ EVENTS: Final[tuple[EventType, ...]] = (
     SINK_RECOVERED,
     EVENTS_FOLDED,
     ROOT_GIVEN_UP,
+    STORE_BACK,
 )

@@ -1,13 +1,14 @@
-"""Mail under load: numbered messages over several sessions, and which of them were acknowledged."""
+"""Mail under load: numbered messages over several sessions, and how each of them was answered."""
 
 from __future__ import annotations
 
 import itertools
 import smtplib
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..client import Client
 from ..proxy.sockets import reset_on_close
@@ -17,15 +18,27 @@ _PAUSE: Final = 0.005
 """Seconds before a sender that found no server tries again."""
 
 
+class Answer(NamedTuple):
+    """How a message was answered: when, by `time.monotonic`, in how many seconds, by which code."""
+
+    at: float
+    seconds: float
+    code: int
+    """0 when the session ended without an answer."""
+
+
 class Load:
     """
     Sends numbered messages over several sessions at once; knows which were acknowledged.
 
+    `answers` has that of each message, in order of time, but for the connection of a session: who
+    is refused that has sent nothing.
     A message that was not acknowledged is not sent again, whatever happens. `first` is the first
     number. With `again` a sender whose session is lost begins another, until `stop()`; else it
     ends. `each` is how many messages a session has, 0 for no end. With `reset` the senders' sockets
     are reset when they are closed, as those of programs that crash are. Bodies have up to 5,000
-    bytes more than those of `sizes`, which take turns.
+    bytes more than those of `sizes`, which take turns. `patience` is how many seconds a sender
+    waits for an answer.
     """
 
     def __init__(
@@ -38,14 +51,17 @@ class Load:
         each: int = 0,
         reset: bool = False,
         sizes: Sequence[int] = (0,),
+        patience: float = PATIENCE,
     ) -> None:
         self.acknowledged: dict[str, bytes] = {}
+        self.answers: list[Answer] = []
         self._address = address
         self._numbers = itertools.count(first)
         self._again = again
         self._each = each
         self._reset = reset
         self._sizes = sizes
+        self._patience = patience
         self._stopped = threading.Event()
         self._news = threading.Condition()
         self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
@@ -62,6 +78,15 @@ class Load:
         """Return when so many more messages are acknowledged."""
         self.wait_for_acknowledged(len(self.acknowledged) + count)
 
+    def wait_for_answer(self, begun: float, *, patience: float = PATIENCE) -> None:
+        """Return when a message is answered that was begun at a moment or later."""
+        with self._news:
+            if not self._news.wait_for(
+                lambda: any(one.at - one.seconds >= begun for one in self.answers[-20:]),
+                patience,
+            ):
+                raise AssertionError(f"no message is answered: {self.answers[-1:]}")
+
     def stop(self) -> None:
         """Begin no more messages; returns when every sender has ended."""
         self._stopped.set()
@@ -77,7 +102,7 @@ class Load:
     def _send(self) -> None:
         while True:
             try:
-                with smtplib.SMTP(*self._address, timeout=PATIENCE) as smtp:
+                with smtplib.SMTP(*self._address, timeout=self._patience) as smtp:
                     self._prepare(smtp)
                     self._session(smtp)
             except (OSError, smtplib.SMTPException):  # the server, or the way to it, was cut off
@@ -99,14 +124,28 @@ class Load:
                 number = next(self._numbers)
             size = self._sizes[number % len(self._sizes)] + number % 5000
             body = f"Subject: {number}\r\n\r\n{'x' * size}\r\n".encode()
-            smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
-            with self._news:
-                self.acknowledged[str(number)] = body
-                self._news.notify_all()
+            began = time.monotonic()
+            try:
+                smtp.sendmail("a@example.test", [f"{number}@example.test"], body)
+            except (OSError, smtplib.SMTPException) as error:
+                self._note(began, getattr(error, "smtp_code", 0))
+                raise
+            self.acknowledged[str(number)] = body
+            self._note(began, 250)
+
+    def _note(self, began: float, code: int) -> None:
+        with self._news:
+            now = time.monotonic()
+            self.answers.append(Answer(now, now - began, code))
+            self._news.notify_all()
 
 
-def check_kept(acknowledged: Mapping[str, bytes], client: Client) -> None:
-    """See that what was acknowledged, by its subject, is kept, whole, and that nothing is twice."""
+def check_kept(acknowledged: Mapping[str, bytes], client: Client) -> int:
+    """
+    See that what was acknowledged, by its subject, is kept, whole, and that nothing is twice.
+
+    Gives how many are kept that were not acknowledged.
+    """
     rows = client.messages(limit=0)
     kept = Counter(row.fields.subject for row in rows)
     lost = acknowledged.keys() - kept.keys()
@@ -119,3 +158,4 @@ def check_kept(acknowledged: Mapping[str, bytes], client: Client) -> None:
     ]
     if lost or twice or changed:
         raise AssertionError(f"{lost=} {twice=} {changed=}")
+    return len(kept.keys() - acknowledged.keys())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,19 +24,23 @@ TABLES: Final = (
     *("message", "body", "header", "recipient", "transcript", "change"),
     *("tag", "mailbox", "mailbox_tag", "mailbox_total"),
 )
-OPTIONS: Final = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
+OPTIONS: Final = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
 
 
 class PostgresServer:
     """
     A server that begins with an empty database; `initdb` and `pg_ctl` are its programs.
 
-    Its data doesn't outlive the machine (no fsync), and does outlive the server.
+    Its data is in a folder of its own in `place`, by default where temporary files are. With
+    `fsync` it outlives the machine, and in any case the server.
     """
 
-    def __init__(self, initdb: Path, pg_ctl: Path) -> None:
+    def __init__(
+        self, initdb: Path, pg_ctl: Path, *, place: str | None = None, fsync: bool = False
+    ) -> None:
         self._pg_ctl = pg_ctl
-        self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-"))
+        self._options = OPTIONS if fsync else f"-c fsync=off {OPTIONS}"
+        self._folder = Path(tempfile.mkdtemp(prefix="bindpost-postgres-", dir=place))
         self._port = free_port()
         self._free: list[str] = []
         self._lasting = ExitStack()
@@ -48,6 +53,11 @@ class PostgresServer:
         options = ("-A", "trust", "-U", "bindpost", "-E", "UTF8", "--locale=C", "--no-sync")
         self._run(initdb, "-D", self._folder / "data", *options)
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """The process that has started all its others."""
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
 
     def url(self, schema: str, *, password: str = "") -> str:
         """Give the URL of a schema."""
@@ -88,7 +98,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; when this returns it answers."""
-        self._control("start", "-l", self._folder / "log", "-o", f"{OPTIONS} {self._port}")
+        self._control("start", "-l", self._folder / "log", "-o", f"{self._options} {self._port}")
 
     def stop(self) -> None:
         """End it as a crash would."""
@@ -102,6 +112,20 @@ class PostgresServer:
             yield
         finally:
             self.start()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Have all its processes stand still while the block runs: it stays, and says nothing."""
+        stopped = [self.pid]
+        os.kill(self.pid, signal.SIGSTOP)  # first: now there will be no more of them
+        stopped += _children(self.pid)
+        for pid in stopped[1:]:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(stopped):
+                os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
         """End it, and remove its data."""
@@ -124,3 +148,15 @@ class PostgresServer:
                 **self._identity,
             )
         assert done.returncode == 0, (self._folder / "output").read_text()
+
+
+def _children(parent: int) -> list[int]:
+    """Give the processes that a process has started, by their ids."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="],  # noqa: S607 - POSIX has it
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    return [pid for pid, of in pairs if of == parent]

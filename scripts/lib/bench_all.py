@@ -1,5 +1,5 @@
 """
-Asks every question of scripts/bench, one after the other, in about twenty minutes.
+Asks every question of scripts/bench, one after the other, in about twenty-five minutes.
 
 `scripts/bench all` hands its options on to those questions that have them. A question that fails,
 or a soak that does not hold, is named at the end, and the exit status is 1.
@@ -26,6 +26,7 @@ QUESTIONS: Final = {
     "start": True,
     "soak": False,
     "inbox": False,
+    "nodes": False,
 }
 """Each with whether it has peers."""
 

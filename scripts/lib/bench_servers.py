@@ -15,7 +15,10 @@ from typing import Final
 from bindpost.proxy.local import free_port
 
 _FOLDERS: Final = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"]
+    [
+        *(os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"),
+        *map(str, Path("/usr/lib/postgresql").glob("*/bin")),
+    ]
 )
 _DANTED_CONF: Final = """\
 logoutput: stderr

@@ -11,7 +11,7 @@ from functools import partial
 
 from bindpost import events
 from bindpost.config.fault import Stage
-from bindpost.errors import StoreError, StoreFullError
+from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
 from ..message.model import Envelope, Message, SessionFacts, new_id, utc_now
 from .body import Chunks
@@ -169,8 +169,10 @@ class SmtpProtocol(LoggingIn):
             self._report(events.DISK_LOW, kilobytes=needed, error=str(error))
             return self.conversation.say("message_full")
         except StoreError as error:
-            self._report(events.STORE_FAILED, error=str(error))
+            if not isinstance(error, StoreAwayError) or self._around.sessions.outage.refuse():
+                self._report(events.STORE_FAILED, error=str(error))
             return self.conversation.say("message_failed")
+        self._around.sessions.outage.end()
         self._kept_messages = True
         if is_delivered and self._around.rules.personality.honours_dsn:
             await self._around.bounces.confirm(message)

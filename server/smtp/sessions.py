@@ -11,6 +11,7 @@ from bindpost.config.model import Limits
 from ..activity import Activity
 from .budget import Budget
 from .crowd import Crowd
+from .outage import Outage
 from .overtime import Overseen, Overtime
 from .receipts import Receipts
 
@@ -33,8 +34,9 @@ class Sessions:
 
     `limit` bounds them together, `in_flight` the bytes of their messages on the way to the store,
     `crowd` those of each address and `overtime` how long they last; without these two nothing does.
-    `activity` counts what they do, `receipts` says which messages the log tells of; what a session
-    leaves to be done after its end (its last transcript lines) runs here too.
+    `activity` counts what they do, `receipts` says which messages the log tells of, `outage` which
+    refusals; what a session leaves to be done after its end (its last transcript lines) runs here
+    too.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Sessions:
     ) -> None:
         self.activity = Activity()
         self.receipts = Receipts()
+        self.outage = Outage()
         self.in_flight = Budget(in_flight)
         self._limit = limit
         self._crowd = crowd

@@ -56,11 +56,20 @@ class Counted:
         """
         return await self._counting((query, upto))
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is remembered."""
+        return not self._known
+
     def hear(self, changes: Sequence[Change]) -> None:
         """Forget everything, unless these changes only added messages."""
         if any(change.kind != "added" for change in changes):
-            self._known.clear()
-            self._state += 1
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+        self._state += 1
 
     async def close(self) -> None:
         """End what is being counted."""

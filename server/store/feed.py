@@ -47,6 +47,12 @@ class ChangeFeed:
         self._recall = recall
         self._news = asyncio.Event()
         self._closed = False
+        self._waiting = 0
+
+    @property
+    def is_followed(self) -> bool:
+        """Say whether somebody waits for a change."""
+        return self._waiting > 0
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Hand on these changes, the next ones; what is missing in front of them is forgotten."""
@@ -56,6 +62,12 @@ class ChangeFeed:
             self._recent.clear()
         self._recent.extend(changes)
         self.sequence = changes[-1].sequence
+        self._wake()
+
+    def skip(self, sequence: int) -> None:
+        """Go on from a later number; who wants the changes up to it has them recalled."""
+        self._recent.clear()
+        self.sequence = sequence
         self._wake()
 
     def close(self) -> None:
@@ -83,7 +95,11 @@ class ChangeFeed:
         while position >= self.sequence:
             if self._closed:
                 raise StoreError("the message store is closed")
-            await self._news.wait()
+            self._waiting += 1
+            try:
+                await self._news.wait()
+            finally:
+                self._waiting -= 1
         first = self.sequence - len(self._recent) + 1
         if position + 1 >= first:
             start = position + 1 - first

@@ -69,6 +69,8 @@ class PostgresStore(WrittenStore):
         search_seconds: float,
     ) -> None:
         self._inbox = inbox
+        inbox.is_looked_at = self._is_looked_at
+        self._server = server
         self._reader = Reader(server)
         self._searching = asyncio.Lock()
         super().__init__(
@@ -87,6 +89,7 @@ class PostgresStore(WrittenStore):
             is_news=self._is_news,
             catch_up=self._catch_up,
         )
+        self._watching = asyncio.create_task(self._watch())
 
     @classmethod
     async def open(
@@ -106,8 +109,9 @@ class PostgresStore(WrittenStore):
         `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
         is how many changes `changes(since)` can go back; a search through contents may take
         `search_seconds`. With the durability `normal` a crash of the server may take what was added
-        in the last moments before it. After `patience` seconds without a connection, or twice as
-        many without an answer, calls fail. Raises `StoreError` when the database can't be used.
+        in the last moments before it. Calls fail after `patience` seconds without a connection,
+        twice as many when the server's machine has vanished, and eight times as many when it
+        is there and gives no answer. Raises `StoreError` when the database can't be used.
         """
         server = Server(url, patience=patience)
         make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
@@ -191,6 +195,10 @@ class PostgresStore(WrittenStore):
         """Give the tags' names; see `SharedStore`."""
         return list(await self.tags(mailbox=mailbox))
 
+    async def _close(self) -> None:
+        await super()._close()
+        self._watching.cancel()
+
     async def _close_readers(self) -> None:
         await self._listener.close()
         await self._reader.close()
@@ -247,6 +255,12 @@ class PostgresStore(WrittenStore):
 
         return [row for row in rows if holds(row)]
 
+    async def _watch(self) -> None:
+        """Let no write wait for ever: the server may be there and never answer."""
+        while True:
+            await asyncio.sleep(self._server.patience / 5)
+            self._inbox.end_silence()
+
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:
         """Tell changes again that are remembered in the database."""
         question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
@@ -256,19 +270,36 @@ class PostgresStore(WrittenStore):
         """Say whether a number isn't one of a change that was heard of already."""
         return not (told.isdecimal() and len(told) < 20 and int(told) <= self.sequence)
 
+    def _is_looked_at(self) -> bool:
+        """
+        Say whether what others change is worth reading now.
+
+        If nobody waits for it, it is enough to know its number: what is wanted later is recalled.
+        Counts that are remembered are good only as long as every change is known.
+        """
+        return self._feed.is_followed or not self._counted.is_empty
+
     async def _catch_up(self) -> None:
-        """Read what others have changed, and hand it on."""
-        while True:
+        """Learn what others have changed, and hand it on."""
+        while self._is_looked_at():
             found = await self._reader.ask(postgres_queries.changes(self.sequence, limit=_PAGE))
             if changes := self._new([decode(told, Change) for (told,) in found]):
-                self._inbox.hear(changes)
+                self._inbox.hear(changes[-1].sequence)
                 self._hear(changes)
             if len(found) < _PAGE:
                 return
+        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        self._inbox.hear(sequence)
+        if sequence > self.sequence:
+            self._counted.forget()  # what was counted meanwhile
+            self._feed.skip(sequence)
 
     def _hear(self, changes: Sequence[Change]) -> None:
         """Hand on changes; those of others have maybe been heard of on the other way meanwhile."""
-        super()._hear(self._new(changes))
+        new = self._new(changes)
+        if new and new[0].sequence > self.sequence + 1:
+            self._counted.forget()
+        super()._hear(new)
 
     def _new(self, changes: Sequence[Change]) -> Sequence[Change]:
         return [change for change in changes if change.sequence > self.sequence]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
+import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -18,11 +22,22 @@ from .sql_rows import Rows
 from .sqlite_connection import DURABLE, Durability
 
 PATIENCE: Final = 5.0
-"""Seconds that a connection is waited for; for an answer, and for another node, twice as long."""
+"""Seconds that a connection is waited for; for a machine, and for another node, twice as long."""
+_SILENCE: Final = 6
+"""
+How many times as long an answer is waited for from a server that is there and says nothing: one
+that was stopped, or whose disk stands still.
+"""
+_COMPRESSION: Final = (
+    "SELECT set_config(name, 'lz4', false) FROM pg_settings"
+    " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+)
+"""Has large values compressed by lz4 if the server can: its own way takes several times as long."""
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
 """Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
+_AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 @final
@@ -31,7 +46,8 @@ class Server:
     A database on a PostgreSQL server, by its URL, which may have all that libpq knows.
 
     `str` names it without its credentials. It is given `patience` seconds for a connection, and
-    twice as many before it counts as vanished. Raises `StoreError` when the URL is none.
+    twice as many before its machine counts as vanished. `silence` is how many it has for an answer
+    if it is there. Raises `StoreError` when the URL is none.
     """
 
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
@@ -44,6 +60,7 @@ class Server:
                 "with what is special in a name or password written as %XX"
             ) from None
         self.patience = patience
+        self.silence = _SILENCE * patience
         unsaid = {name: value for name, value in _alive(patience).items() if name not in said}
         self.conninfo = make_conninfo(url, **unsaid)
         host, port, name = (said.get(key) for key in ("host", "port", "dbname"))
@@ -66,7 +83,7 @@ class Server:
         synchronous, wait = "on" if durability == DURABLE else "off", round(2000 * self.patience)
         connection.execute(
             f"SET synchronous_commit = {synchronous}; SET lock_timeout = {wait};"
-            f" SET idle_in_transaction_session_timeout = {wait}".encode()
+            f" SET idle_in_transaction_session_timeout = {wait}; {_COMPRESSION}".encode()
         )
         return connection
 
@@ -116,26 +133,47 @@ def _is_away(error: Exception) -> bool:
     return error.sqlstate is None or error.sqlstate[:2] in _AWAY
 
 
+@contextmanager
+def limited(connection: _AsyncConnection, seconds: float) -> Iterator[None]:
+    """Cut a connection if the block takes longer: what waits for an answer over it then fails."""
+    timer = asyncio.get_running_loop().call_later(seconds, cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def cut(connection: _Connection | _AsyncConnection) -> None:
+    """Shut a connection down, whoever uses it just now, as if its server had ended."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
+        own.shutdown(socket.SHUT_RDWR)
+
+
 @final
 class Session:
     """
     A connection for writing; one that was lost between two transactions is made anew.
 
-    Statements have `?` for parameters. Belongs to one thread at a time.
+    Statements have `?` for parameters. Belongs to one thread at a time, but for `end_silence`.
     """
 
     def __init__(self, server: Server, durability: Durability = DURABLE) -> None:
         self._server = server
         self._durability = durability
         self._connection: _Connection | None = None
+        self._asked: float | None = None
+        """When the answer that is waited for was asked, by the monotonic clock."""
 
     def begin(self, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
         """Begin a transaction with a statement. Raises what psycopg raises."""
         if self._connection is not None:
+            began = time.monotonic()
             try:
                 return self._begin(self._connection, sql)
             except psycopg.OperationalError:
-                if not self._connection.closed:
+                # One that was lost earlier fails at once; after a silence a new one is silent, too.
+                is_late = time.monotonic() - began > self._server.patience
+                if is_late or not self._connection.closed:
                     raise
         self._connection = self._server.connect(self._durability)
         return self._begin(self._connection, sql)
@@ -144,7 +182,8 @@ class Session:
         self, sql: str, parameters: Sequence[object] = (), /
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         """Execute a statement. Raises what psycopg raises."""
-        return self._open().execute(marked(sql), [storable(value) for value in parameters])
+        with self._waiting():
+            return self._open().execute(marked(sql), [storable(value) for value in parameters])
 
     def script(self, sql: str) -> None:
         """Execute statements without parameters. Raises what psycopg raises."""
@@ -158,14 +197,20 @@ class Session:
         Raises what psycopg raises, at the end of the block; what stands behind the statement that
         failed was not executed.
         """
-        with self._open().pipeline():
+        with self._waiting(), self._open().pipeline():
             yield
+
+    def end_silence(self) -> None:
+        """Cut the connection, in any thread, if an answer has been waited for too long."""
+        asked, connection = self._asked, self._connection
+        if asked is not None and connection and time.monotonic() - asked > self._server.silence:
+            cut(connection)
 
     def rollback(self) -> None:
         """Undo the transaction if there is one; let go of a connection that is no use any more."""
         if self._connection is None:
             return
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error), self._waiting():
             self._connection.rollback()
             return
         self.close()
@@ -177,9 +222,18 @@ class Session:
             self._connection = None
 
     def _begin(self, connection: _Connection, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
-        with connection.pipeline():
+        with self._waiting(), connection.pipeline():
             connection.execute(b"BEGIN")
             return connection.execute(marked(sql))
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        outer = self._asked
+        self._asked = outer or time.monotonic()
+        try:
+            yield
+        finally:
+            self._asked = outer
 
     def _open(self) -> _Connection:
         assert self._connection is not None, "a transaction has begun"

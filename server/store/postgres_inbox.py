@@ -7,7 +7,7 @@ all that they have done, and the numbers that it gives are the next ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple, final
@@ -42,6 +42,7 @@ from .writer import SLICE
 
 _LAST_CURSOR: Final = 2**63 - 1
 _ENTRIES: Final = "SELECT cursor, id, size, read, session FROM message "
+_CHANGES: Final = "SELECT told FROM change WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 _PARTS: Final = ("body", "recipient", "header", "tag", "message")
 """The tables that have rows of a message, mailboxes and transcripts aside."""
 
@@ -74,10 +75,13 @@ class PostgresInbox:
     """
     An inbox as one node's writer sees it; it implements `writer.Inbox`.
 
-    `commit` gives the changes of other nodes too that have not been heard of, in front of its own.
-    Of all changes the latest `remembered` are kept; `channel` is where nodes are told that there
-    are new ones. Belongs to one thread at a time, as its session does, but for `hear`.
+    While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
+    of, in front of its own. Of all changes the latest `remembered` are kept, and a few more;
+    `channel` is where nodes are told that there are new ones. Belongs to one thread at a time, as
+    its session does, but for `hear`.
     """
+
+    is_looked_at: Callable[[], bool]
 
     def __init__(
         self,
@@ -101,9 +105,9 @@ class PostgresInbox:
         self._totals = _Totals()
         self._committed = _Totals()
         self._changes: list[Change] = []
-        self._missed: list[Change] = []
         self._heard = 0
-        self._is_thinned = False
+        self._unheard: tuple[int, int] | None = None
+        self.is_looked_at = lambda: True
         with server.translated():
             self._totals = self._read_totals()
             self.rollback()
@@ -119,11 +123,9 @@ class PostgresInbox:
         """How much was kept when this node last wrote, or was opened."""
         return self._committed.counts()
 
-    def hear(self, changes: Sequence[Change]) -> None:
-        """Take note, in any thread, of changes of others that were heard of elsewhere."""
-        if any(change.kind == "deleted" for change in changes):
-            self._is_thinned = True
-        self._heard = changes[-1].sequence
+    def hear(self, sequence: int) -> None:
+        """Take note, in any thread, that changes of others were heard of elsewhere, up to one."""
+        self._heard = max(self._heard, sequence)
 
     def begin(self) -> None:
         """Begin a transaction, in which nobody else changes the inbox."""
@@ -134,29 +136,31 @@ class PostgresInbox:
                 f"{self._server} has lost changes: it is at {self._totals.sequence}, and was at "
                 f"{seen}; if that is meant, start bindpost again"
             )
-        self._catch_up(seen)
+        self._unheard = (seen, self._totals.sequence) if self._totals.sequence > seen else None
+        if self._may_be_thinned():
+            self._transcripts.forget()  # those of sessions whose messages all went are gone
 
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what was changed, here and before by others."""
-        changes, now = self._changes, self._totals
+        changes, now, missed = self._changes, self._totals, None
         with self._session.together():
             self._write_collected()
             if changes:
                 for change in changes:
                     self._told.add(change.sequence, encode(change))
                 self._told.write(self._session)
-                self._session.execute(
-                    "DELETE FROM change WHERE sequence <= ?", (now.sequence - self._remembered,)
-                )
+                self._forget_old(changes)
                 self._session.execute(
                     "UPDATE inbox SET sequence = ?, total = ?, unread = ?, size = ?",
                     (now.sequence, now.total, now.unread, now.size),
                 )
                 self._session.execute("SELECT pg_notify(?, ?)", (self._channel, str(now.sequence)))
             self._session.execute("COMMIT")
+            if self._unheard and self.is_looked_at():  # now that nobody waits for it any more
+                missed = self._session.execute(_CHANGES, self._unheard)
         self._committed = replace(now)
         self._changes = []
-        return [*self._missed, *changes]
+        return [*(decode(told, Change) for (told,) in missed or ()), *changes]
 
     def rollback(self) -> None:
         """Undo the transaction, or let go of the connection if it was lost."""
@@ -167,6 +171,10 @@ class PostgresInbox:
         self._mailboxes.clear()
         self._told.clear()
         self._transcripts.forget()
+
+    def end_silence(self) -> None:
+        """Give up, in any thread, what has waited too long for an answer; see `Session`."""
+        self._session.end_silence()
 
     def translate(self, error: Exception) -> StoreError:
         """Say what an error of PostgreSQL means."""
@@ -344,22 +352,24 @@ class PostgresInbox:
         found = self._session.begin(sql)
         return _Totals(*found.fetchall()[0])
 
-    def _catch_up(self, seen: int) -> None:
-        """Read what others have changed since; forget what may be no more."""
-        self._missed = []
-        if self._totals.sequence > seen:
-            found = self._session.execute(
-                "SELECT told FROM change WHERE sequence > ? ORDER BY sequence", (seen,)
+    def _forget_old(self, changes: Sequence[Change]) -> None:
+        """Delete changes that are too old; a hundredth at once, as each commit would pay for it."""
+        step = max(1, self._remembered // 100)
+        last = changes[-1].sequence
+        if last // step > (changes[0].sequence - 1) // step:
+            self._session.execute(
+                "DELETE FROM change WHERE sequence <= ?", (last - self._remembered,)
             )
-            self._missed = [decode(told, Change) for (told,) in found.fetchall()]
-        is_whole = len(self._missed) == self._totals.sequence - seen
-        if (
-            self._is_thinned
-            or not is_whole
-            or any(change.kind == "deleted" for change in self._missed)
-        ):
-            self._is_thinned = False
-            self._transcripts.forget()  # those of sessions whose messages all went are gone
+
+    def _may_be_thinned(self) -> bool:
+        """
+        Say whether others may have deleted messages since this node last wrote.
+
+        Each message that comes is a change of its own, and so is whatever deletes some: so if there
+        are as many more messages as there were changes, none of these was anything else.
+        """
+        was, now = self._committed, self._totals
+        return now.total - was.total != now.sequence - was.sequence
 
     def _write_new(self) -> None:
         """Write the messages that were added in this transaction, so that they can be seen."""

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, sql
 
 from bindpost.errors import StoreError
 
-from .postgres_connection import Server
+from .postgres_connection import Server, limited
 
 _LOOK: Final = 10.0
 """
@@ -65,7 +65,8 @@ class Listener:
     async def _listen(self) -> None:
         connection = await AsyncConnection.connect(self._server.conninfo, autocommit=True)
         async with connection:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            with limited(connection, self._server.patience):
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
             while True:
                 await self._catch_up()
                 async for notification in connection.notifies(timeout=_LOOK):

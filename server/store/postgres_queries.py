@@ -99,6 +99,11 @@ def totals() -> Question:
     return Question("SELECT total, unread, size FROM inbox")
 
 
+def sequence() -> Question:
+    """Ask for the number of the latest change."""
+    return Question("SELECT sequence FROM inbox")
+
+
 def mailbox_totals(mailbox: str | None = None) -> Question:
     """Ask for the name of each mailbox, or of one, and for the same of what is in it."""
     sql = "SELECT name, total, unread, size FROM mailbox_total"

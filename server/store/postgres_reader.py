@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.errors import QueryCanceled
+from psycopg.errors import OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
 from bindpost.errors import SearchTimeoutError
 
-from .postgres_connection import Server, marked, storable
+from .postgres_connection import Server, limited, marked, storable
 from .postgres_queries import Question
 
 _CONNECTIONS: Final = 4
@@ -31,7 +31,9 @@ class Reader:
             min_size=1,
             max_size=_CONNECTIONS,
             timeout=server.patience,
-            check=AsyncConnectionPool.check_connection,
+            # Else its pauses grow to minutes, and pages would be away for as long as the server
+            # was. Now it gives up, and tries again at the next question.
+            reconnect_timeout=server.patience,
             open=False,
             name="bindpost-store-reader",
         )
@@ -47,22 +49,44 @@ class Reader:
         Raises `SearchTimeoutError` when that takes longer than `seconds`, and `StoreError`.
         """
         with self._server.translated():
-            async with self._pool.connection() as connection:
-                if seconds is None:
-                    return await _ask(connection, question)
-                try:
-                    async with connection.transaction():
-                        await connection.execute(
-                            "SELECT set_config('statement_timeout', $1, true)",
-                            (str(max(1, round(seconds * 1000))),),
-                        )
-                        return await _ask(connection, question)
-                except QueryCanceled:
-                    raise SearchTimeoutError("the database took too long") from None
+            found = await self._try(question, seconds)
+            if found is None:  # the server was away meanwhile: the others are lost, too
+                await self._pool.drain()
+                found = await self._try(question, seconds)
+            if found is None:
+                raise OperationalError("the connection is lost")
+            return found
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._pool.close()
+
+    async def _try(self, question: Question, seconds: float | None) -> list[_Row] | None:
+        """Give the rows, None if the connection was lost."""
+        async with self._pool.connection() as connection:
+            try:
+                with limited(connection, self._server.silence):
+                    return await _answer(connection, question, seconds)
+            except OperationalError:
+                if not connection.closed:
+                    raise
+                return None
+
+
+async def _answer(
+    connection: AsyncConnection[_Row], question: Question, seconds: float | None
+) -> list[_Row]:
+    if seconds is None:
+        return await _ask(connection, question)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT set_config('statement_timeout', $1, true)",
+                (str(max(1, round(seconds * 1000))),),
+            )
+            return await _ask(connection, question)
+    except QueryCanceled:
+        raise SearchTimeoutError("the database took too long") from None
 
 
 async def _ask(connection: AsyncConnection[_Row], question: Question) -> list[_Row]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,6 +19,7 @@ from bindpost.proxy.local import free_port
 from bindpost.proxy.socks.dante import Dante
 from bindpost.proxy.ssh.openssh import OpenSshServer
 from bindpost.testing import Serve, Serving
+from bindpost.testing.postgres import PostgresServer
 from bindpost.testing.programs import running
 
 
@@ -148,6 +150,70 @@ def squid(program: Callable[[str], Path], tmp_path: Path) -> Iterator[Callable[[
             return stack.enter_context(running(port, path, "-N", "-f", config))
 
         yield start
+
+
+Node = Callable[..., Serving]
+"""Starts one more node of an inbox in PostgreSQL; returns when it is ready."""
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    """Give the URL of a schema without tables."""
+    with postgres.new_schema() as url:
+        yield url
+
+
+@pytest.fixture
+def node(serve: Serve, url: str, tmp_path: Path) -> Node:
+    """Give what starts one more node, with a data folder of its own."""
+    folders = iter(range(9))
+
+    def start(*arguments: str, listen: str = "127.0.0.1:0") -> Serving:
+        data = str(tmp_path / f"node{next(folders)}")
+        serving = serve("--data", data, "--store", url, *arguments, listen=listen)
+        return serving.wait_ready()
+
+    return start
+
+
+BALANCED = """
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 2m
+    timeout server 2m
+frontend smtp
+    bind 127.0.0.1:{port}
+    default_backend nodes
+backend nodes
+    balance roundrobin
+{servers}
+"""
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """Three nodes of one inbox, each on a host of its own, and where HAProxy takes their mail."""
+
+    nodes: Sequence[Serving]
+    hosts: Sequence[str]
+    smtp: tuple[str, int]
+
+
+@pytest.fixture
+def balanced(node: Node, program: Callable[[str], Path], tmp_path: Path) -> Iterator[Balanced]:
+    """Three nodes behind HAProxy, which tells them by the PROXY protocol who comes."""
+    haproxy = program("haproxy")
+    hosts, nodes, servers = ["127.0.0.1", "127.0.0.2", "127.0.0.3"], [], ""
+    for host in hosts:
+        settings = tmp_path / f"{host}.toml"
+        settings.write_text(f'[[listener]]\nendpoint = "{host}:0"\nproxy_protocol = true\n')
+        nodes.append(node("--config", str(settings), listen=""))
+        servers += "    server {0} {0}:{1} send-proxy-v2\n".format(*nodes[-1].smtp)
+    port, file = free_port(), tmp_path / "haproxy.cfg"
+    file.write_text(BALANCED.format(port=port, servers=servers))
+    with running(port, haproxy, "-db", "-f", file):
+        yield Balanced(nodes, hosts, ("127.0.0.1", port))
 
 
 SelfTest = Callable[..., Awaitable[tuple[int, list[dict[str, Any]]]]]

@@ -6,59 +6,22 @@ import re
 import smtplib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bindpost.proxy.local import free_port
-from bindpost.testing import Load, Serve, Serving, check_kept
+from bindpost.testing import Load, Serving, check_kept
 from bindpost.testing.postgres import PostgresServer
-from bindpost.testing.programs import run, running
+from bindpost.testing.programs import run
 
-BALANCED = """
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 1m
-    timeout server 1m
-frontend smtp
-    bind 127.0.0.1:{port}
-    default_backend nodes
-backend nodes
-    balance roundrobin
-{servers}
-"""
+if TYPE_CHECKING:
+    from tests.interop.conftest import Balanced, Node
+
 MAIL = "Subject: {}\r\n\r\nbody\r\n"
-Node = Callable[..., Serving]
-
-
-@pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """Give the URL of a schema without tables."""
-    with postgres.new_schema() as url:
-        yield url
-
-
-@pytest.fixture
-def node(serve: Serve, url: str, tmp_path: Path) -> Node:
-    """Give what starts one more node, with a data folder of its own."""
-    folders = iter(range(9))
-
-    def start(*arguments: str, listen: str = "127.0.0.1:0") -> Serving:
-        data = str(tmp_path / f"node{next(folders)}")
-        serving = serve("--data", data, "--store", url, *arguments, listen=listen)
-        return serving.wait_ready()
-
-    return start
-
-
-def settings_for(folder: Path, host: str) -> str:
-    """Write the settings of a node that HAProxy reaches on a host; give the file's name."""
-    file = folder / f"{host}.toml"
-    file.write_text(f'[[listener]]\nendpoint = "{host}:0"\nproxy_protocol = true\n')
-    return str(file)
 
 
 def send(serving: Serving, subject: str) -> None:
@@ -114,37 +77,32 @@ def test_while_the_database_is_away_mail_is_refused_for_now(
     check_kept(load.acknowledged | back, there.client)
 
 
-def test_three_nodes_behind_haproxy(
-    node: Node, program: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_three_nodes_behind_haproxy(balanced: Balanced, program: Callable[[str], Path]) -> None:
     """
     100 sessions of smtp-source through HAProxy to three nodes: each message is kept once.
 
     Each node took some, knows the true peer, and shows all of them.
     """
-    haproxy, source = program("haproxy"), program("smtp-source")
-    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    nodes = [node("--config", settings_for(tmp_path, host), listen="") for host in hosts]
-    servers = "".join(
-        f"    server node{number} {one.smtp[0]}:{one.smtp[1]} send-proxy-v2\n"
-        for number, one in enumerate(nodes)
-    )
-    port, file = free_port(), tmp_path / "haproxy.cfg"
-    file.write_text(BALANCED.format(port=port, servers=servers))
+    source = program("smtp-source")
 
-    with running(port, haproxy, "-db", "-f", file) as address:
-        # -N: each message has a recipient of its own.
-        sent = run(
-            *(source, "-N", "-s", 100, "-m", 300, "-t", "to@example.test", f"inet:{address}")
-        )
+    # -N: each message has a recipient of its own.
+    sent = run(
+        *(source, "-N", "-s", 100, "-m", 300, "-t", "to@example.test"),
+        *("inet:{}:{}".format(*balanced.smtp),),
+    )
 
     assert sent
-    kept = [one.client.messages(limit=0) for one in nodes]
+    kept = [one.client.messages(limit=0) for one in balanced.nodes]
     assert kept[0] == kept[1] == kept[2]
-    assert len({message.envelope.recipients[0].address for message in kept[0]}) == 300
-    assert len(kept[0]) == 300
-    assert {message.session.listener for message in kept[0]} == {f"{host}:0" for host in hosts}
-    assert len({message.session.peer for message in kept[0]}) >= 100
+    recipients = Counter(message.envelope.recipients[0].address for message in kept[0])
+    assert recipients == {f"{number}to@example.test": 1 for number in range(1, 301)}
+    assert len({balanced.nodes[0].client.raw(message.id) for message in kept[0]}) == 300
+    assert {message.session.listener for message in kept[0]} == {
+        f"{host}:0" for host in balanced.hosts
+    }
+    peers = {message.session.peer for message in kept[0]}
+    assert len(peers) >= 100
+    assert {str(peer).rpartition(":")[0] for peer in peers} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,18 @@ STORES = [
     ["100", "1024 KiB", "full"],
 ]
 QUESTIONS = ["paths", "events", "store", "ingest", "latency", "memory", "start", "soak", "inbox"]
+UNMEASURED = ["nodes"]
+"""Questions whose place in the page is still empty."""
+INBOXES = ["SQLite", "PostgreSQL, 1 node", "PostgreSQL, 3 nodes"]
+
+NO_POSTGRES = """
+import sys
+sys.path.insert(0, sys.argv.pop())
+import bench_nodes
+bench_nodes.program = lambda name: None
+bench_nodes.main()
+"""
+"""Runs it as on a machine where no program is installed."""
 
 ASKED = [
     *(("newest 50", by) for by in ("own API", "Mailpit's API", "page")),
@@ -301,6 +314,46 @@ def test_a_small_run_of_start(checkout: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_small_run_of_nodes(
+    checkout: Path, page: str, tmp_path: Path, program: Callable[[str], Path]
+) -> None:
+    """One and three nodes take mail beside SQLite; the page's other text stays."""
+    program("initdb")
+    program("smtp-source")
+    copy = tmp_path / "performance.md"
+    copy.write_text(page, encoding="utf-8")
+
+    done = bench(
+        checkout,
+        *("nodes", "--rounds", "1", "--seconds", "0.02", "--only", "1 KiB, 100"),
+        *("--page", str(copy), "--pictures", str(tmp_path)),
+        patience=190,
+    )
+
+    assert done.returncode == 0, done.stderr
+    before, between, after = parts(copy.read_text(encoding="utf-8"), "nodes")
+    assert (before, after) == (parts(page, "nodes")[0], parts(page, "nodes")[2])
+    (rates, ratios), (_, *costs) = tables(between)
+    assert rates[1:4] == INBOXES
+    assert all(float(cell.split()[0]) > 0 for cell in ratios[1:])
+    assert [row[1] for row in costs] == INBOXES[1:]
+    assert all(float(row[2]) > 0 and float(row[3]) > 0 and float(row[5]) > 0 for row in costs)
+    assert bars(tmp_path, "nodes") == 2
+    assert platform.node() not in between
+    assert str(tmp_path) not in between
+
+
+def test_without_postgresql_nodes_are_not_measured(checkout: Path) -> None:
+    """That is said by name, and is no failure."""
+    command = [sys.executable, "-c", NO_POSTGRES, str(checkout / "scripts" / "lib")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "initdb and pg_ctl are not installed" in done.stderr
+
+
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it reads Linux's /proc")
 def test_a_small_soak(checkout: Path, tmp_path: Path) -> None:
     """A load that is small enough is borne: every message is there once."""
@@ -348,7 +401,7 @@ def test_the_page_shows_each_picture(checkout: Path, page: str) -> None:
     assert pictures == {f"bench-{question}.svg" for question in QUESTIONS}
 
 
-@pytest.mark.parametrize("question", [*QUESTIONS, "all"])
+@pytest.mark.parametrize("question", [*QUESTIONS, *UNMEASURED, "all"])
 def test_each_question_tells_its_options(checkout: Path, question: str) -> None:
     """And what it is about."""
     done = bench(checkout, question, "--help")
@@ -362,7 +415,7 @@ def test_an_unknown_question(checkout: Path) -> None:
     done = bench(checkout, "colour")
 
     assert done.returncode == 1
-    assert all(question in done.stderr for question in [*QUESTIONS, "all"])
+    assert all(question in done.stderr for question in [*QUESTIONS, *UNMEASURED, "all"])
 
 
 @pytest.mark.parametrize(
@@ -384,6 +437,8 @@ def test_an_unknown_question(checkout: Path) -> None:
         ("latency", ("--seconds", "0")),
         ("memory", ("--sessions", "0")),
         ("soak", ("--minutes", "0")),
+        ("nodes", ("--rounds", "0")),
+        ("nodes", ("--only", "2 KiB")),
         ("all", ("--peer", "no-port=true")),
     ],
 )

@@ -105,6 +105,7 @@ def test_our_numbers_are_never_reassigned() -> None:
         151: "sink-recovered",
         152: "events-folded",
         155: "root-given-up",
+        156: "store-back",
         170: "pop3-bound",
         171: "bind-pop3",
         172: "pop3-login-refused",

@@ -163,6 +163,32 @@ async def test_a_node_that_starts_late_is_told_of_the_past(node: Node) -> None:
     assert (added.row, deleted.ids) == (row, (row.id,))
 
 
+async def test_what_nobody_waited_for_is_told_to_who_comes_later(node: Node) -> None:
+    """A node reads nothing while nobody looks; who does then is told all of it, in order."""
+    here, there = await node(), await node()
+    rows = [await there.add(make_message(), SAID) for _ in range(3)]
+
+    own = await here.add(make_message(), SAID)
+
+    assert here.sequence == own.cursor == 4
+    told = await heard(here.changes(0), 4)
+    assert [change.row for change in told] == [*rows, own]
+
+
+async def test_what_was_counted_is_counted_anew_when_another_node_deletes(node: Node) -> None:
+    """A count is remembered as long as messages come; what another node does to them is known."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    rows = [await there.add(make_message(), SAID) for _ in range(3)]
+    await caught_up(here, 3)
+    assert (await here.count(query)).total == 3
+
+    await there.delete([rows[0].id])
+    await caught_up(here, 4)
+
+    assert (await here.count(query)).total == 2
+
+
 async def test_what_is_forgotten_meanwhile_is_an_error(node: Node) -> None:
     """A node that others have left behind says so to followers, and goes on with what is new."""
     here, there = await node(remembered=5), await node(remembered=5)
@@ -245,6 +271,37 @@ async def test_a_restart_between_two_messages_is_not_seen(
     assert [row.id for row in await store.find()] == [second.id, first.id]
 
 
+async def test_a_restart_is_not_seen_by_those_who_read(
+    node: Node, postgres: PostgresServer
+) -> None:
+    """However many connections were lost, the next question is answered."""
+    store = await node()
+    await store.add(make_message(), SAID)
+    await asyncio.gather(*(store.find() for _ in range(50)))  # there are as many as there may be
+
+    with postgres.away():
+        pass
+
+    assert len(await store.find()) == 1
+
+
+async def test_a_server_that_stands_still_is_given_up(node: Node, postgres: PostgresServer) -> None:
+    """What is there and says nothing is as good as away, for who writes and who reads."""
+    store = await node(patience=0.5)
+    await store.add(make_message(), SAID)
+
+    with postgres.still():
+        async with asyncio.timeout(30):
+            results = await asyncio.gather(
+                store.add(make_message(), SAID), store.find(), return_exceptions=True
+            )
+
+    assert [type(result) for result in results] == [StoreAwayError, StoreAwayError]
+    there = await node()
+    kept = await there.add(make_message(), SAID)
+    await caught_up(store, kept.cursor)
+
+
 async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
     node: Node, postgres: PostgresServer, url: str
 ) -> None:
@@ -283,6 +340,19 @@ async def test_a_database_that_went_back_is_not_written_to(
 
     with pytest.raises(StoreAwayError, match="has lost changes"):
         await store.add(make_message(), SAID)
+
+
+async def test_large_messages_are_compressed_the_quick_way(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """A server that knows lz4 uses it, as its own way takes several times as long."""
+    store = await node()
+    row = await store.add(make_message(raw=b"Subject: x\r\n\r\n" + 10_000 * b"x"), SAID)
+
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        found = await connection.execute("SELECT pg_column_compression(raw) FROM body")
+        assert await found.fetchall() == [("lz4",)]
+    assert await store.raw(row.id) == b"Subject: x\r\n\r\n" + 10_000 * b"x"
 
 
 @pytest.mark.parametrize("address", ["a\0b@x", "x" * 10_000 + "@x", "é" * 3000 + "@x"])

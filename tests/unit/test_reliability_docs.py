@@ -10,6 +10,7 @@ import pytest
 from bindpost.proxy.socks.timing import Timing as SocksTiming
 from bindpost.proxy.ssh.settings import Timing as SshTiming
 from bindpost.proxy.winsock.channel import Timing as WinsockTiming
+from bindpost.server.store.postgres_connection import Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -47,6 +48,15 @@ def test_how_soon_it_is_bound_again(page: str, timing: SocksTiming | SshTiming) 
     assert f"One attempt to connect takes {attempt:.0f} s at most" in page
     assert f"within {last:.0f} s of a proxy that is up again" in page
     assert f"within {attempt + last:.0f} s of a network" in page
+
+
+def test_when_postgresql_is_away(page: str) -> None:
+    """How long a machine that vanished is waited for, and a server that says nothing."""
+    server = Server("postgresql://db.example/mail")
+
+    assert f"after {2 * server.patience:.0f} s [L] | within" in page
+    assert f"after {server.silence:.0f} to 40 s [L]" in page
+    assert server.silence + 2 * server.patience <= 40
 
 
 def test_what_the_other_pages_say(page: str) -> None:
