@@ -20,7 +20,7 @@ from ..server.message.model import new_id
 USERS: Final = ("postgres", "nobody")
 """Those who may run it in place of root, whom its programs refuse."""
 TABLES: Final = (
-    *("message", "body", "header", "recipient", "transcript", "change"),
+    *("message", "body", "header", "recipient", "content", "transcript", "change"),
     *("tag", "mailbox", "mailbox_tag", "mailbox_total"),
 )
 OPTIONS: Final = "-c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
@@ -79,6 +79,7 @@ class PostgresServer:
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}".encode())  # noqa: S608 - constants only
             connection.execute("UPDATE inbox SET sequence = 0, total = 0, unread = 0, size = 0")
+            connection.execute("UPDATE content_frontier SET upto = 0")
         self._free.append(url)
 
     def run(self, sql: str) -> None:

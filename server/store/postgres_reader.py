@@ -67,4 +67,6 @@ class Reader:
 
 async def _ask(connection: AsyncConnection[_Row], question: Question) -> list[_Row]:
     values = [storable(value) for value in question.parameters]
-    return await (await connection.execute(marked(question.sql), values)).fetchall()
+    prepare = False if question.planned else None
+    found = await connection.execute(marked(question.sql), values, prepare=prepare)
+    return await found.fetchall()
