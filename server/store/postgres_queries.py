@@ -25,13 +25,18 @@ _IS_RECIPIENT: Final = (
     "EXISTS (SELECT 1 FROM recipient WHERE recipient.cursor = message.cursor"
     " AND left(recipient.address, 200) = left(?, 200) AND recipient.address = ?)"
 )
+_HAS_GRAMS: Final = (  # by itself, behind OFFSET 0: it shall be nothing but looked up
+    "message.cursor IN (SELECT cursor FROM content WHERE grams @> ?::smallint[] OFFSET 0)"
+)
 
 
 class Question(NamedTuple):
     """
     SQL with `?` for its parameters.
 
-    It is `planned` anew each time where what is quick for one value is slow for another.
+    It is `planned` anew each time where what is quick for one value is slow for another; reading a
+    table from end to end is then the last resort: what that costs PostgreSQL doesn't know of large
+    texts, which it keeps elsewhere.
     """
 
     sql: str
@@ -84,14 +89,19 @@ def count(query: Query) -> Question:
     return _count(query, *_select(query))
 
 
-def find_indexed(query: Query, *, limit: int) -> Question:
-    """Ask for the same as `find`, of messages that are in the index; terms about bytes aside."""
-    return _find(query, *_select_indexed(query), limit=limit)._replace(planned=True)
+def find_indexed(query: Query, *, limit: int, by_grams: bool) -> Question:
+    """
+    Ask for the same as `find`, of messages that are in the index; terms about bytes aside.
+
+    Not `by_grams` each message is looked at: that is quicker for a few.
+    """
+    selected = _select_indexed(query, by_grams=by_grams)
+    return _find(query, *selected, limit=limit)._replace(planned=True)
 
 
 def count_indexed(query: Query) -> Question:
     """Ask for the same as `count`, of messages that are in the index; terms about bytes aside."""
-    return _count(query, *_select_indexed(query))._replace(planned=True)
+    return _count(query, *_select_indexed(query, by_grams=True))._replace(planned=True)
 
 
 def digests(cursors: Sequence[int]) -> Question:
@@ -177,13 +187,14 @@ def _count(query: Query, tables: str, conditions: Conditions) -> Question:
     )
 
 
-def _select_indexed(query: Query) -> tuple[str, Conditions]:
+def _select_indexed(query: Query, *, by_grams: bool) -> tuple[str, Conditions]:
     """Say where the messages of a query are found among those that are in the index."""
     tables, conditions = _select(query)
     conditions.extend(sql_terms.content_conditions(query.terms, words="content", entry="content"))
     conditions.between("content.cursor", after=query.after, before=query.before)
-    if numbers := [number_of(gram) for gram in grams_of(query)]:
-        conditions.hold("content.grams @> ?::smallint[]", f"{{{','.join(map(str, numbers))}}}")
+    numbers = ",".join(str(number_of(gram)) for gram in grams_of(query))
+    if by_grams and numbers:
+        conditions.hold(_HAS_GRAMS, f"{{{numbers}}}")
     return f"{tables} JOIN content USING (cursor)", conditions
 
 

@@ -13,6 +13,10 @@ from bindpost.errors import SearchTimeoutError
 from .postgres_connection import Server, marked, storable
 from .postgres_queries import Question
 
+_SET: Final = (
+    "SELECT set_config('statement_timeout', $1, true), set_config('enable_seqscan', $2, true)"
+)
+_ON: Final = ("off", "on")
 _CONNECTIONS: Final = 4
 """So that a search through many messages does not hold up a look at one."""
 
@@ -48,14 +52,12 @@ class Reader:
         """
         with self._server.translated():
             async with self._pool.connection() as connection:
-                if seconds is None:
+                if seconds is None and not question.planned:
                     return await _ask(connection, question)
+                limit = 0 if seconds is None else max(1, round(seconds * 1000))
                 try:
                     async with connection.transaction():
-                        await connection.execute(
-                            "SELECT set_config('statement_timeout', $1, true)",
-                            (str(max(1, round(seconds * 1000))),),
-                        )
+                        await connection.execute(_SET, (str(limit), _ON[not question.planned]))
                         return await _ask(connection, question)
                 except QueryCanceled:
                     raise SearchTimeoutError("the database took too long") from None

@@ -18,7 +18,7 @@ from typing import Any, Final, final
 from bindpost.errors import SearchTimeoutError
 
 from . import postgres_queries, rules
-from .content import ContentSearch
+from .content import ContentSearch, unindexed
 from .counted import add, between
 from .grams import gains_by_index, grams_of, is_about_content
 from .postgres_queries import Question
@@ -29,13 +29,13 @@ from .store import Counts, MessageRow, Query
 _LAST_CURSOR: Final = 2**63 - 1
 _PAGE: Final = 100
 """Messages that are read at once where no index helps."""
-_STRETCH: Final = 1000
+_STRETCH: Final = 200
 """
-Cursors of the first stretch that is searched by the index.
+Cursors of the first stretch of the index, whose messages are looked at one by one.
 
-A text that most messages have is found there, without a look at all of them.
+A text that many messages have is found there. Their grams would name all those messages.
 """
-_GROWTH: Final = 8
+_GROWTH: Final = 16
 """How many times as long each stretch is as the one before it."""
 
 
@@ -70,7 +70,10 @@ class Search:
         deadline = self._deadline(query, seconds)
         if _is_about_rows(query):
             return await self._counts(postgres_queries.count(query), deadline)
-        upto = await self._upto(query)
+        if not gains_by_index(query):
+            read = [row async for rows in self._read(query, deadline) for row in rows]
+            return rules.counts_of(read)
+        upto = await self._upto()
         tail = [row async for rows in self._tail(query, upto, deadline) for row in rows]
         older = between(query, 0, upto)
         indexed = await self._counts(postgres_queries.count_indexed(older), deadline)
@@ -80,39 +83,47 @@ class Search:
         self, query: Query, limit: int, deadline: float
     ) -> AsyncGenerator[list[MessageRow], None]:
         """Give what matches, newest first, in pieces of `limit` at most, 0 = of any size."""
-        upto = await self._upto(query)
-        async with aclosing(self._tail(query, upto, deadline)) as tail:
-            async for rows in tail:
+        if not gains_by_index(query):
+            async for rows in self._read(query, deadline):
                 yield rows
-        for stretch in _stretches(query, upto):
-            question = postgres_queries.find_indexed(stretch, limit=limit)
+            return
+        upto = await self._upto()
+        async for rows in self._tail(query, upto, deadline):
+            yield rows
+        for number, stretch in enumerate(_stretches(query, upto)):
+            question = postgres_queries.find_indexed(stretch, limit=limit, by_grams=number > 0)
             yield await self._rows(query, question, deadline)
 
-    async def _upto(self, query: Query) -> int:
-        """Give the cursor to which the index has all; 0 if it is of no use for this query."""
-        if not gains_by_index(query):
-            return 0
+    async def _upto(self) -> int:
+        """Give the cursor to which the index has all."""
         ((upto,),) = await self._reader.ask(postgres_queries.frontier())
         return int(upto)
 
     async def _tail(
         self, query: Query, upto: int, deadline: float
     ) -> AsyncGenerator[list[MessageRow], None]:
+        """Give what matches of the messages that are not in the index yet."""
+        try:
+            async for rows in self._read(between(query, upto, _LAST_CURSOR), deadline):
+                yield rows
+        except SearchTimeoutError as error:
+            raise unindexed(error, upto) from None
+
+    async def _read(self, query: Query, deadline: float) -> AsyncGenerator[list[MessageRow], None]:
         """
-        Give what matches behind a cursor, read message by message, newest first.
+        Give what matches, read message by message, newest first.
 
         One page at a time is read, of all searches together, so that others get their turn.
         """
         loop = asyncio.get_running_loop()
-        tail = between(query, upto, _LAST_CURSOR)
-        while page := await self._page(tail, deadline):
+        while page := await self._page(query, deadline):
             if is_about_content(query):
                 async with self._reading:
                     matching = await asyncio.to_thread(self._holding, query, page, deadline, loop)
                 yield matching
             else:
                 yield page
-            tail = between(tail, upto, page[-1].cursor - 1)
+            query = between(query, 0, page[-1].cursor - 1)
 
     async def _page(self, query: Query, deadline: float) -> list[MessageRow]:
         question = postgres_queries.find(query, limit=_PAGE, offset=0)

@@ -22,7 +22,7 @@ from bindpost.errors import SearchTimeoutError, StoreError
 from ..message.digest import Digest
 from . import rules, sql_terms, sqlite_bodies, sqlite_queries
 from .codec import decode
-from .content import ContentSearch
+from .content import ContentSearch, unindexed
 from .counted import add
 from .grams import grams_of, match_of
 from .sqlite_index import IndexUnusableError, SearchIndex
@@ -197,9 +197,7 @@ def _tail(
     try:
         yield from _directly(connection, folder, tail, content, deadline=deadline)
     except SearchTimeoutError as error:
-        raise SearchTimeoutError(
-            f"{error}; the messages behind cursor {upto} are not in the search index yet"
-        ) from None
+        raise unindexed(error, upto) from None
 
 
 def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selection:
