@@ -45,7 +45,8 @@ def run(orders: Orders) -> None:
         while not orders.has_ended:
             done = building.step()
             say(Report(upto=building.upto))
-            orders.next(seconds=0 if done else LOOK)
+            if orders.next(seconds=0 if done else LOOK) is None and not done:
+                building.tidy()
 
 
 def _say_reading(upto: int, cursor: int) -> None:
@@ -71,6 +72,7 @@ class PostgresBuilding:
         reading: Callable[[int, int], None] = lambda _upto, _cursor: None,
     ) -> None:
         self.upto = 0
+        self._is_tidy = True
         self._session = session
         self._ending = ending
         self._suspect = suspect
@@ -82,6 +84,18 @@ class PostgresBuilding:
             return self._step()
         finally:
             self._session.rollback()  # what is committed stays
+
+    def tidy(self) -> None:
+        """
+        Put the new grams in order, if there are any; for a quiet moment.
+
+        PostgreSQL gathers them, because many at once are quicker put in order, and each search goes
+        through those that it has gathered.
+        """
+        if not self._is_tidy:
+            self._session.begin("SELECT gin_clean_pending_list('content_grams')")
+            self._session.execute("COMMIT")
+            self._is_tidy = True
 
     def _step(self) -> int:
         frontier = self._session.begin("SELECT upto FROM content_frontier FOR UPDATE SKIP LOCKED")
@@ -132,6 +146,7 @@ class PostgresBuilding:
             self._session.execute("UPDATE content_frontier SET upto = ?", (upto,))
             self._session.execute("COMMIT")
         self.upto = upto
+        self._is_tidy = False
 
 
 def _other_texts(row: MessageRow) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.errors import QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
@@ -53,12 +53,13 @@ class Reader:
         with self._server.translated():
             async with self._pool.connection() as connection:
                 if seconds is None and not question.planned:
-                    return await _ask(connection, question)
+                    return await (await _ask(connection, question)).fetchall()
                 limit = 0 if seconds is None else max(1, round(seconds * 1000))
                 try:
-                    async with connection.transaction():
+                    async with connection.pipeline(), connection.transaction():  # one round trip
                         await connection.execute(_SET, (str(limit), _ON[not question.planned]))
-                        return await _ask(connection, question)
+                        found = await _ask(connection, question)
+                    return await found.fetchall()
                 except QueryCanceled:
                     raise SearchTimeoutError("the database took too long") from None
 
@@ -67,8 +68,7 @@ class Reader:
         await self._pool.close()
 
 
-async def _ask(connection: AsyncConnection[_Row], question: Question) -> list[_Row]:
+async def _ask(connection: AsyncConnection[_Row], question: Question) -> AsyncCursor[_Row]:
     values = [storable(value) for value in question.parameters]
     prepare = False if question.planned else None
-    found = await connection.execute(marked(question.sql), values, prepare=prepare)
-    return await found.fetchall()
+    return await connection.execute(marked(question.sql), values, prepare=prepare)

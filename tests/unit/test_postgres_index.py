@@ -183,6 +183,20 @@ async def test_a_step_has_bounds(
     assert await store.find(WORD) == rows[::-1]
 
 
+async def test_new_grams_are_put_in_order(
+    store: PostgresStore, url: str, make_building: MakeBuilding
+) -> None:
+    """In a quiet moment nothing is left of what PostgreSQL has gathered of new grams."""
+    building = make_building()
+    (row,) = await keep(store, "a word")
+    building.step()
+
+    building.tidy()
+
+    assert told(url, "SELECT gin_clean_pending_list('content_grams')") == [(0,)]
+    assert await store.find(WORD) == [row]
+
+
 async def test_of_a_suspect_the_header_is_read(
     store: PostgresStore, make_building: MakeBuilding
 ) -> None:
