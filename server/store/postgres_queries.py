@@ -113,8 +113,10 @@ def digests(cursors: Sequence[int]) -> Question:
 
 
 def frontier() -> Question:
-    """Ask for the cursor to which the index has all."""
-    return Question("SELECT upto FROM content_frontier")
+    """Ask for the cursor to which the index has all, and for that of the newest message."""
+    return Question(
+        "SELECT upto, (SELECT coalesce(max(cursor), 0) FROM message) FROM content_frontier"
+    )
 
 
 def progress() -> Question:

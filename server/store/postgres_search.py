@@ -26,7 +26,6 @@ from .postgres_reader import Reader
 from .sql_rows import message_row
 from .store import Counts, MessageRow, Query
 
-_LAST_CURSOR: Final = 2**63 - 1
 _PAGE: Final = 100
 """Messages that are read at once where no index helps."""
 _STRETCH: Final = 200
@@ -73,8 +72,8 @@ class Search:
         if not gains_by_index(query):
             read = [row async for rows in self._read(query, deadline) for row in rows]
             return rules.counts_of(read)
-        upto = await self._upto()
-        tail = [row async for rows in self._tail(query, upto, deadline) for row in rows]
+        upto, newest = await self._frontier()
+        tail = [row async for rows in self._tail(query, upto, newest, deadline) for row in rows]
         older = between(query, 0, upto)
         indexed = await self._counts(postgres_queries.count_indexed(older), deadline)
         return add(rules.counts_of(tail), indexed)
@@ -87,24 +86,26 @@ class Search:
             async for rows in self._read(query, deadline):
                 yield rows
             return
-        upto = await self._upto()
-        async for rows in self._tail(query, upto, deadline):
+        upto, newest = await self._frontier()
+        async for rows in self._tail(query, upto, newest, deadline):
             yield rows
         for number, stretch in enumerate(_stretches(query, upto)):
             question = postgres_queries.find_indexed(stretch, limit=limit, by_grams=number > 0)
             yield await self._rows(query, question, deadline)
 
-    async def _upto(self) -> int:
-        """Give the cursor to which the index has all."""
-        ((upto,),) = await self._reader.ask(postgres_queries.frontier())
-        return int(upto)
+    async def _frontier(self) -> tuple[int, int]:
+        """Give the cursor to which the index has all, and that of the newest message."""
+        ((upto, newest),) = await self._reader.ask(postgres_queries.frontier())
+        return upto, newest
 
     async def _tail(
-        self, query: Query, upto: int, deadline: float
+        self, query: Query, upto: int, newest: int, deadline: float
     ) -> AsyncGenerator[list[MessageRow], None]:
         """Give what matches of the messages that are not in the index yet."""
+        if newest <= upto:
+            return
         try:
-            async for rows in self._read(between(query, upto, _LAST_CURSOR), deadline):
+            async for rows in self._read(between(query, upto, newest), deadline):
                 yield rows
         except SearchTimeoutError as error:
             raise unindexed(error, upto) from None
