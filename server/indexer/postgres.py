@@ -59,8 +59,9 @@ class PostgresBuilding:
     Puts messages into the index, in order, in steps that are a transaction each.
 
     `upto` is the cursor up to which all are in it, as it was seen last. `ending` says whether the
-    indexer shall end. `reading` is told `upto` and the cursor of each message before it is read; of
-    the `suspect` only the header is. Raises what psycopg raises.
+    indexer shall end. `reading` is told `upto` and the cursor of each of the first messages before
+    it is read: one that ended the last indexer is among them. Of the `suspect` only the header is
+    read. Raises what psycopg raises.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class PostgresBuilding:
         self._ending = ending
         self._suspect = suspect
         self._reading = reading
+        self._watched = BATCH
 
     def step(self) -> int:
         """Put the next messages in; give how many: 0 = no more, or another node is at it."""
@@ -122,7 +124,9 @@ class PostgresBuilding:
     def _read(self, columns: tuple[Any, ...]) -> tuple[MessageRow, Read]:
         *about, raw = columns
         row = message_row(tuple(about))
-        self._reading(self.upto, row.cursor)
+        if self._watched:
+            self._watched -= 1
+            self._reading(self.upto, row.cursor)
         is_suspect = row.cursor == self._suspect
         return row, read_header(row) if is_suspect else read_whole(row, raw)
 
