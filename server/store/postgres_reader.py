@@ -52,20 +52,26 @@ class Reader:
         """
         with self._server.translated():
             async with self._pool.connection() as connection:
-                if seconds is None and not question.planned:
-                    return await (await _ask(connection, question)).fetchall()
-                limit = 0 if seconds is None else max(1, round(seconds * 1000))
-                try:
-                    async with connection.pipeline(), connection.transaction():  # one round trip
-                        await connection.execute(_SET, (str(limit), _ON[not question.planned]))
-                        found = await _ask(connection, question)
-                    return await found.fetchall()
-                except QueryCanceled:
-                    raise SearchTimeoutError("the database took too long") from None
+                return await _answer(connection, question, seconds)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._pool.close()
+
+
+async def _answer(
+    connection: AsyncConnection[_Row], question: Question, seconds: float | None
+) -> list[_Row]:
+    if seconds is None and not question.planned:
+        return await (await _ask(connection, question)).fetchall()
+    limit = 0 if seconds is None else max(1, round(seconds * 1000))
+    try:
+        async with connection.pipeline(), connection.transaction():  # one round trip
+            await connection.execute(_SET, (str(limit), _ON[not question.planned]))
+            found = await _ask(connection, question)
+        return await found.fetchall()
+    except QueryCanceled:
+        raise SearchTimeoutError("the database took too long") from None
 
 
 async def _ask(connection: AsyncConnection[_Row], question: Question) -> AsyncCursor[_Row]:

@@ -14,6 +14,7 @@ import pytest
 
 from bindpost.errors import SearchTimeoutError
 from bindpost.server.indexer import postgres as module
+from bindpost.server.indexer.indexing import indexing
 from bindpost.server.indexer.postgres import PostgresBuilding
 from bindpost.server.indexer.supervising import Supervisor, start_indexer
 from bindpost.server.message.model import (
@@ -268,6 +269,15 @@ async def supervised(store: PostgresStore, start: Started) -> AsyncIterator[Supe
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_server_has_it_made(store: PostgresStore) -> None:
+    """A store in PostgreSQL is one that the server has an index made for."""
+    (row,) = await keep(store, "a word")
+    async with indexing(store) as index, asyncio.timeout(PATIENCE):
+        await store.index.reached(row.cursor)
+
+        assert (await index.state()).state == "current"
 
 
 async def test_a_node_indexes_what_others_have_taken(store: PostgresStore, url: str) -> None:
