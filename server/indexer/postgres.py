@@ -14,7 +14,7 @@ from typing import Any, Final, final
 
 from ..store import postgres_queries
 from ..store.grams import numbers_of
-from ..store.postgres_connection import Server, Session
+from ..store.postgres_connection import Server, Session, array
 from ..store.sql_rows import message_row
 from ..store.store import MessageRow
 from ..store.terms import fold, searched_header
@@ -137,7 +137,7 @@ class PostgresBuilding:
                 self._session.execute(
                     "INSERT INTO content (cursor, attachments, inline, digest, text, grams)"
                     " VALUES (?, ?, ?, ?, ?, ?::smallint[])",
-                    (row.cursor, *read, numbers_of([read.text, *_other_texts(row)])),
+                    (row.cursor, *read, array(numbers_of([read.text, *_other_texts(row)]))),
                 )
             # A message may have been deleted since it was read. Nobody deletes another one while
             # we have the inbox, for the moment of two statements.

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from . import sql_terms
 from .conditions import Conditions, fitting
 from .grams import grams_of, number_of
+from .postgres_connection import array
 from .sql_places import Scope
 from .store import Query
 from .terms import fold
@@ -194,9 +195,9 @@ def _select_indexed(query: Query, *, by_grams: bool) -> tuple[str, Conditions]:
     tables, conditions = _select(query)
     conditions.extend(sql_terms.content_conditions(query.terms, words="content", entry="content"))
     conditions.between("content.cursor", after=query.after, before=query.before)
-    numbers = ",".join(str(number_of(gram)) for gram in grams_of(query))
-    if by_grams and numbers:
-        conditions.hold(_HAS_GRAMS, f"{{{numbers}}}")
+    grams = grams_of(query)
+    if by_grams and grams:
+        conditions.hold(_HAS_GRAMS, array(map(number_of, grams)))
     return f"{tables} JOIN content USING (cursor)", conditions
 
 

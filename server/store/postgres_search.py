@@ -28,13 +28,13 @@ from .store import Counts, MessageRow, Query
 
 _PAGE: Final = 100
 """Messages that are read at once where no index helps."""
-_STRETCH: Final = 200
+_STRETCH: Final = 100
 """
 Cursors of the first stretch of the index, whose messages are looked at one by one.
 
 A text that many messages have is found there. Their grams would name all those messages.
 """
-_GROWTH: Final = 16
+_GROWTH: Final = 32
 """How many times as long each stretch is as the one before it."""
 
 
