@@ -52,7 +52,7 @@ class PostgresServer:
     def url(self, schema: str, *, password: str = "") -> str:
         """Give the URL of a schema."""
         user = f"bindpost:{password}" if password else "bindpost"
-        options = f"options=-csearch_path%3D{schema}"
+        options = f"application_name={schema}&options=-csearch_path%3D{schema}"
         return f"postgresql://{user}@127.0.0.1:{self._port}/postgres?{options}"
 
     @contextmanager
@@ -63,6 +63,11 @@ class PostgresServer:
         try:
             yield self.url(schema)
         finally:
+            # The indexer of a node that was killed may still be at it.
+            self.run(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # noqa: S608 - ours
+                f" WHERE application_name = '{schema}'"
+            )
             self.run(f"DROP SCHEMA {schema} CASCADE")
 
     @contextmanager
