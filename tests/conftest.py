@@ -17,6 +17,9 @@ from bindpost import events
 from bindpost.server.eventlog import EventRecord, Failure
 from bindpost.server.indexer.building import Building
 from bindpost.server.indexer.file import IndexFile
+from bindpost.server.indexer.postgres import PostgresBuilding
+from bindpost.server.store.postgres import PostgresStore
+from bindpost.server.store.postgres_connection import Server, Session
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader
 from bindpost.testing.postgres import PostgresServer
@@ -104,8 +107,24 @@ def check_event() -> Callable[[str], None]:
     return check
 
 
-def index_now(store: SqliteStore, *, steps: int | None = None) -> None:
+def index_now(store: SqliteStore | PostgresStore, *, steps: int | None = None) -> None:
     """Bring the index of a store up to date, or do so many steps of that, and vouch for it."""
+    if isinstance(store, PostgresStore):
+        _index_postgres(store, steps=steps)
+    else:
+        _index_sqlite(store, steps=steps)
+
+
+def _index_postgres(store: PostgresStore, *, steps: int | None) -> None:
+    store.index.take()
+    with closing(Session(Server(store.index.database))) as session:
+        building = PostgresBuilding(session)
+        while (steps is None or steps > 0) and building.step():
+            steps = None if steps is None else steps - 1
+        store.index.trust(building.upto)
+
+
+def _index_sqlite(store: SqliteStore, *, steps: int | None) -> None:
     path = store.index.path
     is_damaged = store.index.take().is_damaged
     with closing(open_reader(path.with_name("mail.db"))) as mail:

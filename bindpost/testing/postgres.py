@@ -21,7 +21,7 @@ from ..server.message.model import new_id
 USERS: Final = ("postgres", "nobody")
 """Those who may run it in place of root, whom its programs refuse."""
 TABLES: Final = (
-    *("message", "body", "header", "recipient", "transcript", "change"),
+    *("message", "body", "header", "recipient", "content", "transcript", "change"),
     *("tag", "mailbox", "mailbox_tag", "mailbox_total"),
 )
 OPTIONS: Final = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p"
@@ -62,7 +62,7 @@ class PostgresServer:
     def url(self, schema: str, *, password: str = "") -> str:
         """Give the URL of a schema."""
         user = f"bindpost:{password}" if password else "bindpost"
-        options = f"options=-csearch_path%3D{schema}"
+        options = f"application_name={schema}&options=-csearch_path%3D{schema}"
         return f"postgresql://{user}@127.0.0.1:{self._port}/postgres?{options}"
 
     @contextmanager
@@ -73,6 +73,11 @@ class PostgresServer:
         try:
             yield self.url(schema)
         finally:
+            # The indexer of a node that was killed may still be at it.
+            self.run(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # noqa: S608 - ours
+                f" WHERE application_name = '{schema}'"
+            )
             self.run(f"DROP SCHEMA {schema} CASCADE")
 
     @contextmanager
@@ -89,6 +94,7 @@ class PostgresServer:
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}".encode())  # noqa: S608 - constants only
             connection.execute("UPDATE inbox SET sequence = 0, total = 0, unread = 0, size = 0")
+            connection.execute("UPDATE content_frontier SET upto = 0")
         self._free.append(url)
 
     def run(self, sql: str) -> None:

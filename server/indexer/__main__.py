@@ -1,5 +1,7 @@
 """
-The indexer: `python -m bindpost.server.indexer FOLDER`, a child of the server.
+The indexer: `python -m bindpost.server.indexer [FOLDER]`, a child of the server.
+
+Without a folder the first order names the database that the inbox is in.
 
 It takes orders from standard input and ends with it, so it never outlives the server, however that
 ends. It reports on standard output. See `talk` for both.
@@ -8,11 +10,9 @@ ends. It reports on standard output. See `talk` for both.
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import sqlite3
 import sys
-import threading
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, final
@@ -24,34 +24,11 @@ from ..store.sqlite_index import INDEX_FILE
 from .building import Building, NoRoomError
 from .file import IndexFile
 from .reading import limit_memory
-from .talk import Order, Report, read_order, write_line
+from .talk import Order, Orders, Report, say
 
 NICENESS: Final = 10
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 """What SQLite says of a damaged file; the last when tables are missing."""
-
-
-@final
-class Orders:
-    """The orders as they come, read by a thread of their own."""
-
-    def __init__(self) -> None:
-        self.has_ended = False
-        self._queue: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="orders", daemon=True).start()
-
-    def next(self, *, wait: bool) -> Order | None:
-        """Give the next order; None at the end, and if there is none and nobody shall wait."""
-        try:
-            return self._queue.get(block=wait)
-        except queue.Empty:
-            return None
-
-    def _read(self) -> None:
-        for line in sys.stdin.buffer:
-            self._queue.put(read_order(line))
-        self.has_ended = True
-        self._queue.put(None)
 
 
 @final
@@ -78,7 +55,7 @@ class Indexer:
                     self._has_mended = True
                     self._index.remake(f"it is damaged ({error})")
                     busy = True
-                order = self._orders.next(wait=not busy)
+                order = self._orders.next(seconds=0 if busy else None)
             self._index.close()
 
     def _has_ended(self) -> bool:
@@ -104,7 +81,7 @@ class Indexer:
 
     def _report(self) -> None:
         state = self._index.state()
-        _say(Report(upto=state.upto, indexed=state.indexed, rebuilt=self._index.rebuilt))
+        say(Report(upto=state.upto, indexed=state.indexed, rebuilt=self._index.rebuilt))
         self._index.rebuilt = ""
 
 
@@ -112,8 +89,8 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
-def main(folder: Path) -> int:
-    """Be the indexer of a data folder; gives the exit status."""
+def main(folder: Path | None) -> int:
+    """Be the indexer of a data folder, or of a database; gives the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "nice"):
@@ -121,19 +98,23 @@ def main(folder: Path) -> int:
             os.nice(NICENESS)
     limit_memory()
     try:
-        Indexer(folder, Orders()).run()
+        _run(folder)
     except BrokenPipeError:
         return 0  # the server is gone
     except (sqlite3.Error, OSError, MemoryError, StoreError, NoRoomError) as error:
-        _say(Report(failed=str(error) or type(error).__name__))
+        say(Report(failed=str(error) or type(error).__name__))
         return 1
     return 0
 
 
-def _say(report: Report) -> None:
-    sys.stdout.buffer.write(write_line(report))
-    sys.stdout.buffer.flush()
+def _run(folder: Path | None) -> None:
+    if folder is not None:
+        Indexer(folder, Orders()).run()
+        return
+    from . import postgres  # needs psycopg, which is there when an inbox is in PostgreSQL
+
+    postgres.run(Orders())
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else None))

@@ -11,8 +11,7 @@ from typing import Final
 from bindpost import events
 from bindpost.log import get_logger
 
-from ..store.index_state import IndexState, TellsIndex
-from ..store.memory import MemoryStore
+from ..store.index_state import Indexed, IndexState, TellsIndex
 from ..store.sqlite import SqliteStore
 from ..store.sqlite_index import has_grams
 from ..store.store import MessageStore
@@ -20,7 +19,6 @@ from .supervising import Supervisor, start_indexer
 
 _LOG: Final = get_logger("bindpost.indexer")
 IN_MEMORY: Final = "The inbox is in memory, and searched there."
-ELSEWHERE: Final = "The inbox is in PostgreSQL; contents are read message by message."
 NO_GRAMS: Final = "this SQLite has no FTS5 with the tokenizer trigram (3.34 and later have)"
 
 
@@ -46,13 +44,14 @@ def can_index() -> bool:
 @contextlib.asynccontextmanager
 async def indexing(store: MessageStore) -> AsyncIterator[TellsIndex]:
     """Have the index of a store made while the block runs, if it can have one."""
-    if not isinstance(store, SqliteStore):
-        yield NoIndex(IN_MEMORY if isinstance(store, MemoryStore) else ELSEWHERE)
+    if not isinstance(store, Indexed):
+        yield NoIndex(IN_MEMORY)
         return
-    if not can_index():
+    folder = store.index.path.parent if isinstance(store, SqliteStore) else None
+    if folder is not None and not can_index():
         yield NoIndex(NO_GRAMS)
         return
-    supervisor = Supervisor(store, partial(start_indexer, store.index.path.parent))
+    supervisor = Supervisor(store, partial(start_indexer, folder))
     running = asyncio.create_task(supervisor.run())
     try:
         yield supervisor

@@ -15,8 +15,7 @@ from bindpost import events
 from bindpost.log import get_logger
 
 from ..message.model import utc_now
-from ..store.index_state import IndexState
-from ..store.sqlite import SqliteStore
+from ..store.index_state import Indexed, IndexState
 from .talk import Order, read_report, write_line
 
 _LOG: Final = get_logger("bindpost.indexer")
@@ -49,38 +48,31 @@ class Supervisor:
     """
 
     def __init__(
-        self, store: SqliteStore, start: Start, *, pauses: tuple[float, float] = PAUSES
+        self, store: Indexed, start: Start, *, pauses: tuple[float, float] = PAUSES
     ) -> None:
         self._store = store
         self._start = start
         self._first_pause, self._longest_pause = pauses
-        self._indexed = 0
         self._trouble = ""
+        self._reading = 0
+        self._died_at = 0
+        self._suspect = 0
 
     async def state(self) -> IndexState:
         """Give how far the index is; see `TellsIndex`."""
-        index = self._store.index
-        oldest = await self._store.oldest_behind(index.upto if index.is_trusted else 0)
-        total = (await self._store.count()).total
-        indexed = self._indexed if index.is_trusted else 0
-        if oldest is None:
-            return IndexState(
-                state="failed" if self._trouble else "current",
-                reason=self._trouble,
-                indexed=indexed,
-            )
+        indexed, behind, oldest = await self._store.progress()
+        seconds = 0.0 if oldest is None else (utc_now() - oldest).total_seconds()
         return IndexState(
-            state="failed" if self._trouble else "behind",
+            state="failed" if self._trouble else "behind" if behind else "current",
             reason=self._trouble,
             indexed=indexed,
-            messages_behind=max(1, total - indexed),
-            seconds_behind=round(max(0.0, (utc_now() - oldest).total_seconds()), 3),
+            messages_behind=behind,
+            seconds_behind=round(max(0.0, seconds), 3),
         )
 
     async def run(self) -> None:
         """Keep an indexer running until this is cancelled."""
-        if not (await self._store.count()).total:
-            await self._store.index.news.wait()
+        await self._store.index.news.wait()
         pause = self._first_pause
         while True:
             started = time.monotonic()
@@ -109,6 +101,8 @@ class Supervisor:
             await _end(process)
         if not self._trouble:
             self._trouble = f"the indexer has ended with status {process.returncode}"
+            self._suspect = self._reading if self._reading == self._died_at else 0
+            self._died_at = self._reading
 
     async def _listen(self, process: asyncio.subprocess.Process) -> str:
         """Take reports until there are no more; give why, as far as it said."""
@@ -119,16 +113,22 @@ class Supervisor:
                 return report.failed
             if report.rebuilt:
                 _LOG.warning(events.INDEX_REBUILT, reason=report.rebuilt)
-            self._indexed = report.indexed
             self._trouble = ""
-            self._store.index.trust(report.upto, is_new=bool(report.rebuilt))
+            self._reading = report.reading
+            self._store.index.trust(
+                report.upto, indexed=report.indexed, is_new=bool(report.rebuilt)
+            )
         return ""
 
     async def _tell(self, orders: asyncio.StreamWriter) -> None:
         """Tell an indexer what happens, now and then, until it takes no more."""
         index = self._store.index
+        order = Order(database=index.database, suspect=self._suspect)
         with contextlib.suppress(ConnectionError):
             while True:
+                orders.write(write_line(order))
+                await orders.drain()
+                await asyncio.sleep(_GATHER)
                 await index.news.wait()
                 news = index.take()
                 order = Order(
@@ -136,18 +136,16 @@ class Supervisor:
                     compare=news.has_missed,
                     rebuild="a search could not read it" if news.is_damaged else "",
                 )
-                orders.write(write_line(order))
-                await orders.drain()
-                await asyncio.sleep(_GATHER)
 
 
-async def start_indexer(folder: Path) -> asyncio.subprocess.Process:
-    """Start the indexer of a data folder. Raises `OSError`."""
+async def start_indexer(folder: Path | None = None) -> asyncio.subprocess.Process:
+    """Start the indexer of a data folder, or of the database that it is told. Raises `OSError`."""
     # Without the current folder on its path, which may be anybody's; but where this one is found.
     ours = str(Path(bindpost.__file__).parent.parent)
     path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH", ""))))
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "bindpost.server.indexer", str(folder)),
+        *(sys.executable, "-P", "-m", "bindpost.server.indexer"),
+        *([] if folder is None else [str(folder)]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

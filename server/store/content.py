@@ -67,6 +67,13 @@ def _body_words(message: ParsedMessage) -> list[str]:
     return [body[:TEXT_LIMIT], *(part.file_name for part in message.attachments)]
 
 
+def unindexed(error: SearchTimeoutError, upto: int) -> SearchTimeoutError:
+    """Give the error of a search that ran out of time behind what the index has, to a cursor."""
+    return SearchTimeoutError(
+        f"{error}; the messages behind cursor {upto} are not in the search index yet"
+    )
+
+
 @final
 class ContentSearch:
     """

@@ -85,7 +85,7 @@ class Counted:
         while known.upto < upto:
             began = time.monotonic()
             end = min(known.upto + step, upto)
-            piece = _between(query, known.upto, end)
+            piece = between(query, known.upto, end)
             found = await self._count(piece, deadline - began if is_limited else None)
             known = _Known(end, add(known.counts, found), known.state)
             self._remember(query, known)
@@ -108,8 +108,8 @@ class Counted:
 _NOTHING: Final = Counts(total=0, unread=0, size=0)
 
 
-def _between(query: Query, after: int, upto: int) -> Query:
-    """Give the part of a query that lies behind one cursor, up to another."""
+def between(query: Query, after: int, upto: int) -> Query:
+    """Give the part of a query that lies behind one cursor, up to another, inclusive."""
     return msgspec.structs.replace(
         query,
         after=after if query.after is None else max(query.after, after),

@@ -1,8 +1,10 @@
-"""How far the search index is, for whoever shows it."""
+"""The search index as those see it who show how far it is, and who have it made."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import asyncio
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,6 +24,62 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     indexed: int = 0
     messages_behind: int = 0
     seconds_behind: float = 0.0
+
+
+class News(NamedTuple):
+    """
+    What an indexer must know: that there are new messages, that these are gone, and more.
+
+    `has_missed` says that not all that are gone are told, `is_damaged` that the index could not be
+    read.
+    """
+
+    deleted: tuple[str, ...] = ()
+    has_missed: bool = False
+    is_damaged: bool = False
+
+
+class Progress(NamedTuple):
+    """How many messages are in the index, how many are not; when the oldest of those came."""
+
+    indexed: int
+    behind: int
+    oldest: datetime | None
+
+
+class IndexDesk(Protocol):
+    """Where the news for an indexer are, and where its reports go."""
+
+    news: asyncio.Event
+    """Set when there is something to `take`."""
+    database: str
+    """Where the database is, as libpq is told it; empty if there is a data folder."""
+
+    def start_over(self) -> None:
+        """Forget the news for an indexer that begins by looking for them."""
+        ...
+
+    def take(self) -> News:
+        """Give the news since the last time."""
+        ...
+
+    def trust(self, upto: int, *, indexed: int, is_new: bool) -> None:
+        """Take note that all to this cursor is in the index, which may have been made anew."""
+        ...
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A store that has an index made."""
+
+    @property
+    def index(self) -> IndexDesk:
+        """Where an indexer is told of news."""
+        ...
+
+    async def progress(self) -> Progress:
+        """Give how far the index is."""
+        ...
 
 
 class TellsIndex(Protocol):

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Final, final
 
-import msgspec
-
-from bindpost.errors import SearchTimeoutError
-
 from ..message.digest import Digest
-from ..message.model import Transcript, TranscriptLine
+from ..message.model import Message, Transcript, TranscriptLine
 from . import postgres_queries, rules
 from .codec import decode
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
+from .index_state import Progress
 from .postgres_connection import PATIENCE, Server, Session
 from .postgres_inbox import PostgresInbox
+from .postgres_index import PostgresIndex
 from .postgres_listener import Listener
 from .postgres_queries import Question
 from .postgres_reader import Reader
 from .postgres_schema import migrate
+from .postgres_search import Search
 from .sql_rows import message_row
 from .sqlite_connection import DURABLE, Durability
 from .store import (
@@ -39,7 +36,6 @@ from .store import (
     Sort,
     unsorted,
 )
-from .terms import CONTENT_TERMS
 from .writer import QUIET
 from .written import WrittenStore
 
@@ -54,8 +50,9 @@ class PostgresStore(WrittenStore):
 
     `add` returns when its transaction is durable at the server; `WrittenStore` says what else holds
     of writes. The changes of all nodes are one sequence, and each node's `changes` tells all of
-    them. Contents are searched message by message, for a limited time. While the database is away
-    every call raises `StoreAwayError` within seconds.
+    them. `index` tells this node's indexer what it has to do; whatever the index has, of whichever
+    node's indexer, speeds searches up. While the database is away every call raises
+    `StoreAwayError` within seconds.
     """
 
     def __init__(
@@ -72,15 +69,17 @@ class PostgresStore(WrittenStore):
         inbox.is_looked_at = self._is_looked_at
         self._server = server
         self._reader = Reader(server)
-        self._searching = asyncio.Lock()
+        content = ContentSearch(seconds=search_seconds)
+        self._search = Search(self._reader, content)
+        self.index = PostgresIndex(server.conninfo)
         super().__init__(
             inbox,
             sequence=inbox.sequence,
             retention=retention,
             remembered=remembered,
             recall=self._recall,
-            content=ContentSearch(seconds=search_seconds),
-            count=self._count_part,
+            content=content,
+            count=self._search.count,
             quiet=QUIET,
         )
         self._listener = Listener(
@@ -155,15 +154,7 @@ class PostgresStore(WrittenStore):
     ) -> list[MessageRow]:
         """Give matching rows, newest first; see `MessageStore`."""
         self._check_open()
-        if not _is_about_content(query):
-            return await self._rows(query, limit=limit, offset=offset, seconds=seconds)
-        found: list[MessageRow] = []
-        async with aclosing(self._searched(query, seconds)) as searched:
-            async for rows in searched:
-                found.extend(rows)
-                if limit and len(found) >= offset + limit:
-                    break
-        return found[offset : offset + limit if limit else None]
+        return await self._search.find(query, limit=limit, offset=offset, seconds=seconds)
 
     async def count(self, query: Query | None = None) -> Counts:
         """Count; see `MessageStore`."""
@@ -175,10 +166,27 @@ class PostgresStore(WrittenStore):
             return _counts(found[0][1:]) if found else Counts(total=0, unread=0, size=0)
         return await self._counted.count(query, upto=self.sequence)
 
+    async def add(
+        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
+    ) -> MessageRow:
+        """Keep a message; see `SharedStore`."""
+        row = await super().add(message, transcript, mailbox=mailbox)
+        self.index.news.set()
+        return row
+
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
-        """Give none; see `MessageStore`."""
+        """Give digests; see `MessageStore`."""
         self._check_open()
-        return {}
+        names = {row.cursor: row.id for row in rows}
+        found = await self._reader.ask(postgres_queries.digests(list(names)))
+        return {names[cursor]: decode(digest, Digest) for cursor, digest in found}
+
+    async def progress(self) -> Progress:
+        """Give how far the index is; see `Indexed`."""
+        self._check_open()
+        ((total, behind, oldest),) = await self._reader.ask(postgres_queries.progress())
+        since = None if oldest is None else rules.from_microseconds(oldest)
+        return Progress(total - behind, behind, since)
 
     async def mailboxes(self) -> Mapping[str, Counts]:
         """Give the mailboxes; see `SharedStore`."""
@@ -206,54 +214,6 @@ class PostgresStore(WrittenStore):
     async def _look_up(self, message_id: str, question: Question) -> list[tuple[Any, ...]]:
         self._check_open()
         return await self._reader.ask(question) if rules.is_unicode(message_id) else []
-
-    async def _rows(
-        self, query: Query, *, limit: int, offset: int = 0, seconds: float | None = None
-    ) -> list[MessageRow]:
-        """Give what matches, terms about content aside."""
-        question = postgres_queries.find(query, limit=limit, offset=offset)
-        try:
-            found = await self._reader.ask(question, seconds=seconds)
-        except SearchTimeoutError:
-            raise self._content.timeout() from None
-        return [message_row(columns, query.mailbox) for columns in found]
-
-    async def _count_part(self, query: Query, seconds: float | None) -> Counts:
-        if not _is_about_content(query):
-            return _counts((await self._reader.ask(postgres_queries.count(query)))[0])
-        found = [row async for rows in self._searched(query, seconds) for row in rows]
-        return rules.counts_of(found)
-
-    async def _searched(
-        self, query: Query, seconds: float | None
-    ) -> AsyncGenerator[list[MessageRow], None]:
-        """Read what matches, page by page; one search at a time, so that others get their turn."""
-        loop, deadline = asyncio.get_running_loop(), self._content.deadline(seconds)
-        async with self._searching:
-            while page := await self._rows(query, limit=_PAGE, seconds=_left(deadline)):
-                yield await asyncio.to_thread(self._holding, query, page, deadline, loop)
-                query = msgspec.structs.replace(query, before=page[-1].cursor)
-
-    def _holding(
-        self,
-        query: Query,
-        rows: Sequence[MessageRow],
-        deadline: float,
-        loop: asyncio.AbstractEventLoop,
-    ) -> list[MessageRow]:
-        """Give the rows whose contents match; in a thread, which has the loop read their bytes."""
-
-        def raw(cursor: int) -> bytes | None:
-            asking = self._reader.ask(postgres_queries.raw_at(cursor))
-            found = asyncio.run_coroutine_threadsafe(asking, loop).result()
-            return found[0][0] if found else None
-
-        def holds(row: MessageRow) -> bool:
-            return self._content.holds(
-                query.terms, row, partial(raw, row.cursor), deadline=deadline
-            )
-
-        return [row for row in rows if holds(row)]
 
     async def _watch(self) -> None:
         """Let no write wait for ever: the server may be there and never answer."""
@@ -319,15 +279,6 @@ def _take(
     return channel, inbox
 
 
-def _is_about_content(query: Query) -> bool:
-    return any(term.field in CONTENT_TERMS for term in query.terms)
-
-
 def _counts(columns: Sequence[int]) -> Counts:
     total, unread, size = columns
     return Counts(total=total, unread=unread, size=size)
-
-
-def _left(deadline: float) -> float:
-    """Give the seconds to a deadline; a moment when it has passed, which the search then says."""
-    return max(0.001, deadline - time.monotonic())

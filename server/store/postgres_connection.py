@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final, final
@@ -243,6 +243,11 @@ class Session:
 def new_rows(table: str, *columns: str) -> Rows:
     """Give rows for a table, to be collected and then written."""
     return Rows(table, *columns, insert="INSERT")
+
+
+def array(numbers: Iterable[int]) -> str:
+    """Give numbers as PostgreSQL writes an array of them; many are sent quicker than as a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 @lru_cache

@@ -43,7 +43,7 @@ from .writer import SLICE
 _LAST_CURSOR: Final = 2**63 - 1
 _ENTRIES: Final = "SELECT cursor, id, size, read, session FROM message "
 _CHANGES: Final = "SELECT told FROM change WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
-_PARTS: Final = ("body", "recipient", "header", "tag", "message")
+_PARTS: Final = ("body", "recipient", "header", "content", "tag", "message")
 """The tables that have rows of a message, mailboxes and transcripts aside."""
 
 

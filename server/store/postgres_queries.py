@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from . import sql_terms
 from .conditions import Conditions, fitting
+from .grams import grams_of, number_of
+from .postgres_connection import array
 from .sql_places import Scope
 from .store import Query
 from .terms import fold
@@ -24,13 +26,23 @@ _IS_RECIPIENT: Final = (
     "EXISTS (SELECT 1 FROM recipient WHERE recipient.cursor = message.cursor"
     " AND left(recipient.address, 200) = left(?, 200) AND recipient.address = ?)"
 )
+_HAS_GRAMS: Final = (  # by itself, behind OFFSET 0: it shall be nothing but looked up
+    "message.cursor IN (SELECT cursor FROM content WHERE grams @> ?::smallint[] OFFSET 0)"
+)
 
 
 class Question(NamedTuple):
-    """SQL with `?` for its parameters."""
+    """
+    SQL with `?` for its parameters.
+
+    It is `planned` anew each time where what is quick for one value is slow for another; reading a
+    table from end to end is then the last resort: what that costs PostgreSQL doesn't know of large
+    texts, which it keeps elsewhere.
+    """
 
     sql: str
     parameters: Sequence[object] = ()
+    planned: bool = False
 
 
 def get(message_id: str, mailbox: str | None) -> Question:
@@ -70,27 +82,64 @@ def find(query: Query, *, limit: int, offset: int) -> Question:
 
     Terms about content are passed over.
     """
-    tables, conditions = _select(query)
-    return _scoped(
-        query.mailbox,
-        # Those that the offset skips are not worth their columns.
-        f"SELECT {_COLUMNS} FROM (SELECT message.cursor FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
-        " ORDER BY message.cursor DESC LIMIT ? OFFSET ?) AS page JOIN message USING (cursor)"
-        " ORDER BY message.cursor DESC",
-        *conditions.parameters,
-        fitting(limit) or None,
-        fitting(offset),
-    )
+    return _find(query, *_select(query), limit=limit, offset=offset)
 
 
 def count(query: Query) -> Question:
     """Ask how many messages match, how many of them are unread, and for their bytes."""
-    tables, conditions = _select(query)
-    return _scoped(
-        query.mailbox,
-        "SELECT count(*), count(*) FILTER (WHERE message.read = 0),"  # noqa: S608 - constants only
-        f" coalesce(sum(message.size), 0)::bigint FROM {tables} WHERE {conditions}",
-        *conditions.parameters,
+    return _count(query, *_select(query))
+
+
+def find_indexed(query: Query, *, limit: int, by_grams: bool) -> Question:
+    """
+    Ask for the same as `find`, of messages that are in the index; terms about bytes aside.
+
+    Not `by_grams` each message is looked at: that is quicker for a few.
+    """
+    selected = _select_indexed(query, by_grams=by_grams)
+    return _find(query, *selected, limit=limit)._replace(planned=True)
+
+
+def count_indexed(query: Query) -> Question:
+    """Ask for the same as `count`, of messages that are in the index; terms about bytes aside."""
+    return _count(query, *_select_indexed(query, by_grams=True))._replace(planned=True)
+
+
+def digests(cursors: Sequence[int]) -> Question:
+    """Ask for the digests of the messages at these cursors, as far as the index has them."""
+    return Question(
+        "SELECT cursor, digest FROM content WHERE cursor = ANY(?) AND digest IS NOT NULL",
+        (list(cursors),),
+    )
+
+
+def frontier() -> Question:
+    """Ask for the cursor to which the index has all, and for that of the newest message."""
+    return Question(
+        "SELECT upto, (SELECT coalesce(max(cursor), 0) FROM message) FROM content_frontier"
+    )
+
+
+def progress() -> Question:
+    """Ask how many messages are kept, how many are not in the index, since when the oldest."""
+    return Question(
+        "SELECT (SELECT total FROM inbox), count(*), min(received) FROM message"
+        " WHERE cursor > (SELECT upto FROM content_frontier)"
+    )
+
+
+def next_ones(after: int, *, limit: int, size: int) -> Question:
+    """
+    Ask for the columns and the bytes of the first messages behind a cursor, in order.
+
+    No more than `limit`, and no more than come first in `size` bytes, but for the first.
+    """
+    return Question(
+        f"SELECT {_COLUMNS}, raw FROM (SELECT cursor, sum(size) OVER (ORDER BY cursor) - size"  # noqa: S608 - constants only
+        " AS ahead FROM message WHERE cursor > ? ORDER BY cursor LIMIT ?) AS one"
+        " JOIN message USING (cursor) JOIN body USING (cursor) WHERE ahead < ?"
+        " ORDER BY message.cursor",
+        (after, limit, size),
     )
 
 
@@ -120,6 +169,41 @@ def changes(after: int, *, upto: int | None = None, limit: int) -> Question:
         f"SELECT told FROM change WHERE {conditions} ORDER BY sequence LIMIT ?",  # noqa: S608 - constants only
         (*conditions.parameters, limit),
     )
+
+
+def _find(
+    query: Query, tables: str, conditions: Conditions, *, limit: int, offset: int = 0
+) -> Question:
+    return _scoped(
+        query.mailbox,
+        # Those that the offset skips are not worth their columns.
+        f"SELECT {_COLUMNS} FROM (SELECT message.cursor FROM {tables} WHERE {conditions}"  # noqa: S608 - constants only
+        " ORDER BY message.cursor DESC LIMIT ? OFFSET ?) AS page JOIN message USING (cursor)"
+        " ORDER BY message.cursor DESC",
+        *conditions.parameters,
+        fitting(limit) or None,
+        fitting(offset),
+    )
+
+
+def _count(query: Query, tables: str, conditions: Conditions) -> Question:
+    return _scoped(
+        query.mailbox,
+        "SELECT count(*), count(*) FILTER (WHERE message.read = 0),"  # noqa: S608 - constants only
+        f" coalesce(sum(message.size), 0)::bigint FROM {tables} WHERE {conditions}",
+        *conditions.parameters,
+    )
+
+
+def _select_indexed(query: Query, *, by_grams: bool) -> tuple[str, Conditions]:
+    """Say where the messages of a query are found among those that are in the index."""
+    tables, conditions = _select(query)
+    conditions.extend(sql_terms.content_conditions(query.terms, words="content", entry="content"))
+    conditions.between("content.cursor", after=query.after, before=query.before)
+    grams = grams_of(query)
+    if by_grams and grams:
+        conditions.hold(_HAS_GRAMS, array(map(number_of, grams)))
+    return f"{tables} JOIN content USING (cursor)", conditions
 
 
 def _select(query: Query) -> tuple[str, Conditions]:

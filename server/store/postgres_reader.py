@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 from psycopg.errors import OperationalError, QueryCanceled
 from psycopg_pool import AsyncConnectionPool
 
@@ -13,6 +13,10 @@ from bindpost.errors import SearchTimeoutError
 from .postgres_connection import Server, limited, marked, storable
 from .postgres_queries import Question
 
+_SET: Final = (
+    "SELECT set_config('statement_timeout', $1, true), set_config('enable_seqscan', $2, true)"
+)
+_ON: Final = ("off", "on")
 _CONNECTIONS: Final = 4
 """So that a search through many messages does not hold up a look at one."""
 
@@ -76,19 +80,19 @@ class Reader:
 async def _answer(
     connection: AsyncConnection[_Row], question: Question, seconds: float | None
 ) -> list[_Row]:
-    if seconds is None:
-        return await _ask(connection, question)
+    if seconds is None and not question.planned:
+        return await (await _ask(connection, question)).fetchall()
+    limit = 0 if seconds is None else max(1, round(seconds * 1000))
     try:
-        async with connection.transaction():
-            await connection.execute(
-                "SELECT set_config('statement_timeout', $1, true)",
-                (str(max(1, round(seconds * 1000))),),
-            )
-            return await _ask(connection, question)
+        async with connection.pipeline(), connection.transaction():  # one round trip
+            await connection.execute(_SET, (str(limit), _ON[not question.planned]))
+            found = await _ask(connection, question)
+        return await found.fetchall()
     except QueryCanceled:
         raise SearchTimeoutError("the database took too long") from None
 
 
-async def _ask(connection: AsyncConnection[_Row], question: Question) -> list[_Row]:
+async def _ask(connection: AsyncConnection[_Row], question: Question) -> AsyncCursor[_Row]:
     values = [storable(value) for value in question.parameters]
-    return await (await connection.execute(marked(question.sql), values)).fetchall()
+    prepare = False if question.planned else None
+    return await connection.execute(marked(question.sql), values, prepare=prepare)

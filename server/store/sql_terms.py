@@ -59,6 +59,29 @@ def row_conditions(query: Query) -> Conditions:
     return conditions
 
 
+def content_conditions(
+    terms: Sequence[Term], *, words: str, entry: str
+) -> list[tuple[str, list[str | int]]]:
+    """
+    Give the conditions of the terms about content that an index answers, with their parameters.
+
+    `words` is the table that has the text, `entry` the one that has the counts of parts.
+    """
+    conditions = {
+        "text": f"instr({words}.text, ?) > 0",
+        "attachment": f"{entry}.attachments > 0",
+        "inline": f"{entry}.inline > 0",
+    }
+    return [
+        (
+            f"NOT ({conditions[term.field]})" if term.negated else conditions[term.field],
+            [term.needle] if term.field == "text" else [],
+        )
+        for term in terms
+        if term.field in conditions
+    ]
+
+
 def need_header(terms: Sequence[Term]) -> bool:
     """Say whether the conditions of these terms look into `header`."""
     return any("header." in _CONDITIONS.get(term.field, "") for term in terms)

@@ -6,7 +6,6 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -18,6 +17,8 @@ from ..message.model import Transcript
 from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search, sqlite_transcripts
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
+from .grams import gains_by_index, is_about_content
+from .index_state import Progress
 from .lock import FolderLock, take_folder
 from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
 from .sqlite_inbox import LARGE, SEGMENT, Inbox
@@ -76,6 +77,8 @@ class SqliteStore(WrittenStore):
         self._searcher = Reader(inbox.path, threads=1)
         self._newest = inbox.sequence
         self.index = SearchIndex(inbox.path.with_name(INDEX_FILE))
+        if inbox.counts.total:
+            self.index.news.set()
         super().__init__(
             inbox,
             sequence=inbox.sequence,
@@ -219,12 +222,15 @@ class SqliteStore(WrittenStore):
         self._check_open()
         return await self._reader.ask(lambda database: sqlite_queries.tag_names(database, mailbox))
 
-    async def oldest_behind(self, cursor: int) -> datetime | None:
-        """Give when the oldest message behind a cursor was received, None if there is none."""
+    async def progress(self) -> Progress:
+        """Give how far the index is; see `Indexed`."""
         self._check_open()
-        return await self._reader.ask(
-            lambda database: sqlite_queries.oldest_behind(database, cursor)
+        upto, indexed = (self.index.upto, self.index.indexed) if self.index.is_trusted else (0, 0)
+        oldest = await self._reader.ask(
+            lambda database: sqlite_queries.oldest_behind(database, upto)
         )
+        behind = 0 if oldest is None else max(1, self._counts.total - indexed)
+        return Progress(indexed, behind, oldest)
 
     @property
     def commits(self) -> int:
@@ -260,9 +266,9 @@ class SqliteStore(WrittenStore):
         indexed: Callable[..., _T],
     ) -> _T:
         """Ask in the way that suits a query: by its rows, by the index, message by message."""
-        is_limited = seconds is not None or sqlite_search.is_about_content(query)
+        is_limited = seconds is not None or is_about_content(query)
         deadline = self._content.deadline(seconds) if is_limited else math.inf
-        if self.index.is_trusted and sqlite_search.gains_by_index(query):
+        if self.index.is_trusted and gains_by_index(query):
             is_long = self._newest - self.index.upto > _SHORT_TAIL
             reader = self._searcher if is_long else self._reader
             by_index = partial(indexed, content=self._content, index=self.index, deadline=deadline)
@@ -270,7 +276,7 @@ class SqliteStore(WrittenStore):
                 return await reader.ask(by_index)
             except IndexUnusableError:
                 self.index.give_up()
-        if not sqlite_search.is_about_content(query):
+        if not is_about_content(query):
             if seconds is None:
                 return await self._reader.ask(plain)
             return await self._reader.ask(

@@ -14,10 +14,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from bindpost.errors import StoreError
 
+from .index_state import News
 from .store import Change
 
 INDEX_FILE: Final = "index.db"
@@ -40,19 +41,6 @@ def has_grams() -> bool:
         return True
 
 
-class News(NamedTuple):
-    """
-    What an indexer must know: that there are new messages, that these are gone, and more.
-
-    `has_missed` says that not all that are gone are told, `is_damaged` that the index could not be
-    read.
-    """
-
-    deleted: tuple[str, ...]
-    has_missed: bool
-    is_damaged: bool
-
-
 @final
 class SearchIndex:
     """
@@ -69,6 +57,8 @@ class SearchIndex:
         self.path = path
         self.is_trusted = False
         self.upto = 0
+        self.indexed = 0
+        self.database = ""
         self.news = asyncio.Event()
         self._progress = asyncio.Event()
         self._deleted: list[str] = []
@@ -76,7 +66,7 @@ class SearchIndex:
         self._is_damage_told = False
         self._own = threading.local()
 
-    def trust(self, upto: int, *, is_new: bool) -> None:
+    def trust(self, upto: int, *, indexed: int = 0, is_new: bool) -> None:
         """Use the index from now on: it is of this inbox, and has all to this cursor."""
         if is_new:
             self._is_damaged = False
@@ -84,6 +74,7 @@ class SearchIndex:
             return
         self.is_trusted = True
         self.upto = upto
+        self.indexed = indexed
         self._progress.set()
         self._progress = asyncio.Event()
 

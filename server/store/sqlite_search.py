@@ -22,21 +22,16 @@ from bindpost.errors import SearchTimeoutError, StoreError
 from ..message.digest import Digest
 from . import rules, sql_terms, sqlite_bodies, sqlite_queries
 from .codec import decode
-from .content import ContentSearch
+from .content import ContentSearch, unindexed
 from .counted import add
-from .grams import grams_of, match_of, needles_of
+from .grams import grams_of, match_of
 from .sqlite_index import IndexUnusableError, SearchIndex
 from .sqlite_queries import Selection
 from .store import Counts, MessageRow, Query
-from .terms import CONTENT_TERMS, Term, fold
+from .terms import fold
 
 _CHECK_STEPS: Final = 20_000
 """Steps of SQLite between two looks at the time."""
-_CONDITIONS: Final = {
-    "text": "instr(words.text, ?) > 0",
-    "attachment": "entry.attachments > 0",
-    "inline": "entry.inline > 0",
-}
 _T = TypeVar("_T")
 _PAGE: Final = 100
 """Rows that are taken at once where messages are read."""
@@ -46,18 +41,6 @@ _PROBED: Final = 64
 """Messages by which it is told how rare a gram is."""
 _FEW: Final = 500
 """Messages of one recipient that are looked at one by one rather than by the index."""
-
-
-def is_about_content(query: Query) -> bool:
-    """Say whether a query needs the contents of messages."""
-    return any(term.field in CONTENT_TERMS for term in query.terms)
-
-
-def gains_by_index(query: Query) -> bool:
-    """Say whether the index answers a query, or narrows it; bytes are not in it."""
-    if any(term.field == "raw" for term in query.terms):
-        return False
-    return is_about_content(query) or any(needles_of(query))
 
 
 def find_directly(
@@ -214,15 +197,13 @@ def _tail(
     try:
         yield from _directly(connection, folder, tail, content, deadline=deadline)
     except SearchTimeoutError as error:
-        raise SearchTimeoutError(
-            f"{error}; the messages behind cursor {upto} are not in the search index yet"
-        ) from None
+        raise unindexed(error, upto) from None
 
 
 def _select(connection: sqlite3.Connection, query: Query, upto: int) -> Selection:
     """Say where the messages of a query are found among those that are in the index."""
     conditions = sql_terms.row_conditions(query)
-    conditions.extend(_content_condition(term) for term in query.terms if term.field in _CONDITIONS)
+    conditions.extend(sql_terms.content_conditions(query.terms, words="words", entry="entry"))
     grams = grams_of(query)
     joined: list[str] = []
     if query.recipient is not None:
@@ -283,12 +264,6 @@ def _has_few(connection: sqlite3.Connection, recipient: str | None) -> bool:
         (fold(recipient), _FEW + 1),
     ).fetchone()
     return int(count) <= _FEW
-
-
-def _content_condition(term: Term) -> tuple[str, list[str | int]]:
-    condition = _CONDITIONS[term.field]
-    parameters: list[str | int] = [term.needle] if term.field == "text" else []
-    return (f"NOT ({condition})" if term.negated else condition), parameters
 
 
 @contextmanager

@@ -28,12 +28,13 @@ from bindpost.server.store.store import MessageStore, Retention, SharedStore
 
 OpenStore = Callable[..., Awaitable[MessageStore]]
 """Opens an empty store; it takes `retention` and `remembered`."""
+IndexedKind = SqliteStore | PostgresStore
 
 
 class IndexedStore:
     """A store whose index is made anew before it is searched; all else is the store's own."""
 
-    def __init__(self, store: SqliteStore, make_index: Callable[[SqliteStore], None]) -> None:
+    def __init__(self, store: IndexedKind, make_index: Callable[[IndexedKind], None]) -> None:
         self._store = store
         self._make_index = make_index
 
@@ -70,7 +71,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 async def open_store(
     kind: str,
     tmp_path: Path,
-    make_index: Callable[[SqliteStore], None],
+    make_index: Callable[[IndexedKind], None],
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[OpenStore]:
     """Give what opens a store; the test runs once with each kind."""
@@ -88,6 +89,8 @@ async def open_store(
             elif base == "postgres":
                 url = stack.enter_context(request.getfixturevalue("postgres").inbox())
                 store = await PostgresStore.open(url, retention, remembered=remembered)
+                if kind == "postgres indexed":
+                    store = IndexedStore(store, make_index)
             else:
                 folder = tmp_path / new_id()
                 store = await SqliteStore.open(
@@ -100,7 +103,7 @@ async def open_store(
                 if base == "indexed":
                     store = IndexedStore(store, make_index)
             stack.push_async_callback(store.close)
-            return MailboxView(store, mailbox) if mailbox else store
+            return MailboxView(store, mailbox) if mailbox == "mailbox" else store
 
         yield open_one
 

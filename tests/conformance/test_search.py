@@ -39,7 +39,7 @@ INLINE = (
 )
 
 
-@pytest.fixture(params=["memory", "sqlite", "indexed", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "indexed", "postgres", "postgres indexed"])
 def kind(request: pytest.FixtureRequest) -> str:
     """Give each kind of store, and one whose index is up to date."""
     return str(request.param)

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +20,12 @@ from bindpost.server.message.model import (
     new_id,
     utc_now,
 )
+from bindpost.server.store import postgres_search
+from bindpost.server.store.postgres import PostgresStore
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.store import Query
+from bindpost.server.store.store import Counts, MessageRow, Query
 from bindpost.server.store.terms import Term
+from bindpost.testing.postgres import PostgresServer
 
 LETTERS = 'aAbcß?ÄäǅİÉ"<>,;() .@-_%\t\0\ufeff\ufffd\ufffe🙂中\u0301'
 """What folding, SQLite or FTS5 may stumble over, and little else, so that much is found."""
@@ -35,6 +40,7 @@ ADDRESSES = st.text(LETTERS.replace("\0", ""), min_size=1, max_size=8)
 
 
 Mail = tuple[Envelope, bytes]
+MakeIndex = Callable[..., None]
 
 
 @st.composite
@@ -104,26 +110,41 @@ def message_of(envelope: Envelope, raw: bytes) -> Message:
     return Message(id=new_id(), received=utc_now(), envelope=envelope, session=session, raw=raw)
 
 
+Case = tuple[list[Mail], int, list[Query]]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Give mail to keep, how much of it the index has, and what is looked for."""
+    kept = draw(st.lists(mails(), max_size=6))
+    ends = draw(st.integers(0, len(kept)))
+    return kept, ends, draw(st.lists(searches(kept), min_size=10, max_size=20))
+
+
+async def fill(store: SqliteStore | PostgresStore, case: Case, make_index: MakeIndex) -> None:
+    """Keep the mail of a case, and index as much of it as it says."""
+    kept, ends, _ = case
+    for number, mail in enumerate(kept):
+        if number == ends:
+            make_index(store)
+        await store.add(message_of(*mail), ())
+    if ends == len(kept):
+        make_index(store)
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(mails(), max_size=6), st.data())
+@given(cases())
 def test_the_index_finds_what_reading_finds(
-    make_index: Callable[..., None],
-    kept: list[Mail],
-    data: st.DataObject,
+    make_index: MakeIndex,
+    case: Case,
 ) -> None:
     """Rows, pages and counts are the same, wherever the index ends."""
-    queries = data.draw(st.lists(searches(kept), min_size=10, max_size=20))
-    ends = data.draw(st.integers(0, len(kept)), label="the index ends behind")
 
     async def compare() -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = await SqliteStore.open(Path(folder))
-            for number, mail in enumerate(kept):
-                if number == ends:
-                    make_index(store)
-                await store.add(message_of(*mail), ())
-            if ends == len(kept):
-                make_index(store)
+            await fill(store, case, make_index)
+            _, ends, queries = case
             for query in queries:
                 store.index.trust(ends, is_new=False)
                 rows = await store.find(query, limit=0)
@@ -137,3 +158,37 @@ def test_the_index_finds_what_reading_finds(
             await store.close()
 
     asyncio.run(compare())
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_the_index_in_postgres_finds_what_reading_finds(
+    make_index: MakeIndex, postgres: PostgresServer, case: Case
+) -> None:
+    """The same of an inbox in PostgreSQL, also when a search goes through many stretches."""
+
+    async def compare(url: str) -> None:
+        store = await PostgresStore.open(url)
+        await fill(store, case, make_index)
+        _, ends, queries = case
+        found = [await asked(store, query) for query in queries]
+        assert (await store.progress()).indexed == ends
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE content_frontier SET upto = 0")
+        for query, (rows, page, counts) in zip(queries, found, strict=True):
+            assert rows == await store.find(query, limit=0)
+            assert page == rows[1:3]
+            assert (counts.total, counts.size) == (len(rows), sum(row.size for row in rows))
+        await store.close()
+
+    with pytest.MonkeyPatch.context() as patched, postgres.inbox() as url:
+        patched.setattr(postgres_search, "_STRETCH", 2)
+        asyncio.run(compare(url))
+
+
+async def asked(
+    store: PostgresStore, query: Query
+) -> tuple[list[MessageRow], list[MessageRow], Counts]:
+    """Give all that is found, a page of it, and its counts."""
+    rows = await store.find(query, limit=0)
+    return rows, await store.find(query, limit=2, offset=1), await store.count(query)

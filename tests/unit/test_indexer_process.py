@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bindpost.server.indexer.supervising import Supervisor, start_indexer
+from bindpost.server.indexer.talk import read_order
 from bindpost.server.message.model import (
     Envelope,
     Message,
@@ -49,6 +50,15 @@ async def main(folder):
     await running
 
 asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+DIES = """
+import os, signal, sys
+with open(sys.argv[1], "a") as said:
+    said.write(sys.stdin.readline())
+print('{"reading": 7}', flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -169,6 +179,27 @@ async def test_it_is_started_again(
     assert "(the indexer has ended with status -9)" in said[0]
     assert "(no more processes)" in said[1]
     assert len(started.processes) == 2
+
+
+async def test_a_message_that_ends_indexers_is_named(store: SqliteStore, tmp_path: Path) -> None:
+    """After two indexers died of the same message the next one is told which it is."""
+    said, has_three = tmp_path / "said", asyncio.Event()
+    starts = iter(range(3))
+
+    async def start() -> Process:
+        if next(starts, None) is None:
+            has_three.set()
+            raise OSError("enough")
+        command = (sys.executable, "-c", DIES, str(said))
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+
+    await keep(store, "a word")
+    running = asyncio.create_task(Supervisor(store, start, pauses=(0.01, 0.01)).run())
+    await asyncio.wait_for(has_three.wait(), PATIENCE)
+    running.cancel()
+
+    with said.open("rb") as lines:
+        assert [read_order(line).suspect for line in lines] == [0, 0, 7]
 
 
 async def test_damage_is_mended(

@@ -235,6 +235,21 @@ async def test_retention_holds_for_all_nodes_together(node: Node) -> None:
     assert (await nodes[1].count()).total == 10
 
 
+async def test_retention_is_applied_by_one_node_at_a_time(node: Node) -> None:
+    """Of nodes that apply it at the same moment, none deletes what another has deleted."""
+    keeper = await node()
+    ids = [(await keeper.add(make_message(), SAID)).id for _ in range(5)]
+    changes = keeper.changes()
+    nodes = [await node(retention=Retention(max_age=0.0)) for _ in range(2)]
+
+    await asyncio.gather(*(one.sweep() for one in nodes for _ in range(3)))
+    await keeper.add(make_message(), SAID)
+
+    deleted, added = await heard(changes, 2)
+    assert sorted(deleted.ids) == sorted(ids)
+    assert added.kind == "added"
+
+
 async def test_an_outage_is_an_error_at_once_and_over_by_itself(
     node: Node, postgres: PostgresServer
 ) -> None:

@@ -59,6 +59,28 @@ CREATE TABLE header (
     message_id text COLLATE "C" NOT NULL
 );
 
+-- What a search sees of a message, and the digest that lists show: JSON, NULL when it could not be
+-- parsed. `grams` are numbers of the runs of three characters in all texts that terms look into.
+CREATE TABLE content (
+    cursor bigint PRIMARY KEY,
+    attachments integer NOT NULL,
+    inline integer NOT NULL,
+    digest text,
+    text text COLLATE "C" NOT NULL,
+    grams smallint[] NOT NULL
+);
+CREATE INDEX content_grams ON content USING gin (grams);
+CREATE INDEX content_attachments ON content (cursor) WHERE attachments > 0;
+CREATE INDEX content_inline ON content (cursor) WHERE inline > 0;
+
+-- One row: all messages up to this cursor are in `content`. A node's indexer locks it while it puts
+-- the next ones in.
+CREATE TABLE content_frontier (
+    only_one smallint PRIMARY KEY CHECK (only_one = 1),
+    upto bigint NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO content_frontier (only_one, upto) VALUES (1, 0);
+
 CREATE TABLE recipient (
     cursor bigint NOT NULL,
     address text COLLATE "C" NOT NULL
