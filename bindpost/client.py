@@ -36,6 +36,8 @@ from .objects import (
     MailboxCounts,
     Message,
     MessageSummary,
+    Node,
+    Nodes,
     Object,
     Path,
     Recipient,
@@ -71,6 +73,8 @@ __all__ = [
     "Message",
     "MessageNotFoundError",
     "MessageSummary",
+    "Node",
+    "Nodes",
     "Path",
     "Recipient",
     "ReleaseRefusedError",
@@ -367,6 +371,10 @@ class Client:
         """Give every SMTP listener as it is now."""
         return self._decode("GET", f"{_API}/listeners", _Listeners).listeners
 
+    def nodes(self) -> Nodes:
+        """Give the nodes that have the inbox, with their listeners."""
+        return self._decode("GET", f"{_API}/nodes", Nodes)
+
     def paths(self) -> tuple[Path, ...]:
         """Have every listener's bind path walked, and give what was found."""
         body = self._ask("GET", f"{_API}/paths", wait=_LONGEST_WALK)[1]
@@ -580,6 +588,7 @@ def _parameters(which: EventFilter) -> dict[str, str | float | None]:
     return {
         "id": ",".join(map(str, which.ids)) or None,
         "source": ",".join(which.sources) or None,
+        "node": ",".join(which.nodes) or None,
         "level": which.level,
         "since": None if which.since is None else which.since.isoformat(),
         "until": None if which.until is None else which.until.isoformat(),

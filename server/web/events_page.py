@@ -17,19 +17,28 @@ from . import event_objects as objects
 from .event_log import OFF
 from .event_query import read_query
 from .look import Look
+from .nodes import TellsNodes
 from .requests import read_index, refuse
 
 SHOWN: Final = 100
 """Events that come at once."""
-FILTERS: Final = ("level", "source", "id", "text")
+FILTERS: Final = ("level", "source", "node", "id", "text")
 
 
 class EventsPage:
     """The handlers; without a store the page says that no events are kept."""
 
-    def __init__(self, store: EventStore | None, look: Look, *, exports: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: EventStore | None,
+        look: Look,
+        nodes: TellsNodes | None,
+        *,
+        exports: Collection[str],
+    ) -> None:
         self._store = store
         self._look = look
+        self._nodes = nodes
         self._exports = exports
 
     def routes(self) -> list[Route]:
@@ -79,8 +88,16 @@ class EventsPage:
             "query": f"?{urlencode(filters)}" if filters else "",
             "exports": self._exports,
             "sources": (IMS, OURS),
+            "nodes": self._node_names(values["node"]),
             "levels": SEVERITIES,
         }
+
+    def _node_names(self, chosen: str) -> list[str]:
+        """Give the nodes that can be chosen: none where there can be only one."""
+        known = None if self._nodes is None else self._nodes.nodes()
+        if known is None or not known.shared:
+            return [chosen] if chosen else []
+        return sorted({node.name for node in known.nodes} | ({chosen} if chosen else set()))
 
 
 def _without_empty(request: Request) -> Request:

@@ -57,7 +57,7 @@ def happen(kept: MemoryEventStore) -> Happen:
             record_id=kept.latest + 1,
             strings=strings,
         )
-        kept.append(keep(happened))
+        kept.append(keep(happened, "EXCH55"))
         return happened
 
     return happen
