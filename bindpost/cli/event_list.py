@@ -36,7 +36,7 @@ def list_(*, place: Place, which: EventFilter, limit: int, as_json: bool) -> Non
     running server is asked. Where several nodes have one inbox, those of all are there. Times are
     local, with their offset; in JSON they are in UTC.
     """
-    found = list(place.find(which, limit))
+    found = sorted(place.find(which, limit), key=lambda event: event.time, reverse=True)
     if as_json:
         print_json(found)
         return

@@ -75,10 +75,12 @@ class EventsPage:
         found: list[KeptEvent] = []
         if self._store is not None:
             found = list(await self._store.find(query, limit=SHOWN + 1))
+        # Where several nodes have the inbox, what happened later may have come here sooner.
+        shown = sorted(found[:SHOWN], key=lambda kept: kept.time, reverse=True)
         values = {name: given.query_params.get(name, "") for name in FILTERS}
         filters = {name: value for name, value in values.items() if value}
         return {
-            "events": [objects.event(kept) for kept in found[:SHOWN]],
+            "events": [objects.event(kept) for kept in shown],
             "next": found[SHOWN - 1].cursor if len(found) > SHOWN else None,
             "latest": 0 if self._store is None else self._store.latest,
             "off": OFF if self._store is None else "",

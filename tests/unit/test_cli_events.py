@@ -159,13 +159,18 @@ async def test_filters(
     store, place = (in_memory, ["--server", url]) if from_server else (kept, [])
     now = datetime.now(UTC)
     store.append(event(id=1, time=now - timedelta(days=2)))
-    store.append(event(id=2, source="bindpost", type=2, message="Too MANY sessions"))
+    yesterday = now - timedelta(days=1)
+    store.append(
+        event(id=2, source="bindpost", type=2, message="Too MANY sessions", time=yesterday)
+    )
     store.append(event(id=3, source="bindpost", type=4, time=now))
 
     async def ids(*options: str) -> list[int]:
         return [found["id"] for found in await listed(run, *place, *options)]
 
     assert await ids() == [3, 2, 1]
+    assert await ids("--node", "EXCH55") == [3, 2, 1]
+    assert await ids("--node", "other") == []
     assert await ids("--limit", "2") == [3, 2]
     assert await ids("--id", "1", "--id", "3") == [3, 1]
     assert await ids("--source", "bindpost") == [3, 2]
