@@ -29,7 +29,7 @@ FAREWELL: Final = 3.0
 _GATHER: Final = 0.1
 """Seconds for which news are gathered, so that a flood of them becomes few transactions."""
 _PAUSE: Final = 1.0
-"""Seconds until a connection that was lost is made anew."""
+"""Seconds until a connection that was lost is made anew, or a heartbeat, if that is sooner."""
 _AGAIN: Final = 0.1
 
 _LOG: Final = get_logger("bindpost.nodes")
@@ -77,9 +77,9 @@ class Neighbours:
         self._told = 0
         self._heard: dict[str, int] = {}
         self._is_urgent = False
-        self._is_leaving = False
         self._is_doubled = False
-        self._since = 0.0
+        self._since = self._looked = 0.0
+        self._leaving = asyncio.Event()
         self._news = asyncio.Event()
         self._joined = asyncio.Event()
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch_log())]
@@ -106,7 +106,7 @@ class Neighbours:
 
     async def leave(self) -> None:
         """Tell the others that this node stops, with its last events, if that can be done soon."""
-        self._is_leaving = True
+        self._leaving.set()
         self._news.set()
         await asyncio.wait(self._tasks[:1], timeout=FAREWELL)
         while left := [task for task in self._tasks if not task.done()]:
@@ -126,9 +126,8 @@ class Neighbours:
                 if not self._joined.is_set():
                     raise self._understood(error) from error
                 self.trouble = str(self._understood(error))
-            if self._is_leaving:
+            if await _comes(self._leaving, within=min(_PAUSE, self._here.heartbeat)):
                 return
-            await self._pause(_PAUSE)
 
     def _understood(self, error: Exception) -> Exception:
         if isinstance(error, ConfigError):
@@ -142,14 +141,14 @@ class Neighbours:
         async with self._in_time():
             await self._enter(table)
         while True:
-            is_last = self._is_leaving
+            is_last = self._leaving.is_set()
             self._news.clear()
             async with self._in_time():
                 await self._exchange(table, is_last=is_last)
             self.trouble = ""
             if is_last:
                 return
-            await self._pause(self._here.heartbeat, table.fileno())
+            await self._pause(table.fileno())
 
     def _in_time(self) -> asyncio.Timeout:
         """Bound how long the server is waited for."""
@@ -172,7 +171,7 @@ class Neighbours:
         if self._log is not None:
             self._heard = dict(await self._log.heard())
         self._described = ""
-        self._since = asyncio.get_running_loop().time()
+        self._since = self._looked = asyncio.get_running_loop().time()
         self._joined.set()
 
     async def _exchange(self, table: Table, *, is_last: bool) -> None:
@@ -211,8 +210,16 @@ class Neighbours:
         return upto, (await self._log.find(query, limit=KEPT))[::-1]
 
     async def _judge(self, table: Table) -> None:
-        """Tell who is gone; not before the others had the time to come back, as this node did."""
-        if asyncio.get_running_loop().time() - self._since > self._patience:
+        """
+        Tell who is gone, but not before the others had the time to come back, as this node did.
+
+        Where this node stood still, or the database, others may have done so, too.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._looked > self._patience / 2:
+            self._since = now
+        self._looked = now
+        if now - self._since > 2 * self._patience:
             for name, silence in await table.judge():
                 _LOG.warning(events.NODE_GONE, node=name, seconds=round(silence))
 
@@ -255,25 +262,30 @@ class Neighbours:
                 return
 
     async def _watch_log(self) -> None:
-        """Have this node's events told as they happen."""
+        """Have this node's events told as they happen; else it is done at the next heartbeat."""
         if self._log is not None:
-            async for _ in self._log.follow(EventQuery(own=True)):
-                self._news.set()
+            with suppress(StoreError):
+                async for _ in self._log.follow(EventQuery(own=True)):
+                    self._news.set()
 
-    async def _pause(self, seconds: float, file: int | None = None) -> None:
-        """Wait so long, or until there is news: here, or at a file that can be read then."""
+    async def _pause(self, file: int) -> None:
+        """Wait for the next heartbeat, or for news: here, or at a file that can be read then."""
         loop = asyncio.get_running_loop()
-        if file is not None:
-            loop.add_reader(file, self._news.set)
+        loop.add_reader(file, self._news.set)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+            is_news = await _comes(self._news, within=self._here.heartbeat)
         finally:
-            if file is not None:
-                loop.remove_reader(file)
-        if self._news.is_set() and not self._is_leaving:
-            await asyncio.sleep(_GATHER)
+            loop.remove_reader(file)
+        if is_news:
+            await _comes(self._leaving, within=_GATHER)
+
+
+async def _comes(occasion: asyncio.Event, *, within: float) -> bool:
+    """Wait for an occasion for so many seconds; say whether it came."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await occasion.wait()
+    return occasion.is_set()
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ from bindpost.server.web.node_objects import Node, Nodes
 from bindpost.testing.postgres import PostgresServer
 from tests.conformance.events.bench import event
 
-HEARTBEAT: Final = 0.1
+HEARTBEAT: Final = 0.2
 PATIENCE: Final = 30.0
 NOWHERE: Final = Listener("127.0.0.1:0", via="winsock://127.0.0.1:1")
 
