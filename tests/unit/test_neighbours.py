@@ -202,15 +202,21 @@ async def test_an_outage_is_told_of_and_over_by_itself(
     """Meanwhile each node tells what it knew and why; nobody is gone, and events come later."""
     a, b = await apps.start("a"), await apps.start("b")
     await in_state(b, "a", "alive")
+    loop = asyncio.get_running_loop()
 
     with postgres.away():
+        slow, too_late = hold(a), loop.time() + MISSED * HEARTBEAT
         await until(lambda: "can't be used now" in told(b).trouble)
         assert (await in_state(b, "a", "alive")).listeners
         assert a.events is not None
         a.events.append(event("meanwhile", id=1))
+        await until(lambda: loop.time() > too_late)
+    await until(lambda: not told(b).trouble)
+    await in_state(b, "a", "alive")  # though it has not come back yet
+    slow()
 
     assert (await event_on(b, 1)).message == "meanwhile"
-    await beats(b, 2 * MISSED)
+    await beats(b, 3 * MISSED)
     assert told(b).trouble == ""
     for app in (a, b):
         await in_state(app, "a", "alive")
