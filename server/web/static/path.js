@@ -13,6 +13,7 @@ const nodes = byId("nodes"); // there may be none
 const scenarios = byId("scenario-list"); // there may be none
 let walked = "walked" in place.dataset;
 let shown = "";
+let nodesShown = "";
 
 function show(html) {
   if (html === shown) return;
@@ -24,7 +25,6 @@ function show(html) {
 }
 
 /** Shows the nodes as they are known now, if that has changed. */
-let nodesShown = "";
 async function refreshNodes() {
   if (document.hidden) return;
   const response = await fetch("/path?part=nodes").catch(() => undefined);
