@@ -140,10 +140,8 @@ class Bindpost:
             await self._bind_web(stack)
             await self._optional.start_pop3(stack, self.store)
             stack.push_async_callback(self._stop_listening)
-            async with _meanwhile(self._serve_web(web_parts)):
+            async with _meanwhile(self._show(web_parts)):
                 await self.listeners.start()
-            if self.neighbours is not None:
-                self.neighbours.describe_by(await asyncio.to_thread(self._describing))
             # Entered last, so that a failed start is raised as it is and not as a group.
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self.listeners.tend(tasks)
@@ -269,6 +267,12 @@ class Bindpost:
                 _LOG.warning(events.WEB_OPEN, url=self.web.url)
             elif tls is None:
                 _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
+
+    async def _show(self, parts: contextlib.AsyncExitStack) -> None:
+        """Serve the web side, and let other nodes see the listeners."""
+        await self._serve_web(parts)
+        if self.neighbours is not None:
+            self.neighbours.describe_by(await asyncio.to_thread(self._describing))
 
     async def _serve_web(self, parts: contextlib.AsyncExitStack) -> None:
         """Serve the web side; `parts` ends what it stands on."""
