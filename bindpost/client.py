@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 
 from .errors import BindpostError, ServerUnreachableError
 from .fault_client import FaultClient
+from .inbox_client import InboxClient, Listed
 from .objects import (
     Address,
     Addressee,
@@ -156,8 +157,8 @@ class _Scenarios(Object, frozen=True):
     scenarios: tuple[Scenario, ...]
 
 
-class _Page(Object, frozen=True):
-    messages: list[MessageSummary]
+class _Page(Object, Generic[_T], frozen=True):
+    messages: list[_T]
     next: int | None
 
 
@@ -222,19 +223,18 @@ class Client:
         `recipient`, `sender` and `subject` are as for `wait`; `after` is a cursor that they must
         lie behind.
         """
-        found: list[MessageSummary] = []
+        which = {"recipient": recipient, "sender": sender, "subject": subject, "after": after}
+        return self._listed(_Page[MessageSummary], limit, which)
+
+    def _listed(
+        self, kind: type[_Page[_T]], limit: int, which: Mapping[str, str | int | None]
+    ) -> list[_T]:
+        found: list[_T] = []
         before: int | None = None
         while True:
             wanted = min(limit - len(found), 1000) if limit else 1000
-            query = _query(
-                limit=wanted,
-                before=before,
-                recipient=recipient,
-                sender=sender,
-                subject=subject,
-                after=after,
-            )
-            page = self._decode("GET", f"{_API}/messages{query}", _Page)
+            query = _query(**which, limit=wanted, before=before)
+            page = self._decode("GET", f"{_API}/messages{query}", kind)
             found += page.messages
             before = page.next
             if before is None or len(found) == limit:
@@ -420,6 +420,11 @@ class Client:
         """The faults on purpose of the server."""
         return FaultClient(self)
 
+    @property
+    def inbox(self) -> InboxClient:
+        """The inbox of the server as a file."""
+        return InboxClient(self)
+
     def events(self, which: EventFilter = ANY_EVENT, *, limit: int = 50) -> list[Event]:
         """Give the newest events, newest first; `limit` 0 means all."""
         found: list[Event] = []
@@ -448,9 +453,14 @@ class Client:
 
     def export_events(self, form: str = "json", which: EventFilter = ANY_EVENT) -> Iterator[bytes]:
         """Give all events that match as a file in a form that docs/api.md lists, in pieces."""
-        path = f"{_API}/events/export"
-        query = _query(**_parameters(which) | {"format": form})
-        with self._answer("GET", path + query, wait=_SILENCE) as response:
+        return self._pieces(f"{_API}/events/export", _parameters(which) | {"format": form})
+
+    def _list_inbox(self, limit: int, which: Mapping[str, str | int | None]) -> list[Listed]:
+        return self._listed(_Page[Listed], limit, which)
+
+    def _pieces(self, path: str, query: Mapping[str, str | float | None]) -> Iterator[bytes]:
+        """Give a long answer in pieces."""
+        with self._answer("GET", path + _query(**query), wait=_SILENCE) as response:
             self._check(response, path)
             while chunk := response.read(_CHUNK):
                 yield chunk

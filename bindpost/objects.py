@@ -53,7 +53,8 @@ class Session(Object, frozen=True):
     Of an imported message `via` is `import`, and `derived` names the parts of its envelope that
     were taken from its header: `reverse_path`, `recipients`. `faults` are those on purpose that
     struck the session since the message before; a bounce that one made has `via` = `bounce`.
-    `xclient` and `xforward` are what a trusted client told of another by these commands.
+    `xclient` and `xforward` are what a trusted client told of another by these commands. `moved` is
+    when the message was brought here from another inbox.
     """
 
     session_id: str
@@ -74,6 +75,7 @@ class Session(Object, frozen=True):
     lmtp: bool = False
     xclient: Mapping[str, str] = {}
     xforward: Mapping[str, str] = {}
+    moved: datetime | None = None
 
 
 class Fields(Object, frozen=True):

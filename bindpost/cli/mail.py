@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 import click
 
@@ -239,7 +240,7 @@ def _row(message: MessageSummary) -> str:
     mark = " " if message.read else "*"
     subject = message.fields.subject or "(no subject)"
     return (
-        f"{mark} {message.id}  {_local(message)}  "
+        f"{mark} {message.id}  {_local(message.received)}  "
         f"<{message.envelope.reverse_path}> -> {recipients}  {subject}"
     )
 
@@ -256,7 +257,7 @@ def _lines(message: Message) -> Iterator[str]:
     if message.mailboxes:
         yield f"mailboxes   {', '.join(message.mailboxes)}"
     yield f"cursor      {message.cursor}"
-    yield f"received    {_local(message)}, {message.size} bytes"
+    yield f"received    {_local(message.received)}, {message.size} bytes"
     yield f"mail from   <{envelope.reverse_path}>{_parameters(envelope.parameters)}"
     for recipient in envelope.recipients:
         yield f"rcpt to     <{recipient.address}>{_parameters(recipient.parameters)}"
@@ -274,6 +275,8 @@ def _lines(message: Message) -> Iterator[str]:
         yield "dsn         made by the server, as NOTIFY=SUCCESS asked for it"
     else:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
+    if session.moved:
+        yield f"moved       here from another inbox, {_local(session.moved)}"
     if session.tls_version:
         yield f"tls         {session.tls_version}, {session.tls_cipher}"
     if session.client_certificate:
@@ -305,5 +308,5 @@ def _parameters(given: Mapping[str, str | None]) -> str:
     )
 
 
-def _local(message: MessageSummary) -> str:
-    return message.received.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -15,8 +15,18 @@ from bindpost.client import MessageSummary
 from . import mbox
 
 STDIN: Final = "-"
+INBOX: Final = b'{"bindpost":"inbox"'
+"""What `server.store.inbox_file.HEAD` begins with."""
 _MAILDIR: Final = ("new", "cur", "tmp")
 _SUFFIXES: Final = (".eml", ".mbox")
+
+
+class FoundInbox(NamedTuple):
+    """An inbox file, open: where it is, and its first bytes, which were read already."""
+
+    place: str
+    file: BinaryIO
+    start: bytes
 
 
 class Found(NamedTuple):
@@ -50,17 +60,22 @@ def files_of(source: str) -> list[Path]:
     return sorted(files, key=lambda file: file.name)
 
 
-def read(path: Path, stdin: BinaryIO) -> Iterator[Found]:
+def read(path: Path, stdin: BinaryIO) -> Iterator[Found | FoundInbox]:
     """
     Give the messages in a file, or in what comes from standard input for `-`.
 
-    A file that begins with `From ` is an mbox, any other is one message. Raises
-    `click.ClickException`.
+    A file that begins with `From ` is an mbox, one that begins with `INBOX` an inbox file, which is
+    given as it is; any other is one message. Raises `click.ClickException`.
     """
     with ExitStack() as stack:
         try:
             file = stdin if str(path) == STDIN else stack.enter_context(path.open("rb"))
             start = file.read(len(mbox.SEPARATOR))
+            if start == INBOX[: len(start)]:
+                start += file.read(len(INBOX) - len(start))
+            if start == INBOX:
+                yield FoundInbox(str(path), file, start)
+                return
             if start != mbox.SEPARATOR:
                 yield Found(str(path), start + file.read())
                 return
@@ -175,7 +190,9 @@ class MboxFile:
         return True
 
 
-FORMATS: Final[Sequence[str]] = ("eml", "mbox", "maildir")
+INBOX_FORM: Final = "inbox"
+"""Not a form of mail files, and written by `inbox_export`."""
+FORMATS: Final[Sequence[str]] = ("eml", "mbox", "maildir", INBOX_FORM)
 
 
 def writer(form: str, path: Path, stdout: BinaryIO) -> Writer:
@@ -183,7 +200,7 @@ def writer(form: str, path: Path, stdout: BinaryIO) -> Writer:
     if form == "mbox":
         return MboxFile(path, stdout)
     if str(path) == STDIN:
-        raise click.UsageError("Only mbox can be written to standard output.")
+        raise click.UsageError("Only mbox and inbox can be written to standard output.")
     return EmlFolder(path) if form == "eml" else Maildir(path)
 
 

@@ -20,7 +20,7 @@ _UNNOTED: Final = 100
 @final
 class Follower:
     """
-    Follows a store.
+    Follows a store. Messages that another inbox had are passed over: they are no new mail.
 
     `consider` looks at a message, and says whether it has noted its cursor with what it did about
     it; `advance` notes a cursor, unless a later one is noted. Both are tried until they work;
@@ -63,7 +63,8 @@ class Follower:
     async def _follow(self) -> None:
         async with contextlib.aclosing(accepted(self._store, self._cursor)) as rows:
             async for row in rows:
-                self._unnoted = 0 if await self._consider(row) else self._unnoted + 1
+                is_noted = row.session.moved is None and await self._consider(row)
+                self._unnoted = 0 if is_noted else self._unnoted + 1
                 if self._unnoted >= _UNNOTED:
                     await self._advance(row.cursor)
                     self._unnoted = 0

@@ -120,7 +120,8 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     = `import`; `derived` then names the parts of its envelope that were taken from its header.
     `faults` are the faults on purpose that struck the session since the message before: `NAME: what
     was done`. A bounce that a fault made came by no session either, and has `via` = `bounce`; a
-    notification that a message was delivered (RFC 3461) has `via` = `dsn`.
+    notification that a message was delivered (RFC 3461) has `via` = `dsn`. `moved` is when a
+    message that was in another inbox was brought into this one; it is no new mail then.
     """
 
     session_id: str
@@ -141,6 +142,7 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     lmtp: bool = False
     xclient: Mapping[str, str] = {}
     xforward: Mapping[str, str] = {}
+    moved: datetime | None = None
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -11,7 +11,7 @@ from ..message.digest import Digest
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from ..message.transaction import own_part
-from .store import EVERYTHING, Change, Counts, MessageRow, Query, SharedStore
+from .store import EVERYTHING, NOWHERE, Change, Counts, MessageRow, Place, Query, SharedStore
 
 
 @final
@@ -127,16 +127,19 @@ class MailboxView:
         return msgspec.structs.replace(
             change,
             ids=ids,
-            row=None if change.row is None else self._row(change.row),
+            row=None if change.row is None else self._row(change.row, change.places),
             cause="all" if change.all_of == self._mailbox else change.cause,
             mailboxes={},
             all_of=None,
+            places=NOWHERE,
         )
 
-    def _row(self, row: MessageRow) -> MessageRow:
+    def _row(self, row: MessageRow, places: Mapping[str, Place] = NOWHERE) -> MessageRow:
         """Give a row of the whole inbox as it is here at first, with the tags that it brought."""
-        tags = read_tags(row.envelope, row.fields)
-        return msgspec.structs.replace(row, mailboxes=(self._mailbox,), tags=tags)
+        here = places.get(self._mailbox) or Place(tags=read_tags(row.envelope, row.fields))
+        return msgspec.structs.replace(
+            row, mailboxes=(self._mailbox,), read=here.read, tags=here.tags
+        )
 
 
 @final

@@ -14,7 +14,7 @@ import msgspec
 from bindpost.errors import StoreError
 
 from ..message.digest import Digest
-from ..message.headers import read_fields
+from ..message.headers import HeaderFields, read_fields
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags, read_tags
 from . import rules
@@ -24,11 +24,14 @@ from .shelf import Shelf
 from .store import (
     EVERYTHING,
     KEEP_ALL,
+    NOWHERE,
     Change,
     ChangeCause,
     ChangeKind,
+    Copy,
     Counts,
     MessageRow,
+    Place,
     Query,
     Retention,
     Sort,
@@ -91,18 +94,50 @@ class MemoryStore:
         if message.id in self._kept:
             raise StoreError(f"message {message.id}: not kept: there is one of this id")
         fields = read_fields(message.raw)
+        place = Place(tags=read_tags(message.envelope, fields))
         names = rules.mailboxes(self._sort, message, mailbox)
+        row = self._keep(message, fields, transcript, place, dict.fromkeys(names, place))
+        self._announce("added", (row.id,), dict.fromkeys(names, (row.id,)), row=row)
+        if self._is_sweep_due():
+            self._expire()
+        return row
+
+    async def restore(self, copies: Sequence[Copy]) -> Sequence[str]:
+        """Keep messages of another inbox; see `SharedStore`."""
+        self._check_open()
+        there = []
+        for copy in copies:
+            message, places = copy.message, copy.mailboxes
+            if message.id in self._kept:
+                there.append(message.id)
+                continue
+            fields = read_fields(message.raw)
+            row = self._keep(message, fields, copy.transcript, copy.whole, places)
+            parts = dict.fromkeys(places, (row.id,))
+            self._announce("added", (row.id,), parts, row=row, places=places)
+        if self._is_sweep_due():
+            self._expire()
+        return there
+
+    def _keep(
+        self,
+        message: Message,
+        fields: HeaderFields,
+        transcript: Transcript | None,
+        whole: Place,
+        mailboxes: Mapping[str, Place],
+    ) -> MessageRow:
         row = MessageRow(
             cursor=self._feed.sequence + 1,
             id=message.id,
             received=message.received,
             size=len(message.raw),
-            read=False,
+            read=whole.read,
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=read_tags(message.envelope, fields),
-            mailboxes=names,
+            tags=whole.tags,
+            mailboxes=tuple(sorted(mailboxes)),
         )
         self._kept[row.id] = _Kept(
             raw=message.raw,
@@ -113,16 +148,16 @@ class MemoryStore:
             header=searched_header(row.fields),
         )
         session = row.session.session_id
-        self._transcripts[session] = transcript
+        self._transcripts[session] = (
+            self._transcripts.get(session, ()) if transcript is None else transcript
+        )
         self._messages_of[session] = self._messages_of.get(session, 0) + 1
-        for name in names:
+        for name, place in mailboxes.items():
             shelf = self._mailboxes.setdefault(name, Shelf())
-            shelf.add(msgspec.structs.replace(row, mailboxes=(name,)))
-        row = self._whole.add(row)
-        self._announce("added", (row.id,), dict.fromkeys(names, (row.id,)), row=row)
-        if self._is_sweep_due():
-            self._expire()
-        return row
+            shelf.add(
+                msgspec.structs.replace(row, read=place.read, tags=place.tags, mailboxes=(name,))
+            )
+        return self._whole.add(row)
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
         """Replace a session's transcript; see `MessageStore`."""
@@ -408,6 +443,7 @@ class MemoryStore:
         cause: ChangeCause = "ids",
         all_of: str | None = None,
         read: bool | None = None,
+        places: Mapping[str, Place] = NOWHERE,
     ) -> None:
         change = Change(
             sequence=self._feed.sequence + 1,
@@ -418,5 +454,6 @@ class MemoryStore:
             read=read,
             mailboxes={name: tuple(some) for name, some in parts.items() if some},
             all_of=all_of,
+            places=places,
         )
         self._feed.publish([change])

@@ -7,14 +7,14 @@ all that they have done, and the numbers that it gives are the next ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple, final
 
 from bindpost.errors import StoreAwayError, StoreError
 
-from ..message.headers import read_fields
+from ..message.headers import HeaderFields, read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
@@ -26,11 +26,14 @@ from .postgres_transcripts import Transcripts
 from .sql_places import Scope, Touched
 from .sql_rows import NewMessages
 from .store import (
+    NOWHERE,
     Change,
     ChangeCause,
     ChangeKind,
+    Copy,
     Counts,
     MessageRow,
+    Place,
     Retention,
     Sort,
     unsorted,
@@ -188,31 +191,63 @@ class PostgresInbox:
     ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
         fields = read_fields(message.raw)
-        cursor, size = self._totals.sequence + 1, len(message.raw)
-        tags = read_tags(message.envelope, fields)
+        place = Place(tags=read_tags(message.envelope, fields))
         names = rules.mailboxes(self._sort, message, mailbox)
+        return self._keep(message, fields, transcript, place, dict.fromkeys(names, place))
+
+    def restore(self, copies: Sequence[Copy]) -> list[str]:
+        """Keep messages of another inbox; give the ids of those that are here already."""
+        known = {entry.id for entry in self._named([copy.message.id for copy in copies])}
+        there = []
+        for copy in copies:
+            message = copy.message
+            if message.id in known:
+                there.append(message.id)
+                continue
+            known.add(message.id)
+            fields = read_fields(message.raw)
+            places = copy.mailboxes
+            self._keep(message, fields, copy.transcript, copy.whole, places, told=places)
+        return there
+
+    def _keep(
+        self,
+        message: Message,
+        fields: HeaderFields,
+        transcript: Transcript | None,
+        whole: Place,
+        mailboxes: Mapping[str, Place],
+        *,
+        told: Mapping[str, Place] = NOWHERE,
+    ) -> MessageRow:
+        """Keep a message as it is in these places; `told` are those that the change tells of."""
+        cursor, size = self._totals.sequence + 1, len(message.raw)
         row = MessageRow(
             cursor=cursor,
             id=message.id,
             received=message.received,
             size=size,
-            read=False,
+            read=whole.read,
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.add(cursor, tags),
-            mailboxes=names,
+            tags=self._tags.add(cursor, whole.tags),
+            mailboxes=tuple(sorted(mailboxes)),
         )
         self._new.add(row)
         self._new.add_body(cursor, message.raw)
-        self._mailboxes.put_in(cursor, size, names)
-        for name in names:
-            self._tags.add(cursor, tags, name)
-        self._transcripts.grow(row.session.session_id, transcript)
+        self._mailboxes.put_in(cursor, size, mailboxes)
+        for name, place in mailboxes.items():
+            self._tags.add(cursor, place.tags, name)
+        if transcript is None:
+            self._transcripts.ensure(row.session.session_id)
+        else:
+            self._transcripts.grow(row.session.session_id, transcript)
         self._totals.total += 1
-        self._totals.unread += 1
+        self._totals.unread += not whole.read
         self._totals.size += size
-        self._announce("added", Touched([row.id], {name: [row.id] for name in names}), row)
+        touched = Touched([row.id], {name: [row.id] for name in mailboxes})
+        self._announce("added", touched, row, places=told)
         return row
 
     def end_session(self, session: str, transcript: Transcript) -> None:
@@ -414,11 +449,13 @@ class PostgresInbox:
         *,
         read: bool | None = None,
         mailbox: str | None = None,
+        places: Mapping[str, Place] = NOWHERE,
     ) -> None:
         """Tell of a change; see `Touched.change`."""
         self._totals.sequence += 1
+        number = self._totals.sequence
         self._changes.append(
-            touched.change(self._totals.sequence, kind, row, cause, read=read, mailbox=mailbox)
+            touched.change(number, kind, row, cause, read=read, mailbox=mailbox, places=places)
         )
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, final
 
 from .postgres_connection import Session, new_rows
 from .postgres_tags import Tags
+from .store import Place
 from .terms import fold
 
 _COUNT: Final = (
@@ -36,27 +37,25 @@ class Mailboxes:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._new = new_rows("mailbox", "name", "cursor", "read")
-        self._arrived: Counter[str] = Counter()
-        self._arrived_size: Counter[str] = Counter()
+        self._arrived: dict[str, _Step] = {}
 
-    def put_in(self, cursor: int, size: int, names: Iterable[str]) -> None:
-        """Put a new message into these mailboxes, unread."""
-        for name in names:
-            self._new.add(name, cursor, 0)
-            self._arrived[name] += 1
-            self._arrived_size[name] += size
+    def put_in(self, cursor: int, size: int, places: Mapping[str, Place]) -> None:
+        """Put a new message into these mailboxes, with its read flag in each."""
+        for name, place in places.items():
+            self._new.add(name, cursor, place.read)
+            total, unread, sizes = self._arrived.get(name, _Step())
+            self._arrived[name] = _Step(total + 1, unread + (not place.read), sizes + size)
 
     def write(self) -> None:
         """Write what was put in. Raises what psycopg raises."""
         self._new.write(self._session)
-        arrived, sizes = self._arrived, self._arrived_size
-        self._count({name: _Step(n, n, sizes[name]) for name, n in arrived.items()})
-        self._arrived, self._arrived_size = Counter(), Counter()
+        arrived, self._arrived = self._arrived, {}
+        self._count(arrived)
 
     def clear(self) -> None:
         """Forget what was put in."""
         self._new.clear()
-        self._arrived, self._arrived_size = Counter(), Counter()
+        self._arrived = {}
 
     def of(self, cursors: Sequence[int], mailbox: str | None = None) -> Members:
         """Give the mailboxes that messages are in; of these only `mailbox` if it is given."""

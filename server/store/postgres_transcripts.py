@@ -54,6 +54,14 @@ class Transcripts:
             self._written.clear()
         self._written[session] = _Written(len(transcript), transcript[-1] if transcript else None)
 
+    def ensure(self, session: str) -> None:
+        """See that a session has a transcript: an empty one, if there is none yet."""
+        if session in self._written or session in self._pieces:
+            return
+        sql = "SELECT 1 FROM transcript WHERE session = ? LIMIT 1"
+        if not self._session.execute(sql, (session,)).fetchone():
+            self.grow(session, ())
+
     def knows(self, session: str) -> bool:
         """Say whether a session is remembered as one that has kept a message."""
         return session in self._written

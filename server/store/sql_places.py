@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, final
 
-from .store import Change, ChangeCause, ChangeKind, MessageRow
+from .store import NOWHERE, Change, ChangeCause, ChangeKind, MessageRow, Place
 
 # Not materialized: else a table that a query names twice is made as a whole for it (SQLite 3.35).
 _SCOPE: Final = (
@@ -68,6 +69,7 @@ class Touched:
         *,
         read: bool | None = None,
         mailbox: str | None = None,
+        places: Mapping[str, Place] = NOWHERE,
     ) -> Change:
         """Give what happened as a change; if it was asked in `mailbox`, the `cause` is there."""
         return Change(
@@ -79,4 +81,5 @@ class Touched:
             read=read,
             mailboxes={name: tuple(ids) for name, ids in self.mailboxes.items()},
             all_of=mailbox if cause == "all" else None,
+            places=places,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import Final, final
 
 from bindpost.errors import StoreError, StoreFullError
 
-from ..message.headers import read_fields
+from ..message.headers import HeaderFields, read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
@@ -26,11 +26,14 @@ from .sqlite_space import Space
 from .sqlite_tags import NewTags, Tags
 from .sqlite_transcripts import Transcripts
 from .store import (
+    NOWHERE,
     Change,
     ChangeCause,
     ChangeKind,
+    Copy,
     Counts,
     MessageRow,
+    Place,
     Retention,
     Sort,
     unsorted,
@@ -196,6 +199,37 @@ class Inbox:
         self, message: Message, transcript: Transcript, *, mailbox: str | None = None
     ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
+        fields = read_fields(message.raw)
+        place = Place(tags=read_tags(message.envelope, fields))
+        names = rules.mailboxes(self._sort, message, mailbox)
+        return self._keep(message, fields, transcript, place, dict.fromkeys(names, place))
+
+    def restore(self, copies: Sequence[Copy]) -> list[str]:
+        """Keep messages of another inbox; give the ids of those that are here already."""
+        known = {entry[1] for entry in self._named([copy.message.id for copy in copies])}
+        there = []
+        for copy in copies:
+            message = copy.message
+            if message.id in known:
+                there.append(message.id)
+                continue
+            known.add(message.id)
+            fields = read_fields(message.raw)
+            places = copy.mailboxes
+            self._keep(message, fields, copy.transcript, copy.whole, places, told=places)
+        return there
+
+    def _keep(
+        self,
+        message: Message,
+        fields: HeaderFields,
+        transcript: Transcript | None,
+        whole: Place,
+        mailboxes: Mapping[str, Place],
+        *,
+        told: Mapping[str, Place] = NOWHERE,
+    ) -> MessageRow:
+        """Keep a message as it is in these places; `told` are those that the change tells of."""
         size = len(message.raw)
         self._room -= self.written_size(size)
         if self._room < 0:
@@ -203,33 +237,34 @@ class Inbox:
                 f"message {message.id}: not kept: the disk of {self.path} is nearly full; "
                 "delete messages or free space"
             )
-        fields = read_fields(message.raw)
         cursor = self._totals.sequence + 1
-        tags = read_tags(message.envelope, fields)
-        names = rules.mailboxes(self._sort, message, mailbox)
         row = MessageRow(
             cursor=cursor,
             id=message.id,
             received=message.received,
             size=size,
-            read=False,
+            read=whole.read,
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.add(cursor, tags) if tags else (),
-            mailboxes=names,
+            tags=self._tags.add(cursor, whole.tags) if whole.tags else (),
+            mailboxes=tuple(sorted(mailboxes)),
         )
         self._new.add(row)
         if size >= self._large:
             self._new_large.append((cursor, message.raw))
         else:
             self._new.add_body(cursor, message.raw)
-        self._mailboxes.put_in(cursor, size, tags, names)
-        self._transcripts.grow(row.session.session_id, transcript)
+        self._mailboxes.put_in(cursor, size, mailboxes)
+        if transcript is None:
+            self._transcripts.count(row.session.session_id)
+        else:
+            self._transcripts.grow(row.session.session_id, transcript)
         self._totals.total += 1
-        self._totals.unread += 1
+        self._totals.unread += not whole.read
         self._totals.size += size
-        self._announce("added", Touched([row.id], {name: [row.id] for name in names}), row)
+        touched = Touched([row.id], {name: [row.id] for name in mailboxes})
+        self._announce("added", touched, row, places=told)
         return row
 
     def end_session(self, session: str, transcript: Transcript) -> None:
@@ -430,9 +465,11 @@ class Inbox:
         *,
         read: bool | None = None,
         mailbox: str | None = None,
+        places: Mapping[str, Place] = NOWHERE,
     ) -> None:
         """Tell of a change; see `Touched.change`."""
         self._totals.sequence += 1
+        number = self._totals.sequence
         self._changes.append(
-            touched.change(self._totals.sequence, kind, row, cause, read=read, mailbox=mailbox)
+            touched.change(number, kind, row, cause, read=read, mailbox=mailbox, places=places)
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import final
 
 from .sqlite_tags import Tags
-from .store import Counts
+from .store import Counts, Place
 from .terms import fold
 
 
@@ -49,16 +49,17 @@ class Mailboxes:
         )
         return [name for (name,) in found]
 
-    def put_in(self, cursor: int, size: int, tags: Sequence[str], names: Iterable[str]) -> None:
-        """Put a message into these mailboxes, unread and with its tags."""
-        for name in names:
+    def put_in(self, cursor: int, size: int, places: Mapping[str, Place]) -> None:
+        """Put a message into these mailboxes, with its read flag and its tags in each."""
+        for name, place in places.items():
             self._connection.execute(
-                "INSERT INTO mailbox (name, cursor, read) VALUES (?, ?, 0)", (name, cursor)
+                "INSERT INTO mailbox (name, cursor, read) VALUES (?, ?, ?)",
+                (name, cursor, place.read),
             )
-            if tags:
+            if place.tags:
                 own = Tags(self._connection, name)
-                own.replace(cursor, own.known(tags))
-            self._count(name, total=1, unread=1, size=size)
+                own.replace(cursor, own.known(place.tags))
+            self._count(name, total=1, unread=int(not place.read), size=size)
 
     def mark(self, cursor: int, name: str, *, read: bool) -> bool:
         """Set or clear a message's read flag in a mailbox; say whether that changed it."""

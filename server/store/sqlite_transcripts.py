@@ -89,6 +89,14 @@ class Transcripts:
             written.lines += len(new)
             written.last = new[-1]
 
+    def count(self, session: str) -> None:
+        """Count a message of a session whose transcript stays as it is written."""
+        written = self._written.get(session)
+        if written is None:
+            found = self._connection.execute("SELECT piece FROM session WHERE name = ?", (session,))
+            written = _Written(piece=(found.fetchone() or (0,))[0])
+        self._grown.setdefault(session, _Grown(written, is_anew=False)).messages += 1
+
     def _remember(self, session: str, written: _Written) -> None:
         if len(self._written) >= _SESSIONS:
             self._written.clear()

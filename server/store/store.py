@@ -36,6 +36,32 @@ class MessageRow(msgspec.Struct, frozen=True, gc=False):
     mailboxes: tuple[str, ...] = ()
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """How a message is kept in one place, the whole inbox or a mailbox: its read flag and tags."""
+
+    read: bool = False
+    tags: tuple[str, ...] = ()
+
+
+NOWHERE: Final[Mapping[str, Place]] = {}
+"""No mailbox."""
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    A message as another inbox has it.
+
+    `whole` is how it is kept in the whole inbox, `mailboxes` are those that it is in, and how it is
+    kept there. `transcript` takes the place of what is known of its session; None leaves that as it
+    is, from a message before.
+    """
+
+    message: Message
+    transcript: Transcript | None
+    whole: Place
+    mailboxes: Mapping[str, Place]
+
+
 class Query(msgspec.Struct, frozen=True):
     """
     Which messages; every condition that is set must hold.
@@ -83,7 +109,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
     All this is about the whole inbox, where what happens in one mailbox may happen to nobody.
     `mailboxes` has the ids of those to whom it happened in each mailbox; `all_of` is the one of
-    which all were meant.
+    which all were meant. `places` tell of a message that came from another inbox how it is kept in
+    its mailboxes; one that came by itself is unread there, with the tags that it brought.
     """
 
     sequence: int
@@ -94,6 +121,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     read: bool | None = None
     mailboxes: Mapping[str, tuple[str, ...]] = {}
     all_of: str | None = None
+    places: Mapping[str, Place] = NOWHERE
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -252,6 +280,15 @@ class SharedStore(MessageStore, Protocol):
         self, message: Message, transcript: Transcript, *, mailbox: str | None = None
     ) -> MessageRow:
         """Keep a message; it is in `mailbox` too, whatever the rules say."""
+        ...
+
+    async def restore(self, copies: Sequence[Copy]) -> Sequence[str]:
+        """
+        Keep messages of another inbox as they were there, in this order; all of them, or none.
+
+        The rules are not asked for their mailboxes. Gives the ids of those that are here already,
+        with whatever bytes: they are left alone. Raises as `add` does.
+        """
         ...
 
     async def get(self, message_id: str, *, mailbox: str | None = None) -> MessageRow | None:

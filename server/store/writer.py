@@ -20,7 +20,7 @@ from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
 from ..message.model import Message, Transcript
 from .backlog import Backlog
-from .store import Change, Counts, MessageRow, Retention
+from .store import Change, Copy, Counts, MessageRow, Retention
 
 BATCH_JOBS: Final = 512
 BATCH_BYTES: Final = 32 * 1024 * 1024
@@ -78,6 +78,10 @@ class Inbox(Protocol):
         self, message: Message, transcript: Transcript, *, mailbox: str | None = None
     ) -> MessageRow:
         """Keep a message, its cursor the number of the change that this is."""
+        ...
+
+    def restore(self, copies: Sequence[Copy]) -> list[str]:
+        """Keep messages of another inbox; give the ids of those that are here already."""
         ...
 
     def end_session(self, session: str, transcript: Transcript) -> None:

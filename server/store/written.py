@@ -16,7 +16,7 @@ from . import rules
 from .content import ContentSearch
 from .counted import Count, Counted
 from .feed import ChangeFeed, Recall
-from .store import Change, Counts, MessageRow, Retention
+from .store import Change, Copy, Counts, MessageRow, Retention
 from .writer import SLICE, Inbox, Work, Writer
 
 
@@ -60,6 +60,12 @@ class WrittenStore(ABC):
         """Keep a message; see `SharedStore`. If it is cancelled, the message may yet be kept."""
         self._check_open()
         return await self._writer.do(_add, message, transcript, mailbox, size=len(message.raw))
+
+    async def restore(self, copies: Sequence[Copy]) -> Sequence[str]:
+        """Keep messages of another inbox; see `SharedStore`."""
+        self._check_open()
+        size = sum(len(copy.message.raw) for copy in copies)
+        return await self._writer.do(lambda inbox: inbox.restore(copies), size=size)
 
     async def end_session(self, session_id: str, transcript: Transcript) -> None:
         """Replace a session's transcript; see `MessageStore`."""

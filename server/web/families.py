@@ -41,6 +41,7 @@ from .mailpit_send import MailpitSend
 from .mailpit_tags import MailpitTags
 from .marking import Marking
 from .metrics import Metrics
+from .moving import Moving
 from .native import Native
 from .nodes import NodeRoutes, TellsNodes
 from .pages import Pages, Place
@@ -167,11 +168,13 @@ class Families:
 
     def _server(self, store: MessageStore) -> list[BaseRoute]:
         """Give the routes about the server, and those that let mail out or in by hand."""
+        whole = self.store if store is self.store else None
         return [
             *(self._figures(store).routes() if self.metrics else ()),
             *Releasing(store, self.relay).routes(),
             *self._mailhog(store).release_routes(),
             *Importing(store, size_limit=self.compatibility.message_size).routes(),
+            *Moving(whole, size_limit=self.compatibility.message_size).routes(),
             *Listening(self.listeners).routes(),
             *NodeRoutes(self.nodes).routes(),
             *ScenarioRoutes(self.scenarios, stopping=self.stopping).routes(),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..store.store import MessageStore, Query
+from ..store.store import MessageStore
 from ..store.terms import Term
 from . import native_objects as objects
 from .choosing import Choice, ids_of
@@ -23,7 +23,7 @@ from .requests import (
     read_body,
     read_flag,
     read_number,
-    read_optional_number,
+    read_query,
     read_seconds,
     refuse,
     refuse_unknown,
@@ -61,7 +61,7 @@ class Native:
         first = first_message(
             self._store,
             self._display,
-            _query(request),
+            read_query(request),
             _criteria(request),
             seconds=read_seconds(request, "timeout", WAIT_DEFAULT, maximum=WAIT_LIMIT),
             with_raw=read_flag(request, "raw"),
@@ -86,7 +86,7 @@ class Native:
     async def list_messages(self, request: Request) -> Response:
         """Answer with messages, newest first; `before` pages on."""
         limit = read_number(request, "limit", 50, maximum=PAGE_LIMIT) or PAGE_LIMIT
-        query = msgspec.structs.replace(_query(request), terms=_terms(request))
+        query = msgspec.structs.replace(read_query(request), terms=_terms(request))
         holds = _criteria(request).of(self._display)
         found = await find(self._store, query, limit=limit, holds=holds)
         if found.problem and not found.rows:
@@ -125,17 +125,6 @@ class Native:
         unknown = [message_id for message_id in asked if await self._store.get(message_id) is None]
         deleted = await self._store.delete(ids)
         return json_response(objects.Deleted(deleted=deleted, unknown=unknown))
-
-
-def _query(request: Request) -> Query:
-    given = request.query_params
-    return Query(
-        recipient=given.get("recipient"),
-        sender=given.get("sender"),
-        subject=given.get("subject"),
-        after=read_optional_number(request, "after"),
-        before=read_optional_number(request, "before"),
-    )
 
 
 def _terms(request: Request) -> tuple[Term, ...]:

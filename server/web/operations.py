@@ -30,6 +30,7 @@ from . import (
     listener_objects,
     mailboxes,
     marking,
+    moving,
     native,
     native_objects,
     node_objects,
@@ -296,6 +297,23 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 201: json_of(native_objects.Row, "The message's row; it is durable."),
                 400: sentence("A parameter is wrong, or the body is empty."),
                 413: sentence("The body is larger than limits.message_size."),
+            },
+        ),
+        f"GET {PREFIX}/inbox": Operation(
+            summary="The inbox as a file, the oldest message first",
+            is_of_server=True,
+            parameters=_MESSAGES,
+            answers={200: _file("An inbox file.", BYTES), 400: _BAD_QUERY},
+        ),
+        f"POST {PREFIX}/inbox": Operation(
+            summary="Keep the messages of an inbox file as they were in another inbox",
+            is_of_server=True,
+            body=Body((bytes,)),
+            answers={
+                200: json_of(moving.Moved, "How many were kept; they are durable."),
+                400: sentence("The body is damaged, or no inbox file; the text says where."),
+                409: sentence("The inbox has a message of the same id with other bytes."),
+                413: sentence("A message is larger than limits.message_size."),
             },
         ),
         f"GET {PREFIX}/faults": Operation(

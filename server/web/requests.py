@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ..message.model import ID_LENGTH
-from ..store.store import MessageRow, MessageStore
+from ..store.store import MessageRow, MessageStore, Query
 
 BODY_LIMIT: Final = 5 * 1024 * 1024
 """Bytes of a request's body; Mailpit's limit for JSON."""
@@ -68,6 +68,18 @@ def read_optional_number(
     if number is None or number > maximum:
         refuse(f"{name}={text[:40]!r} is not a whole number from 0 to {maximum}")
     return number
+
+
+def read_query(request: Request) -> Query:
+    """Give which messages the query asks for, by the names that our own API has."""
+    given = request.query_params
+    return Query(
+        recipient=given.get("recipient"),
+        sender=given.get("sender"),
+        subject=given.get("subject"),
+        after=read_optional_number(request, "after"),
+        before=read_optional_number(request, "before"),
+    )
 
 
 def whole_number(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,17 +15,13 @@ from bindpost.testing.chosen import chosen_settings
 from bindpost.testing.inprocess import in_process
 from bindpost.testing.mailserver import MailServer
 
-from .mtas import HOSTNAME, PATIENCE, SENDER, open_folder, postfix
+from .mtas.mta import HOSTNAME, SENDER, Find, open_folder
+from .mtas.postfix import postfix, postfix_to
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only"),
-]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only")
 
 OURS_ONLY = {"RelayFlags": 2, "LocalDomains": ["here.test", "origin.test"]}
 """Rules that refuse recipients of other domains."""
-Program = Callable[[str], Path]
 
 
 def listening(folder: Path, endpoint: str, **more: object) -> AbstractContextManager[MailServer]:
@@ -47,7 +43,7 @@ def lmtp(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[MailS
             yield server, f"unix:{path}" if is_unix else f"inet:{server.host}:{server.port}"
 
 
-def test_each_recipient_has_its_own_fate(lmtp: tuple[MailServer, str], program: Program) -> None:
+def test_each_recipient_has_its_own_fate(lmtp: tuple[MailServer, str], program: Find) -> None:
     """One is served, one deferred and served later; a fault and policy let one bounce each."""
     server, way = lmtp
     server.faults.add(
@@ -56,12 +52,17 @@ def test_each_recipient_has_its_own_fate(lmtp: tuple[MailServer, str], program: 
     server.faults.add(
         "end-of-data", "reply", code=451, enhanced="4.2.1", recipient="busy@here.test", count=1
     )
-    with postfix(program, f"default_transport = lmtp:{way}") as send:
-        send("four", "ann@here.test", "full@here.test", "busy@here.test", "bob@elsewhere.test")
-        first = server.wait_for(subject="four", to="ann@here.test", timeout=PATIENCE)
-        second = server.wait_for(subject="four", to="busy@here.test", timeout=PATIENCE)
-        bounce = server.wait_for(to=SENDER, sender="", timeout=PATIENCE)
+    with postfix(program, f"default_transport = lmtp:{way}") as mta:
+        mta.send("four", "ann@here.test", "full@here.test", "busy@here.test", "bob@elsewhere.test")
+        assert mta.wait_for(SENDER, "delivered") == 1
+        assert mta.outcomes("ann@here.test") == ["delivered"]
+        assert mta.outcomes("full@here.test") == ["bounced"]
+        assert mta.outcomes("bob@elsewhere.test") == ["bounced"]
+        mta.retry()
+        assert mta.wait_for("busy@here.test", "deferred", "delivered") == 0
 
+    first, second = (server.wait_for(to=f"{name}@here.test") for name in ("ann", "busy"))
+    bounce = server.wait_for(to=SENDER, sender="")
     assert first.recipients == ("ann@here.test",)
     assert second.recipients == ("busy@here.test",)
     failed = [line for line in bounce.raw.splitlines() if line.startswith(b"Final-Recipient:")]
@@ -76,7 +77,7 @@ def test_each_recipient_has_its_own_fate(lmtp: tuple[MailServer, str], program: 
 
 
 @pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
-def test_postfix_tells_whose_mail_it_is(protocol: str, program: Program, tmp_path: Path) -> None:
+def test_postfix_tells_whose_mail_it_is(protocol: str, program: Find, tmp_path: Path) -> None:
     """Its client's address, name and protocol, and its own queue id; the real peer stays."""
     port = free_port()
     trusting = listening(
@@ -88,14 +89,15 @@ def test_postfix_tells_whose_mail_it_is(protocol: str, program: Program, tmp_pat
             f"{protocol}_send_xforward_command = yes",
             "mynetworks = 127.0.0.0/8",
         )
-        with postfix(program, *settings, port=port) as send:
+        with postfix(program, *settings, port=port) as mta:
             with smtplib.SMTP(
                 "127.0.0.1", port, local_hostname="client.test", source_address=("127.0.0.2", 0)
             ) as client:
                 client.sendmail(SENDER, ["ann@here.test"], "Subject: from outside\n\nHello.\n")
-            outside = server.wait_for(subject="from outside", timeout=PATIENCE)
-            send("from inside", "ann@here.test")
-            inside = server.wait_for(subject="from inside", timeout=PATIENCE)
+            mta.wait_for("ann@here.test", "delivered")
+            mta.send("from inside", "ann@here.test")
+            mta.wait_for("ann@here.test", "delivered", "delivered")
+        outside, inside = server.messages
 
     told = outside.session.xforward
     assert (told["ADDR"], told["HELO"], told["PROTO"]) == ("127.0.0.2", "client.test", "ESMTP")
@@ -107,12 +109,13 @@ def test_postfix_tells_whose_mail_it_is(protocol: str, program: Program, tmp_pat
     assert "IDENT" not in inside.session.xforward
 
 
-def test_postfix_tells_nothing_where_it_is_not_trusted(program: Program, tmp_path: Path) -> None:
+def test_postfix_tells_nothing_where_it_is_not_trusted(program: Find, tmp_path: Path) -> None:
     """XFORWARD isn't offered, so the mail comes without."""
     with listening(tmp_path, "127.0.0.1:0") as server:
-        relay = f"relayhost = [{server.host}]:{server.port}"
-        with postfix(program, relay, "smtp_send_xforward_command = yes") as send:
-            send("one", "ann@here.test")
-            message = server.wait_for(subject="one", timeout=PATIENCE)
+        settings = ["smtp_send_xforward_command = yes"]
+        with postfix_to(program, server.host, server.port, settings=settings) as mta:
+            mta.send("one", "ann@here.test")
+            mta.wait_for("ann@here.test", "delivered")
+        (message,) = server.messages
 
     assert message.session.xforward == {}

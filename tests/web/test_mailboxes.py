@@ -67,6 +67,7 @@ Content-Type: image/png; name={SECRET}.png
 """.replace("\n", "\r\n").encode()
 ROUTES_ABOUT_THE_SERVER = {
     *(f"{API}/{name}" for name in ("events", "listeners", "nodes", "paths", "webhooks", "import")),
+    f"{API}/inbox",
     *(f"{API}/events/{name}" for name in ("stream", "export", "{cursor}")),
     *(f"{API}/listeners/{{number}}/rebind", f"{API}/messages/{{id}}/release"),
     *("/api/v1/message/{id}/release", "/api/v1/messages/{id}/release"),

@@ -22,6 +22,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -418,6 +419,7 @@ def deliver(store: MemoryStore) -> Deliver:
         sender: str = "a@example.com",
         helo: str = "client.example",
         into: MessageStore | None = None,
+        moved: datetime | None = None,
     ) -> MessageRow:
         facts = SessionFacts(
             session_id=new_id(),
@@ -426,6 +428,7 @@ def deliver(store: MemoryStore) -> Deliver:
             via="direct:",
             personality="ims-5.5",
             helo=helo,
+            moved=moved,
         )
         envelope = Envelope(sender, tuple(map(Recipient, to)))
         return await (into or store).add(Message(new_id(), utc_now(), envelope, facts, raw), ())

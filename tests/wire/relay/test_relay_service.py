@@ -18,6 +18,7 @@ from bindpost.config.model import Listener, Relay, Settings
 from bindpost.errors import StoreError
 from bindpost.server.app import Bindpost
 from bindpost.server.message.job import Job
+from bindpost.server.message.model import utc_now
 from bindpost.server.relay import Route, relaying
 from bindpost.server.relay.loops import relay_name
 from bindpost.server.store import open_store
@@ -224,6 +225,18 @@ async def test_matching_recipients_only(run: Run, deliver: Deliver, mta: Mta) ->
         mails = await mta.wait_for(1)
 
     assert [mail.recipients for mail in mails] == [["<B@Example.ORG>", "<boss@x>"]]
+
+
+async def test_a_message_of_another_inbox_is_not_relayed(
+    run: Run, deliver: Deliver, mta: Mta
+) -> None:
+    """It is no new mail; what comes behind it is relayed."""
+    async with run(recipients=EVERYBODY):
+        await deliver(b"Subject: moved\r\n\r\n", moved=utc_now())
+        await deliver(b"Subject: new\r\n\r\n")
+        mails = await mta.wait_for(1)
+
+    assert [mail.raw for mail in mails] == [b"Subject: new\r\n\r\n"]
 
 
 async def test_an_address_that_is_no_text_holds_nothing_up(

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -135,9 +136,10 @@ async def add(
     raw: bytes = b"Subject: Hello\r\n\r\nHi.\r\n",
     *,
     to: Sequence[str] = ("bob@example.com",),
+    moved: datetime | None = None,
 ) -> MessageRow:
     """Put a message into a store, as a session would."""
-    facts = SessionFacts(new_id(), utc_now(), "127.0.0.1:1025", "direct:", "plain")
+    facts = SessionFacts(new_id(), utc_now(), "127.0.0.1:1025", "direct:", "plain", moved=moved)
     envelope = Envelope("alice@example.com", tuple(map(Recipient, to)))
     return await store.add(Message(new_id(), utc_now(), envelope, facts, raw), ())
 

@@ -11,6 +11,7 @@ import pytest
 from bindpost import events as catalogue
 from bindpost.config.model import Webhook
 from bindpost.proxy.local import free_port
+from bindpost.server.message.model import utc_now
 from bindpost.server.smtp.tls import self_signed_pem
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
@@ -51,6 +52,16 @@ async def test_a_message_is_told(run: Run, store: MemoryStore, events: Events) -
         key_of(SECRET), request.id, int(fields["webhook-timestamp"]), request.body
     )
     assert (delivered["delivery"], delivered["status"]) == (request.id, 204)
+
+
+async def test_a_message_of_another_inbox_is_not_told(run: Run, store: MemoryStore) -> None:
+    """It is no new mail; what comes behind it is told."""
+    async with Receiver().running() as receiver, run(store, {"url": receiver.url}):
+        await add(store, moved=utc_now())
+        row = await add(store)
+        requests = await receiver.wait_for(1)
+
+    assert [request.data["id"] for request in requests] == [row.id]
 
 
 async def test_without_a_secret_nothing_is_signed(run: Run, store: MemoryStore) -> None:
