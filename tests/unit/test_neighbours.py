@@ -201,7 +201,7 @@ async def test_an_outage_is_told_of_and_over_by_itself(
 ) -> None:
     """Meanwhile each node tells what it knew and why; nobody is gone, and events come later."""
     a, b = await apps.start("a"), await apps.start("b")
-    await in_state(b, "a", "alive")
+    await until(lambda: (node := node_on(b, "a")) is not None and bool(node.listeners))
     loop = asyncio.get_running_loop()
 
     with postgres.away():
