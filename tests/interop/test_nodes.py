@@ -69,6 +69,12 @@ def node_on(serving: Serving, name: str) -> Node | None:
     return found[0] if found else None
 
 
+def states_on(serving: Serving, name: str) -> list[str]:
+    """Give the states of a node's listeners as another one tells of them."""
+    node = node_on(serving, name)
+    return [] if node is None else [listener.state for listener in node.listeners]
+
+
 def wait_for_state(serving: Serving, name: str, state: str) -> None:
     """Return when a node tells that another is in a state."""
     until(lambda: (node := node_on(serving, name)) is not None and node.state == state)
@@ -87,7 +93,7 @@ def test_a_listener_that_is_not_bound_is_seen_on_the_other_node(
     a = start("a", "--config", str(tmp_path / "a.toml"), listen="")
     b = start("b")
 
-    until(lambda: (node := node_on(b, "a")) is not None and len(node.listeners) == 2)
+    until(lambda: states_on(b, "a") == ["listening", "failed"])
 
     found = node_on(b, "a")
     assert found is not None

@@ -95,6 +95,12 @@ def node_on(app: Bindpost, name: str) -> Node | None:
     return next((node for node in told(app).nodes if node.name == name), None)
 
 
+def states_on(app: Bindpost, name: str) -> list[str]:
+    """Give the states of a node's listeners as another one tells of them."""
+    node = node_on(app, name)
+    return [] if node is None else [listener.state.value for listener in node.listeners]
+
+
 async def in_state(app: Bindpost, name: str, state: str) -> Node:
     """Give a node as another tells of it, once it is in a state."""
     await until(lambda: (node := node_on(app, name)) is not None and node.state == state)
@@ -122,7 +128,7 @@ async def test_a_failed_listener_is_told_with_its_error(apps: Apps) -> None:
     """Another node tells of 10050 as the node itself does, and keeps the event as it was."""
     a, b = await apps.start("a", NOWHERE), await apps.start("b")
 
-    await until(lambda: (node := node_on(b, "a")) is not None and bool(node.listeners))
+    await until(lambda: states_on(b, "a") == ["failed"])
 
     there, here = node_on(b, "a"), node_on(a, "a")
     assert there is not None
@@ -140,12 +146,12 @@ async def test_a_change_of_a_listener_is_told_at_once(apps: Apps, tmp_path: Path
     """With a heartbeat of an hour the others know of a listener that a reload has added."""
     a = await apps.start("a", node_heartbeat=3600.0)
     b = await apps.start("b", node_heartbeat=3600.0)
-    await until(lambda: (node := node_on(b, "a")) is not None and len(node.listeners) == 1)
+    await until(lambda: states_on(b, "a") == ["listening"])
 
     more = apps.make("a", Listener("127.0.0.1:0"), NOWHERE)
     await a.reload(more.settings, folder=tmp_path)
 
-    await until(lambda: (node := node_on(b, "a")) is not None and len(node.listeners) == 2)
+    await until(lambda: states_on(b, "a") == ["listening", "failed"])
 
 
 async def test_why_a_start_failed_is_told(apps: Apps) -> None:
@@ -201,7 +207,7 @@ async def test_an_outage_is_told_of_and_over_by_itself(
 ) -> None:
     """Meanwhile each node tells what it knew and why; nobody is gone, and events come later."""
     a, b = await apps.start("a"), await apps.start("b")
-    await until(lambda: (node := node_on(b, "a")) is not None and bool(node.listeners))
+    await until(lambda: states_on(b, "a") == ["listening"])
     loop = asyncio.get_running_loop()
 
     with postgres.away():
