@@ -364,6 +364,35 @@ class Listener(Object, frozen=True):
     last_error: Trouble | None
 
 
+class Node(Object, frozen=True):
+    """
+    A node that has the inbox, and its listeners as they were when it was `heard` last.
+
+    `here` is true for the one that was asked; `state` is alive, stopped or gone.
+    """
+
+    name: str
+    here: bool
+    run: str
+    version: str
+    state: str
+    started: datetime
+    heard: datetime
+    listeners: tuple[Listener, ...]
+
+
+class Nodes(Object, frozen=True):
+    """
+    The nodes; `shared` says whether there can be several.
+
+    `trouble` says why the others can't be heard of now, empty while they can.
+    """
+
+    shared: bool
+    trouble: str
+    nodes: tuple[Node, ...]
+
+
 class Path(Listener, frozen=True):
     """
     A listener with its bind path, walked hop by hop.
@@ -409,6 +438,7 @@ class Event(Object, frozen=True):
     An event of the catalogue that the server has logged.
 
     `cursor` is its place in the order of keeping, `level` is `error`, `warning` or `information`,
+    `computer` and `node` the name of the node where it happened,
     `message` the sentence with the insertion strings put in, `fields` what came with it, `error`
     what is known of the failure underneath.
     """
@@ -427,19 +457,21 @@ class Event(Object, frozen=True):
     logger: str = ""
     process_id: int = 0
     thread_id: int = 0
+    node: str = ""
 
 
 class EventFilter(Object, frozen=True):
     """
     Which events; every condition that is set must hold.
 
-    `ids` and `sources` list what is allowed. `level` is the least grave: `error`, `warning`,
-    `information`. `since` and `until` are inclusive, and aware. `text` is a part of the sentence,
-    in any case. `after` and `before` are cursors that the event must lie between.
+    `ids`, `sources` and `nodes` list what is allowed. `level` is the least grave: `error`,
+    `warning`, `information`. `since` and `until` are inclusive, and aware. `text` is a part of the
+    sentence, in any case. `after` and `before` are cursors that the event must lie between.
     """
 
     ids: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
     level: str | None = None
     since: datetime | None = None
     until: datetime | None = None

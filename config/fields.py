@@ -93,6 +93,7 @@ class Field:
         kinds = {
             "file": "a file name",
             "personality": "a name, or a file name that ends in .toml",
+            "node": "a word without a comma, of up to 64 characters",
             "endpoint": 'an endpoint such as "127.0.0.1:1025"',
         }
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+NodeName = Annotated[str, Meta(pattern=r"^[^\s,]*$(?!\n)", max_length=64, extra={"kind": "node"})]
+"""The name of a node: one word without a comma, so that several can be listed."""
 PersonalityName = Annotated[str, Meta(extra={"kind": "personality"})]
 """A personality's name, or its file; loading makes that absolute."""
 TlsMode = Literal["auto", "off", "starttls", "implicit"]

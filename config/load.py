@@ -34,6 +34,7 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "log_level": ("log_level",),
         "ready_file": ("ready_file",),
         "hostname": ("hostname",),
+        "node": ("node",),
         "user": ("user",),
         "tls_certificate": ("tls", "certificate"),
         "tls_key": ("tls", "key"),

@@ -13,6 +13,7 @@ from .kinds import (
     EndpointText,
     FileName,
     ListeningText,
+    NodeName,
     PersonalityName,
     Table,
     TlsMode,
@@ -453,6 +454,21 @@ class Settings(Table, frozen=True):
     hostname: Annotated[
         str, Meta(description="The server's name in replies; empty = this machine's.")
     ] = ""
+    node: Annotated[
+        NodeName,
+        Meta(
+            description="This node's name, the Computer of its events; empty = hostname, or this "
+            "machine's. Nodes with one inbox have different ones (docs/scaling.md)."
+        ),
+    ] = ""
+    node_heartbeat: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds between two signs of life to the other nodes; after five times as "
+            "many without one a node is gone.",
+        ),
+    ] = 2.0
     user: Annotated[
         str,
         Meta(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,6 +14,7 @@ from bindpost.config.data import data_location
 from bindpost.config.endpoint import Endpoint
 from bindpost.config.model import Retention as RetentionSettings
 from bindpost.config.model import Settings
+from bindpost.config.names import hostname_of, node_of
 from bindpost.config.redact import redact
 from bindpost.errors import BindError
 from bindpost.log import get_logger
@@ -30,12 +30,14 @@ from .linkcheck.rules import Rules
 from .listeners import Listeners, Plan
 from .mailboxes import Mailboxes
 from .message.model import new_id
+from .nodes.here import Here
 from .optional import OptionalParts
 from .smtp.protocol_log import ProtocolLog
 from .smtp.service import Resources
 from .smtp.sessions import Sessions
 from .smtp.tls import make_context
-from .store import open_store
+from .store import open_events, open_store
+from .store.codec import encode
 from .store.events import EventStore
 from .store.index_state import TellsIndex
 from .store.lock import take_folder
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from bindpost.config.scenario_file import ScenarioFile
 
     from .lab.archive import Archive
+    from .nodes.neighbours import Neighbours
     from .pop3.server import Pop3Server
     from .relay import Relay
     from .webhook import Webhooks
@@ -82,6 +85,8 @@ class Bindpost:
         self.relay: Relay | None = None
         self.webhooks: Webhooks | None = None
         self.index: TellsIndex
+        self.here: Here
+        self.neighbours: Neighbours | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
         self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
@@ -110,7 +115,7 @@ class Bindpost:
         async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
             self.store = await self._open_store(stack)
             self.sessions.activity.begin((await self.store.count()).total)
-            self.events = await last.enter_async_context(self._keeping_events())
+            await self._keep_events(last)
             bounces = Bounces(self.store, hostname=self._plan.resources.hostname)
             stack.push_async_callback(bounces.close)
             self.listeners = Listeners(
@@ -120,6 +125,7 @@ class Bindpost:
                 faults=self.faults,
                 bounces=bounces,
                 protocol_log=self._start_protocol_log(stack),
+                changed=self._tell_nodes,
             )
             self.relay = await self._optional.start_relay(
                 stack, self.store, data=self._data(), listeners=lambda: self.smtp
@@ -134,7 +140,7 @@ class Bindpost:
             await self._bind_web(stack)
             await self._optional.start_pop3(stack, self.store)
             stack.push_async_callback(self._stop_listening)
-            async with _meanwhile(self._serve_web(web_parts)):
+            async with _meanwhile(self._show(web_parts)):
                 await self.listeners.start()
             # Entered last, so that a failed start is raised as it is and not as a group.
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -157,10 +163,10 @@ class Bindpost:
         Change to new settings: what is bound and hasn't changed stays, live sessions go on.
 
         Listeners, paths, rules, faults, TLS and users are read anew; `data`, `store`, `durability`,
-        `web`, `web_access`, `web_limits`, `log`, `retention`, `event_log`, `relay`, `pop3`,
-        `mailbox`, `webhook`, `link_check`, `lab`, `fault_presets`, the protocol log and what bounds
-        all sessions together stay as they are until a restart. Raises `ConfigError`, and then
-        changes nothing.
+        `node`, `node_heartbeat`, `web`, `web_access`, `web_limits`, `log`, `retention`,
+        `event_log`, `relay`, `pop3`, `mailbox`, `webhook`, `link_check`, `lab`, `fault_presets`,
+        the protocol log and what bounds all sessions together stay as they are until a restart.
+        Raises `ConfigError`, and then changes nothing.
         """
         with scope(self._scope):
             plan = self._make_plan(settings, folder)
@@ -169,9 +175,8 @@ class Bindpost:
             _LOG.info(events.RELOADED, smtp=[str(address) for address in self.smtp])
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
-        hostname = settings.hostname or socket.gethostname()
         resources = Resources.load(
-            settings, hostname=hostname, folder=folder, keys=self.mailboxes.keys
+            settings, hostname=hostname_of(settings), folder=folder, keys=self.mailboxes.keys
         )
         plan = Plan(settings, resources, folder)
         plan.check()
@@ -199,13 +204,33 @@ class Bindpost:
         stack.push_async_callback(store.close)
         return store
 
-    def _keeping_events(self) -> contextlib.AbstractAsyncContextManager[EventStore | None]:
-        return keeping(
-            self._data(),
-            keep=self.settings.event_log.keep,
-            scope=self._scope,
-            counts=self._event_counts,
+    async def _keep_events(self, last: contextlib.AsyncExitStack) -> None:
+        """Keep the events from now on, and share them with the other nodes, to the very last."""
+        node, keep = node_of(self.settings), self.settings.event_log.keep
+        if keep:
+            self.events = await open_events(self._data(), keep=keep)
+            last.push_async_callback(self.events.close)
+        self.here = Here(
+            name=node,
+            version=__version__,
+            heartbeat=self.settings.node_heartbeat,
+            log=new_id() if self.events is None else self.events.id,
         )
+        self.neighbours = await self._optional.join_nodes(last, self.here, self.events)
+        if self.events is not None:
+            await last.enter_async_context(
+                keeping(self.events, node=node, scope=self._scope, counts=self._event_counts)
+            )
+
+    def _describing(self) -> Callable[[], str]:
+        """Give what describes the listeners to other nodes; imports for long, so in a thread."""
+        from .overview import describe
+
+        return lambda: encode(describe(self.listeners.posts))
+
+    def _tell_nodes(self) -> None:
+        if self.neighbours is not None:
+            self.neighbours.changed()
 
     def _start_protocol_log(self, stack: contextlib.AsyncExitStack) -> ProtocolLog | None:
         settings = self.settings.protocol_log
@@ -248,6 +273,12 @@ class Bindpost:
             elif tls is None:
                 _LOG.warning(events.WEB_UNENCRYPTED, url=self.web.url)
 
+    async def _show(self, parts: contextlib.AsyncExitStack) -> None:
+        """Serve the web side, and let other nodes see the listeners."""
+        await self._serve_web(parts)
+        if self.neighbours is not None:
+            self.neighbours.describe_by(await asyncio.to_thread(self._describing))
+
     async def _serve_web(self, parts: contextlib.AsyncExitStack) -> None:
         """Serve the web side; `parts` ends what it stands on."""
         if self.web is not None:
@@ -257,6 +288,7 @@ class Bindpost:
         """Import the web side, which takes as long as all the rest, and make its app."""
         from .laboratory import Laboratory
         from .linkcheck.checker import LinkChecker
+        from .nodes.desk import NodesDesk
         from .overview import Overview
         from .web.app import Compatibility, create_app
         from .web.run_rule import RunRule
@@ -277,6 +309,7 @@ class Bindpost:
             faults=self.faults,
             presets=self.presets,
             listeners=overview,
+            nodes=NodesDesk(self.here, overview.listeners, self.neighbours),
             scenarios=laboratory,
             run_rule=RunRule(
                 settings.lab.from_web,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,7 +51,8 @@ class Listeners:
     """
     The `[[listener]]`s of an app.
 
-    `lost` is set when, under `on_bind_failure = stop`, a path was lost for good.
+    `lost` is set when, under `on_bind_failure = stop`, a path was lost for good. `changed` is
+    called whenever one comes into another state.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Listeners:
         protocol_log: ProtocolLog | None,
         faults: Faults | None = None,
         bounces: Bounces | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.lost = asyncio.Event()
         self.posts: list[ListeningPost] = []
@@ -71,6 +74,7 @@ class Listeners:
         self._faults = faults
         self._bounces = bounces
         self._protocol_log = protocol_log
+        self._changed = changed
         self._tasks: asyncio.TaskGroup | None = None
         self._tending: dict[ListeningPost, asyncio.Task[None]] = {}
         self._all_bound = asyncio.Event()
@@ -163,6 +167,7 @@ class Listeners:
                 faults=self._faults,
                 bounces=self._bounces,
                 protocol_log=self._protocol_log,
+                changed=self._changed,
             )
             for listener, provider in zip(plan.settings.listener, providers, strict=True)
         ]

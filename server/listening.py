@@ -51,6 +51,7 @@ class ListeningPost:
 
     `state` is where it is in its life, `since` since when. `error` is why it isn't bound now,
     `mishap` what went wrong last, however long ago. `capacity` is known once it was bound.
+    `changed` is called after each change of the state.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ListeningPost:
         faults: Faults | None = None,
         bounces: Bounces | None = None,
         protocol_log: ProtocolLog | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self.provider = provider
@@ -83,6 +85,7 @@ class ListeningPost:
         self._told_capacity = False
         self._sessions = sessions
         self._faults = faults or Faults()
+        self._tell_change = changed
         self._made: WeakSet[SmtpProtocol] = WeakSet()
         self._make_session: Callable[[], SmtpProtocol] = session_factory(
             resources,
@@ -253,6 +256,7 @@ class ListeningPost:
     def _enter(self, state: ListenerState) -> None:
         if state is not self.state:
             self.state, self.since = state, utc_now()
+            self._tell_change()
 
     def _changed(self, state: ListenerState, error: BindError | None) -> None:
         """Tell of a bound path that was lost, that is back, or that is given up."""

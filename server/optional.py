@@ -1,5 +1,5 @@
 """
-The parts that a service has only when its settings ask for them: relay, webhooks, POP3.
+The parts that a service has only when its settings ask for them: other nodes, relay and so on.
 
 Each is imported when it is asked for: most services have none of them, and start sooner.
 """
@@ -16,10 +16,13 @@ from bindpost.config.model import Settings
 
 from .durable.file import RELAY_FILE, WEBHOOK_FILE
 from .mailboxes import Keys
+from .nodes.here import Here
 from .smtp.service import Resources
+from .store.events import EventStore
 from .store.store import MessageStore, SharedStore
 
 if TYPE_CHECKING:
+    from .nodes.neighbours import Neighbours
     from .pop3.server import Pop3Server
     from .relay import Relay, Route
     from .webhook import Hook, Webhooks
@@ -43,6 +46,16 @@ class OptionalParts:
         self._route = _route(settings, folder)
         self._hooks = _hooks(settings, folder)
         self.pop3 = _pop3(settings, folder, resources, keys)
+
+    async def join_nodes(
+        self, stack: contextlib.AsyncExitStack, here: Here, log: EventStore | None
+    ) -> Neighbours | None:
+        """Take part in the nodes of the inbox; the stack ends that. Raises `ConfigError`."""
+        if not self._settings.store:
+            return None
+        from .nodes.neighbours import neighbouring
+
+        return await stack.enter_async_context(neighbouring(self._settings.store, here, log))
 
     async def start_relay(
         self,

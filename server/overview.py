@@ -55,7 +55,7 @@ class Overview:
 
     def listeners(self) -> list[Listener]:
         """Give every listener as it is now."""
-        return [_describe(number, post) for number, post in enumerate(self._listeners.posts)]
+        return describe(self._listeners.posts)
 
     async def paths(self) -> list[Path]:
         """Walk every path, all at the same time."""
@@ -100,6 +100,11 @@ class Overview:
         if path is None:
             return None, hops
         return Decision(direction=path.direction, rule=path.rule, source=path.source), hops
+
+
+def describe(posts: Sequence[ListeningPost]) -> list[Listener]:
+    """Give listeners as they are now."""
+    return [_describe(number, post) for number, post in enumerate(posts)]
 
 
 async def _asked(post: ListeningPost) -> Endpoint:

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "mail": _Command("bindpost.cli.mail", "mail", "The inbox of a running server."),
     "sendmail": _Command("bindpost.cli.sendmail", "sendmail", "Send mail as sendmail does."),
     "events": _Command("bindpost.cli.events", "events", "The event log: list, follow, export."),
+    "nodes": _Command("bindpost.cli.nodes", "nodes", "Who has the inbox, and their listeners."),
     "faults": _Command("bindpost.cli.faults", "faults", "Faults on purpose: add, remove, log."),
     "config": _Command("bindpost.cli.config", "config", "Settings: show, schema, init."),
     "lab": _Command(

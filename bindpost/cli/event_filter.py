@@ -52,6 +52,13 @@ _OPTIONS: Final = (
         help="Only events of this source, MSExchangeIMC or bindpost; may be repeated.",
     ),
     click.option(
+        "--node",
+        "nodes",
+        multiple=True,
+        metavar="NAME",
+        help="Only events of this node, where several have one inbox; may be repeated.",
+    ),
+    click.option(
         "--level",
         type=click.Choice(SEVERITIES),
         help="Only events of this level and graver ones.",
@@ -72,7 +79,7 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def gather(**options: Any) -> R:  # Any: click's values have as many types as options
-        names = ("ids", "sources", "level", "since", "until", "text")
+        names = ("ids", "sources", "nodes", "level", "since", "until", "text")
         which = EventFilter(**{name: options.pop(name) for name in names})
         return command(which=which, **options)
 
@@ -87,6 +94,7 @@ def query_of(which: EventFilter) -> EventQuery:
     return EventQuery(
         ids=which.ids,
         sources=which.sources,
+        nodes=which.nodes,
         types=() if which.level is None else types_from(which.level),
         since=which.since,
         until=which.until,

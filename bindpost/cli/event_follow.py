@@ -39,6 +39,7 @@ def follow(*, which: EventFilter, after: int | None, as_json: bool, server: str 
     When the server goes down and comes back, what happened meanwhile is not missed.
     """
     client = client_of(server)
+    several = client.nodes().shared
     if after is None:
         newest = client.events(limit=1)
         after = newest[0].cursor if newest else 0
@@ -46,7 +47,7 @@ def follow(*, which: EventFilter, after: int | None, as_json: bool, server: str 
         if as_json:
             click.echo(harmless_json(msgspec.json.encode(event).decode()))
         else:
-            print_event(event)
+            print_event(event, with_node=several)
 
 
 def _followed(client: Client, which: EventFilter) -> Iterator[Event]:

@@ -33,25 +33,27 @@ def list_(*, place: Place, which: EventFilter, limit: int, as_json: bool) -> Non
     Print the newest events, newest first, whether a server runs or not.
 
     They are read from the data folder of the settings; where the settings keep data in memory, the
-    running server is asked. Times are local, with their offset; in JSON they are in UTC.
+    running server is asked. Where several nodes have one inbox, those of all are there. Times are
+    local, with their offset; in JSON they are in UTC.
     """
-    found = place.find(which, limit)
+    found = sorted(place.find(which, limit), key=lambda event: event.time, reverse=True)
     if as_json:
-        print_json(list(found))
+        print_json(found)
         return
+    several = len({event.node for event in found}) > 1
     for event in found:
-        print_event(event)
+        print_event(event, with_node=several)
 
 
-def print_event(event: Event) -> None:
+def print_event(event: Event, *, with_node: bool) -> None:
     """Print an event, with what its fields say that helps."""
-    for line in _lines(event):
+    for line in _lines(event, f"{event.node} " if with_node else ""):
         click.echo(printable(line))
 
 
-def _lines(event: Event) -> Iterator[str]:
+def _lines(event: Event, node: str) -> Iterator[str]:
     time = event.time.astimezone().isoformat(timespec="milliseconds")
-    yield f"{time} {event.level:<11} {event.source} {event.id} {event.message}"
+    yield f"{time} {event.level:<11} {node}{event.source} {event.id} {event.message}"
     for name in _TOLD:
         if text := event.fields.get(name):
             yield f"    {name}: {text}"

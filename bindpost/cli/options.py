@@ -22,6 +22,7 @@ _METAVARS: Final = {
     "personality": "NAME|FILE",
     "ready_file": "FILE",
     "hostname": "NAME",
+    "node": "NAME",
     "user": "NAME",
     "tls_certificate": "FILE",
     "tls_key": "FILE",

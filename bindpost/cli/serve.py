@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 import sys
 from collections.abc import Callable
 from signal import SIGHUP, SIGINT, SIGTERM
@@ -15,6 +14,7 @@ import click
 
 from bindpost import events
 from bindpost.config.load import Loaded
+from bindpost.config.names import node_of
 from bindpost.errors import EXIT_OK, EXIT_UNAVAILABLE, BindError, ConfigError
 from bindpost.log import get_logger
 
@@ -62,7 +62,7 @@ def start_logging(loaded: Loaded) -> None:
         form=loaded.settings.log,
         level=loaded.settings.log_level,
         stream=sys.stderr,
-        host=loaded.settings.hostname or socket.gethostname(),
+        host=node_of(loaded.settings),
     )
     for sink in sinks:
         attach(sink)

@@ -19,6 +19,7 @@ from ..objects import (
     MailboxCounts,
     Message,
     MessageSummary,
+    Nodes,
     Object,
     Path,
     Scenario,
@@ -262,6 +263,10 @@ class Client:
         """Give every SMTP listener as it is now."""
         return self._api.decode("GET", f"{API}/listeners", _Listeners).listeners
 
+    def nodes(self) -> Nodes:
+        """Give the nodes that have the inbox, with their listeners."""
+        return self._api.decode("GET", f"{API}/nodes", Nodes)
+
     def paths(self) -> tuple[Path, ...]:
         """Have every listener's bind path walked, and give what was found."""
         body = self._api.ask("GET", f"{API}/paths", wait=_LONGEST_WALK)[1]
@@ -344,6 +349,7 @@ def _parameters(which: EventFilter) -> dict[str, str | float | None]:
     return {
         "id": ",".join(map(str, which.ids)) or None,
         "source": ",".join(which.sources) or None,
+        "node": ",".join(which.nodes) or None,
         "level": which.level,
         "since": None if which.since is None else which.since.isoformat(),
         "until": None if which.until is None else which.until.isoformat(),

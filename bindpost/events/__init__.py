@@ -37,6 +37,7 @@ from .inbox import (
 from .index import INDEX_IMPOSSIBLE, INDEX_REBUILT, INDEXER_FAILED
 from .lab import SCENARIO_BROKEN, SCENARIO_ENDED, SCENARIO_STARTED
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
+from .nodes import NODE_BACK, NODE_DOUBLED, NODE_GONE
 from .ours import (
     CLIENT_DROPPED,
     CLIENT_FILE_ODD,
@@ -108,6 +109,9 @@ __all__ = [
     "LISTENER_BOUND",
     "MESSAGES_RECEIVED",
     "MESSAGE_RECEIVED",
+    "NODE_BACK",
+    "NODE_DOUBLED",
+    "NODE_GONE",
     "OURS",
     "PATH_LOST",
     "PATH_RECOVERED",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from . import faults, ims, inbox, index, lab, ours, standin, web
+from . import faults, ims, inbox, index, lab, nodes, ours, standin, web
 from .model import EventType
 
 CATALOGUE: Final[tuple[EventType, ...]] = (
@@ -17,6 +17,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *lab.EVENTS,
     *index.EVENTS,
     *faults.EVENTS,
+    *nodes.EVENTS,
 )
 """All events, by source and number."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from bindpost.pages import Part, table
 
-from . import faults, ims, inbox, index, lab, ours, standin, web
+from . import faults, ims, inbox, index, lab, nodes, ours, standin, web
 from .catalogue import CATALOGUE
 from .model import OURS, EventType, Level
 
@@ -24,7 +24,7 @@ _LEVELS: Final = {
 }
 _NAMES: Final = {
     event: name
-    for module in (ims, ours, standin, inbox, web, lab, index, faults)
+    for module in (ims, ours, standin, inbox, web, lab, index, faults, nodes)
     for name, event in vars(module).items()
     if isinstance(event, EventType)
 }

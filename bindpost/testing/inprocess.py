@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import itertools
 import logging
-import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ from ..client import WaitRefusedError
 from ..client.faults import FaultRefusedError, FaultRule, Fired
 from ..config.fault import Fault, When
 from ..config.model import Settings
+from ..config.names import node_of
 from ..events import EventType, Level
 from ..log import OURS, Ear, said
 from ..objects import Event, FullMessage, MessageSummary, Wanted
@@ -69,7 +69,7 @@ class InProcess:
         self._settings = settings
         self._folder = folder
         self._events = Heard()
-        self._ear = _Hearing(self._events)
+        self._ear = _Hearing(self._events, node_of(settings))
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="bindpost-server", daemon=True)
         self._app: Bindpost
@@ -258,13 +258,13 @@ def _rule_of(armed: Armed, desk: Faults) -> FaultRule:
 
 
 class _Hearing(Ear):
-    """Takes the events that are logged on behalf of one server, by its tasks and callbacks."""
+    """Takes the events that are logged on behalf of one node, by its tasks and callbacks."""
 
-    def __init__(self, events: Heard) -> None:
+    def __init__(self, events: Heard, node: str) -> None:
         super().__init__(logging.INFO)
         self._events = events
         self._count = itertools.count(1)
-        self._make = RecordMaker(socket.gethostname())
+        self._make = RecordMaker(node)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""
@@ -284,6 +284,7 @@ class _Hearing(Ear):
                 level=Level(definition.level).name.lower(),
                 category=definition.category.title,
                 computer=made.host,
+                node=made.host,
                 message=made.message,
                 strings=made.strings,
                 fields=made.fields,

@@ -45,7 +45,7 @@ def document(record: EventRecord) -> Document:
         "winlog": _winlog(record, definition) | {"process": process} if definition else None,
         "host": {"hostname": record.host},
         "process": process,
-        "service": {"name": "bindpost"},
+        "service": {"name": "bindpost", "node": {"name": record.host}},
         **(_sigma(record, definition) if definition else {}),
         "bindpost": _fields(record.fields),
     }

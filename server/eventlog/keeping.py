@@ -6,10 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
-from ..store import open_events
 from ..store.events import EventStore
 from .kept import StoreSink
 from .setup import attach
@@ -23,24 +21,16 @@ failed must not be lost.
 
 @asynccontextmanager
 async def keeping(
-    location: str | Path, *, keep: int, scope: str, counts: Counter[int]
-) -> AsyncIterator[EventStore | None]:
+    store: EventStore, *, node: str, scope: str, counts: Counter[int]
+) -> AsyncIterator[None]:
     """
-    Keep what happens in a scope from now on in the event store of a location; give that.
+    Keep what happens in a scope while the block runs in a node's event store.
 
-    What is kept is counted in `counts`, by number. None if nothing is to be kept (`keep` 0). At the
-    end of the block everything that happened in it is kept, as far as the store takes it. Raises
-    `StoreError`.
+    What is kept is counted in `counts`, by number. At the end of the block everything that happened
+    in it is kept, as far as the store takes it.
     """
-    if not keep:
-        yield None
-        return
-    store = await open_events(location, keep=keep)
+    detach = attach(StoreSink(store, counts, node=node), scope=scope, farewell=FAREWELL)
     try:
-        detach = attach(StoreSink(store, counts), scope=scope, farewell=FAREWELL)
-        try:
-            yield store
-        finally:
-            await asyncio.to_thread(detach)
+        yield
     finally:
-        await store.close()
+        await asyncio.to_thread(detach)

@@ -11,8 +11,8 @@ from ..store.events import EventStore, KeptEvent, NewEvent
 from .record import EventRecord, Failure
 
 
-def keep(record: EventRecord) -> NewEvent:
-    """Give the event of a record that has a definition, as it is kept."""
+def keep(record: EventRecord, node: str) -> NewEvent:
+    """Give the event of a record that has a definition, as a node keeps it."""
     definition = record.definition
     assert definition is not None
     return NewEvent(
@@ -23,7 +23,7 @@ def keep(record: EventRecord) -> NewEvent:
         category=definition.category.number,
         category_name=definition.category.title,
         identifier=definition.identifier,
-        computer=record.host,
+        computer=node,
         logger=record.logger,
         process_id=record.process_id,
         thread_id=record.thread_id,
@@ -72,18 +72,23 @@ def _definition(event: KeptEvent) -> EventType:
 
 
 class StoreSink:
-    """Keeps each event in an event store, and counts it by its number in `counts`."""
+    """
+    Keeps each event in a node's event store, and counts it by its number in `counts`.
+
+    Several nodes may live in one process, whose log has one computer name.
+    """
 
     name = "store"
     takes_text = False
 
-    def __init__(self, store: EventStore, counts: Counter[int]) -> None:
+    def __init__(self, store: EventStore, counts: Counter[int], *, node: str) -> None:
         self._store = store
+        self._node = node
         self._counts = counts
 
     def write(self, record: EventRecord) -> None:
         """Keep a record. Raises `OSError` when the store can't now."""
-        event = keep(record)
+        event = keep(record, self._node)
         try:
             self._store.append(event)
         except StoreError as error:

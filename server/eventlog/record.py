@@ -48,9 +48,10 @@ class EventRecord:
 
     `definition` is the catalogue entry, None for plain text and for other libraries' lines; with it
     come `strings`, the insertion strings, and `record_id`, counted from 1 in each process once the
-    record is known to be shown. `thread_id` is the system's number, 0 if not known. `fields` is
-    what the call site and the context gave. `level` is the name of a logging level. `scope` names
-    the app that it belongs to, empty outside of any.
+    record is known to be shown. `host` is the computer name, which is the node's. `thread_id` is
+    the system's number, 0 if not known. `fields` is what the call site and the context gave.
+    `level` is the name of a logging level. `scope` names the app that it belongs to, empty outside
+    of any.
     """
 
     time: datetime

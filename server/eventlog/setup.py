@@ -28,9 +28,9 @@ def configure(*, form: Literal["console", "json"], level: str, stream: TextIO, h
     """
     Write every record of this process from `level` on, ours and other libraries', to `stream`.
 
-    `level` is debug, info, warning or error; `host` the computer name in the records. Can be called
-    again: it takes the place of its former call, closes the sinks that were attached since, and
-    leaves other handlers alone. Raises `ValueError` for an unknown level.
+    `level` is debug, info, warning or error; `host` the computer name in the records, the node's.
+    Can be called again: it takes the place of its former call, closes the sinks that were attached
+    since, and leaves other handlers alone. Raises `ValueError` for an unknown level.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:

@@ -13,13 +13,14 @@ from .terms import fold
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """
-    An event of the catalogue as it happened.
+    An event of the catalogue as it happened on a node, whose name is `computer`.
 
     `time` is aware, in UTC. `type` is the event type as NT numbers it: 1 error, 2 warning, 4
     information, 8 and 16 audits. `identifier` is the 32-bit identifier, of which `id` is the lower
     half. `strings` are the insertion strings, `message` the sentence with them put in. `fields` is
     what came with it, as data that JSON can carry, `error` what is known of the failure underneath.
-    Texts may be any, but for `source`, which is valid Unicode.
+    `log` is the id of the store that it was heard from, empty where it happened. Texts may be any,
+    but for `source`, which is valid Unicode.
     """
 
     time: datetime
@@ -37,6 +38,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     strings: tuple[str, ...] = ()
     fields: Mapping[str, Any] = {}
     error: Mapping[str, str] = {}
+    log: str = ""
 
 
 class KeptEvent(NewEvent, frozen=True, kw_only=True):
@@ -49,16 +51,19 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
     Which events; every condition that is set must hold.
 
-    `ids`, `sources` and `types` list what is allowed, empty for any. `since` is the earliest time,
-    `until` the latest. `text` is contained in the sentence, ignoring case. `after` is a cursor that
-    the event must lie behind, `before` one that it must lie in front of.
+    `ids`, `sources`, `types` and `nodes` list what is allowed, empty for any. `since` is the
+    earliest time, `until` the latest. `own` asks for what was not heard from other stores. `text`
+    is contained in the sentence, ignoring case. `after` is a cursor that the event must lie behind,
+    `before` one that it must lie in front of.
     """
 
     ids: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
     types: tuple[int, ...] = ()
+    nodes: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    own: bool = False
     text: str = ""
     after: int | None = None
     before: int | None = None
@@ -69,8 +74,10 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
             (not self.ids or event.id in self.ids)
             and (not self.sources or event.source in self.sources)
             and (not self.types or event.type in self.types)
+            and (not self.nodes or event.computer in self.nodes)
             and (self.since is None or event.time >= self.since)
             and (self.until is None or event.time <= self.until)
+            and not (self.own and event.log)
             and fold(self.text) in fold(event.message)
             and (self.after is None or event.cursor > self.after)
             and (self.before is None or event.cursor < self.before)
@@ -85,8 +92,14 @@ class EventStore(Protocol):
     """
     Keeps the newest events, at least as many as it is told, and never many more.
 
-    `append` may block, and is for any thread; the rest is for the event loop that opened the store.
+    `append` and `hear` may block, and are for any thread; the rest is for the event loop that
+    opened the store.
     """
+
+    @property
+    def id(self) -> str:
+        """What tells this store from any other; with its events it would be thrown away."""
+        ...
 
     @property
     def latest(self) -> int:
@@ -95,6 +108,18 @@ class EventStore(Protocol):
 
     def append(self, event: NewEvent) -> None:
         """Keep an event; when it returns, the event is found. Raises `StoreError`."""
+        ...
+
+    def hear(self, events: Sequence[KeptEvent]) -> None:
+        """
+        Keep events of other stores, named by their `log`, unless heard before; all or none.
+
+        Those of one store must come in its order, with their cursors there. Raises `StoreError`.
+        """
+        ...
+
+    async def heard(self) -> Mapping[str, int]:
+        """Give how far each other store was heard: its newest event's cursor, by its id."""
         ...
 
     async def find(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import final
 
@@ -12,6 +12,7 @@ import msgspec
 
 from bindpost.errors import StoreError
 
+from ..message.model import new_id
 from .event_feed import EventFeed
 from .events import ANY_EVENT, EventQuery, KeptEvent, NewEvent
 
@@ -21,6 +22,8 @@ class MemoryEventStore:
     """An `EventStore` in memory. A query looks at every event between its cursors."""
 
     def __init__(self, *, keep: int) -> None:
+        self.id = new_id()
+        self._heard: dict[str, int] = {}
         self._kept: deque[KeptEvent] = deque(maxlen=keep)
         self._appending = threading.Lock()
         self._feed = EventFeed(self._oldest, latest=0)
@@ -34,9 +37,20 @@ class MemoryEventStore:
         """Keep an event; see `EventStore`."""
         with self._appending:
             self._check_open()
-            cursor = self._feed.latest + 1
-            self._kept.append(KeptEvent(**msgspec.structs.asdict(event), cursor=cursor))
-            self._feed.publish(cursor)
+            self._append(event)
+
+    def hear(self, events: Sequence[KeptEvent]) -> None:
+        """Keep others' events; see `EventStore`."""
+        with self._appending:
+            self._check_open()
+            for event in events:
+                if event.cursor > self._heard.get(event.log, 0):
+                    self._heard[event.log] = event.cursor
+                    self._append(event)
+
+    async def heard(self) -> Mapping[str, int]:
+        """Give how far others were heard; see `EventStore`."""
+        return dict(self._heard)
 
     async def find(
         self, query: EventQuery = ANY_EVENT, *, limit: int = 50, oldest_first: bool = False
@@ -54,6 +68,12 @@ class MemoryEventStore:
     async def close(self) -> None:
         """End what follows; see `EventStore`."""
         self._feed.close()
+
+    def _append(self, event: NewEvent) -> None:
+        cursor = self._feed.latest + 1
+        facts = msgspec.structs.asdict(event) | {"cursor": cursor}
+        self._kept.append(KeptEvent(**facts))
+        self._feed.publish(cursor)
 
     def _check_open(self) -> None:
         if self._feed.is_closed:

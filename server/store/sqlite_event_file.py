@@ -16,7 +16,7 @@ from bindpost.errors import StoreError
 
 from .events import ANY_EVENT, EventQuery, KeptEvent
 from .sqlite_connection import open_reader, translated
-from .sqlite_event_queries import APPLICATION, SCHEMA, VERSION, find
+from .sqlite_event_queries import APPLICATION, LATER, SCHEMA, VERSION, find, name_of
 
 EVENTS_FILE: Final = "events.db"
 _PAGE: Final = 500
@@ -28,11 +28,12 @@ class Database:
     """
     The connection that writes, in whatever thread.
 
-    `count` is how many events there were when it was opened, `latest` the highest cursor that was
-    ever given.
+    `id` is the log's. `count` is how many events there were when it was opened, `latest` the
+    highest cursor that was ever given.
     """
 
     connection: sqlite3.Connection
+    id: str
     count: int
     latest: int
 
@@ -50,14 +51,16 @@ def open_database(path: Path) -> Database:
             if not _is_made(connection, path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nCOMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{LATER}\nCOMMIT;")
             connection.execute("PRAGMA synchronous = NORMAL")
+            name = name_of(connection)
             (count,) = connection.execute("SELECT count(*) FROM event").fetchone()
             # SQLite's own memory of AUTOINCREMENT; it has no row before the first event.
             latest = connection.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()[0] or 0
         except BaseException:
             connection.close()
             raise
-        return Database(connection, count, latest)
+        return Database(connection, name, count, latest)
 
 
 def read_file(

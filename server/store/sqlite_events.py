@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, final
 
@@ -31,6 +31,7 @@ class SqliteEventStore:
     """An `EventStore` in a file of the data folder."""
 
     def __init__(self, path: Path, database: file.Database, *, keep: int) -> None:
+        self.id = database.id
         self._path = path
         self._keep = keep
         self._connection = database.connection
@@ -53,14 +54,38 @@ class SqliteEventStore:
     def append(self, event: NewEvent) -> None:
         """Keep an event; see `EventStore`."""
         with self._writing, translated(self._path):
-            if self._feed.is_closed:
-                raise StoreError(f"{self._path} is closed")
-            # Before the event is added: if this fails, its caller may try again with the same one.
-            if self._count >= self._keep + TRIM_AT:
-                self._count -= queries.trim(self._connection, self._keep)
+            self._make_ready()
             cursor = queries.insert(self._connection, event)
             self._count += 1
             self._feed.publish(cursor)
+
+    def hear(self, events: Sequence[KeptEvent]) -> None:
+        """Keep others' events; see `EventStore`."""
+        with self._writing, translated(self._path):
+            self._make_ready()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                cursors = self._insert_unheard(events)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._count += len(cursors)
+            for cursor in cursors[-1:]:
+                self._feed.publish(cursor)
+
+    def _insert_unheard(self, events: Sequence[KeptEvent]) -> list[int]:
+        positions, cursors = queries.heard(self._connection), []
+        for event in events:
+            if event.cursor > positions.get(event.log, 0):
+                positions[event.log] = event.cursor
+                cursors.append(queries.insert(self._connection, event))
+        queries.note_heard(self._connection, positions)
+        return cursors
+
+    async def heard(self) -> Mapping[str, int]:
+        """Give how far others were heard; see `EventStore`."""
+        return await self._reader.ask(queries.heard)
 
     async def find(
         self, query: EventQuery = ANY_EVENT, *, limit: int = 50, oldest_first: bool = False
@@ -80,6 +105,13 @@ class SqliteEventStore:
             self._feed.close()
             await self._reader.close()
             await asyncio.to_thread(self._close_file)
+
+    def _make_ready(self) -> None:
+        """Make room for an event, before it is added: if that fails, it can be tried again."""
+        if self._feed.is_closed:
+            raise StoreError(f"{self._path} is closed")
+        if self._count >= self._keep + TRIM_AT:
+            self._count -= queries.trim(self._connection, self._keep)
 
     def _close_file(self) -> None:
         with self._writing:

@@ -36,6 +36,7 @@ from .frame import Signature
 from .guard import Guard
 from .listening import Listens
 from .look import Look
+from .nodes import TellsNodes
 from .origins import Origins
 from .releasing import Releases
 from .responses import error_response
@@ -60,6 +61,7 @@ def create_app(
     faults: Faults | None = None,
     presets: Mapping[str, Preset] | None = None,
     listeners: Listens | None = None,
+    nodes: TellsNodes | None = None,
     scenarios: RunsScenarios | None = None,
     run_rule: RunRule = NOBODY,
     webhooks: TellsWebhooks | None = None,
@@ -81,13 +83,13 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may. `mailboxes` are those of the settings.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken. `faults` are those of SMTP, and `presets` what can be added to them, bindpost's own
-    unless given. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks`
-    knows what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message;
-    without it that is refused. `index` knows how far the search index is. `compatibility` is for
-    Mailpit's API. `events` keeps the events, and `exports` are the forms in which they are handed
-    out; `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
-    `origins` are those of web pages elsewhere that may use the APIs.
+    taken, `nodes` who has the inbox. `faults` are those of SMTP, and `presets` what can be added to
+    them, bindpost's own unless given. `scenarios` knows those of the lab, and `run_rule` who may
+    run them. `webhooks` knows what is told to URLs, `activity` what SMTP did. `links` asks for the
+    links of a message; without it that is refused. `index` knows how far the search index is.
+    `compatibility` is for Mailpit's API. `events` keeps the events, and `exports` are the forms in
+    which they are handed out; `event_counts` has those of this run by number, for `/metrics`, which
+    `metrics` switches. `origins` are those of web pages elsewhere that may use the APIs.
     `app.state.body_limit` is the most octets of a body that is no message, `app.state.stopping` an
     event that ends waiting requests when the server goes down.
     """
@@ -106,6 +108,7 @@ def create_app(
         compatibility=compatibility,
         relay=relay,
         listeners=listeners,
+        nodes=nodes,
         scenarios=ScenarioDesk(scenarios, run_rule),
         webhooks=webhooks,
         faults=faults or Faults(),

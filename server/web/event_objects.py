@@ -24,6 +24,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     category: str
     computer: str
+    node: str
     message: str
     strings: tuple[str, ...]
     fields: Mapping[str, Any]
@@ -75,6 +76,7 @@ def _facts(kept: KeptEvent) -> dict[str, Any]:  # Any: a value for each field of
         "level": Level(kept.type).name.lower(),
         "category": kept.category_name,
         "computer": kept.computer,
+        "node": kept.computer,
         "message": kept.message,
         "strings": kept.strings,
         "fields": kept.fields,

@@ -24,6 +24,7 @@ def read_query(request: Request) -> EventQuery:
         ids=tuple(_id(text) for text in _listed(request, "id")),
         sources=tuple(_listed(request, "source")),
         types=_types(request),
+        nodes=tuple(_listed(request, "node")),
         since=_moment(request, "since"),
         until=_moment(request, "until"),
         text=request.query_params.get("text", ""),

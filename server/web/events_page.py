@@ -17,19 +17,28 @@ from . import event_objects as objects
 from .event_log import OFF
 from .event_query import read_query
 from .look import Look
+from .nodes import TellsNodes
 from .requests import read_index, refuse
 
 SHOWN: Final = 100
 """Events that come at once."""
-FILTERS: Final = ("level", "source", "id", "text")
+FILTERS: Final = ("level", "source", "node", "id", "text")
 
 
 class EventsPage:
     """The handlers; without a store the page says that no events are kept."""
 
-    def __init__(self, store: EventStore | None, look: Look, *, exports: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: EventStore | None,
+        look: Look,
+        nodes: TellsNodes | None,
+        *,
+        exports: Collection[str],
+    ) -> None:
         self._store = store
         self._look = look
+        self._nodes = nodes
         self._exports = exports
 
     def routes(self) -> list[Route]:
@@ -66,10 +75,12 @@ class EventsPage:
         found: list[KeptEvent] = []
         if self._store is not None:
             found = list(await self._store.find(query, limit=SHOWN + 1))
+        # Where several nodes have the inbox, what happened later may have come here sooner.
+        shown = sorted(found[:SHOWN], key=lambda kept: kept.time, reverse=True)
         values = {name: given.query_params.get(name, "") for name in FILTERS}
         filters = {name: value for name, value in values.items() if value}
         return {
-            "events": [objects.event(kept) for kept in found[:SHOWN]],
+            "events": [objects.event(kept) for kept in shown],
             "next": found[SHOWN - 1].cursor if len(found) > SHOWN else None,
             "latest": 0 if self._store is None else self._store.latest,
             "off": OFF if self._store is None else "",
@@ -79,8 +90,16 @@ class EventsPage:
             "query": f"?{urlencode(filters)}" if filters else "",
             "exports": self._exports,
             "sources": (IMS, OURS),
+            "nodes": self._node_names(values["node"]),
             "levels": SEVERITIES,
         }
+
+    def _node_names(self, chosen: str) -> list[str]:
+        """Give the nodes that can be chosen: none where there can be only one."""
+        known = None if self._nodes is None else self._nodes.nodes()
+        if known is None or not known.shared:
+            return [chosen] if chosen else []
+        return sorted({node.name for node in known.nodes} | ({chosen} if chosen else set()))
 
 
 def _without_empty(request: Request) -> Request:

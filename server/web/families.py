@@ -43,6 +43,7 @@ from .marking import Marking
 from .metrics import Metrics
 from .moving import Moving
 from .native import Native
+from .nodes import NodeRoutes, TellsNodes
 from .pages import Pages, Place
 from .path_page import PathPage
 from .releasing import Releases, Releasing
@@ -87,6 +88,7 @@ class Families:
     compatibility: Compatibility
     relay: Releases | None
     listeners: Listens | None
+    nodes: TellsNodes | None
     scenarios: ScenarioDesk
     webhooks: TellsWebhooks | None
     faults: Faults
@@ -174,6 +176,7 @@ class Families:
             *Importing(store, size_limit=self.compatibility.message_size).routes(),
             *Moving(whole, size_limit=self.compatibility.message_size).routes(),
             *Listening(self.listeners).routes(),
+            *NodeRoutes(self.nodes).routes(),
             *ScenarioRoutes(self.scenarios, stopping=self.stopping).routes(),
             *MailpitChaos(self.faults, enabled=self.compatibility.chaos).routes(),
             *MailHogJim(self.faults).routes(),
@@ -182,7 +185,7 @@ class Families:
             *WebhookRoutes(self.webhooks).routes(),
             *SearchIndexRoute(self.index).routes(),
             *EventLog(self.events, self.exports, stopping=self.stopping).routes(),
-            *EventsPage(self.events, self.look, exports=self.exports).routes(),
+            *EventsPage(self.events, self.look, self.nodes, exports=self.exports).routes(),
             *self._path_page().routes(),
             *ScenarioPage(self.look, self.scenarios).routes(),
         ]
@@ -201,13 +204,13 @@ class Families:
 
     def _figures(self, store: MessageStore) -> Metrics:
         info = self._info(store, self.activity, self.relay, self.compatibility.database)
-        return Metrics(info.figures, self.activity, self.listeners, self.event_counts)
+        return Metrics(info.figures, self.activity, self.listeners, self.nodes, self.event_counts)
 
     def _mailhog(self, store: MessageStore) -> MailHog:
         return MailHog(store, self.display, relay=self.relay, stopping=self.stopping)
 
     def _path_page(self) -> PathPage:
-        return PathPage(self.look, self.listeners, self.scenarios)
+        return PathPage(self.look, self.listeners, self.nodes, self.scenarios)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from ..activity import Activity
 from . import mailpit_objects
 from .listener_objects import Listener
 from .listening import Listens
+from .node_objects import NODE_STATES
+from .nodes import TellsNodes
 
 _FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -34,7 +36,7 @@ class Metrics:
     The handler.
 
     `figures` gives what Mailpit's API says of itself, `listeners` knows where mail is taken,
-    `event_counts` has the events of this run by their number.
+    `nodes` who has the inbox, `event_counts` has the events of this run by their number.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Metrics:
         figures: Callable[[], Awaitable[mailpit_objects.Info]],
         activity: Activity,
         listeners: Listens | None,
+        nodes: TellsNodes | None,
         event_counts: Mapping[int, int],
     ) -> None:
         self._figures = figures
         self._activity = activity
         self._listeners = listeners
+        self._nodes = nodes
         self._event_counts = event_counts
 
     def routes(self) -> list[Route]:
@@ -75,6 +79,16 @@ class Metrics:
                 for number, count in sorted(dict(self._event_counts).items())
             ],
             kind="counter",
+        )
+        nodes = [] if self._nodes is None else self._nodes.nodes().nodes
+        yield family(
+            "bindpost_nodes",
+            "Nodes that have this inbox, by their state; this one among them.",
+            [
+                ({"state": state}, sum(node.state == state for node in nodes))
+                for state in NODE_STATES
+                if nodes
+            ],
         )
         listeners = [] if self._listeners is None else self._listeners.listeners()
         yield family(

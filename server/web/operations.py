@@ -33,6 +33,7 @@ from . import (
     moving,
     native,
     native_objects,
+    node_objects,
     release_objects,
     scenario_objects,
     webhook_objects,
@@ -135,6 +136,7 @@ _CRITERIA: Final = (
 _EVENTS: Final = (
     Parameter("id", "An event's number; commas may stand between several.", _Ids),
     Parameter("source", "`MSExchangeIMC` or `bindpost`; likewise.", _Sources),
+    Parameter("node", "The name of the node where it happened; likewise.", _Sources),
     Parameter("level", "The least grave that is given.", _Level),
     Parameter("since", "The earliest time, inclusive.", Moment),
     Parameter("until", "The latest time, inclusive.", Moment),
@@ -406,6 +408,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
                 404: sentence("There is no such listener."),
                 409: sentence("It has nothing to be bound again."),
             },
+        ),
+        f"GET {PREFIX}/nodes": Operation(
+            summary="Every node that has this inbox, and its listeners",
+            is_of_server=True,
+            answers={200: json_of(node_objects.Nodes, "The nodes.")},
         ),
         f"GET {PREFIX}/scenarios": Operation(
             summary="Every lab scenario, and how its last run stands",

@@ -17,6 +17,7 @@ from bindpost.proxy.wsa import name_of
 from . import listener_objects as objects
 from .listening import Listens
 from .look import Look
+from .nodes import TellsNodes
 from .scenario_desk import ScenarioDesk
 
 Status = Literal["fine", "broken", "unknown"]
@@ -51,9 +52,16 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 class PathPage:
     """The handlers; without anybody who knows listeners there are none to draw."""
 
-    def __init__(self, look: Look, desk: Listens | None, scenarios: ScenarioDesk) -> None:
+    def __init__(
+        self,
+        look: Look,
+        desk: Listens | None,
+        nodes: TellsNodes | None,
+        scenarios: ScenarioDesk,
+    ) -> None:
         self._look = look
         self._desk = desk
+        self._nodes = nodes
         self._scenarios = scenarios
 
     def routes(self) -> list[Route]:
@@ -68,11 +76,15 @@ class PathPage:
         """
         Draw every path: as the listener's state has it, or hop by hop when asked to walk it.
 
-        Below them stand the scenarios; for the script there is each part alone.
+        Below them stand the nodes if there may be several, and the scenarios; for the script there
+        is each part alone.
         """
         part = request.query_params.get("part")
         if part == "scenarios":
             return self._look.page("scenarios.html", scenarios=await self._scenarios.scenarios())
+        nodes = None if self._nodes is None else self._nodes.nodes()
+        if part == "nodes":
+            return self._look.page("nodes.html", nodes=nodes)
         if "walk" in request.query_params and self._desk is not None:
             drawings = [walked(path) for path in await self._desk.paths()]
         else:
@@ -85,6 +97,7 @@ class PathPage:
             page="path",
             drawings=drawings,
             walked="walk" in request.query_params,
+            nodes=nodes,
             scenarios=await self._scenarios.scenarios(),
             refusal=self._scenarios.refusal(request),
             sequence=0 if lab is None else lab.sequence,

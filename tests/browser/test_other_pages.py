@@ -12,10 +12,14 @@ from playwright.sync_api import expect
 
 from bindpost.proxy.local import free_port
 from bindpost.testing import Serving
+from bindpost.testing.postgres import PostgresServer
 
 from .conftest import ARTEFACTS, OpenPage, Send
+from .test_accessibility import violations
 
 CODE = 10050
+PATIENCE = 30_000
+"""Milliseconds for what another process must find out."""
 
 
 def test_events_arrive_by_themselves(url: str, send: Send, open_page: OpenPage) -> None:
@@ -135,3 +139,45 @@ def test_the_broken_hop_is_marked_and_mended(
         expect(listener.locator(".chain .end").last).to_contain_text("127.0.0.2:")
     finally:
         proxy.cleanup()
+
+
+@pytest.fixture
+def nodes(postgres: PostgresServer, tmp_path: Path) -> Iterator[tuple[Serving, Serving]]:
+    """Give two nodes, london and paris, with one inbox."""
+    with postgres.new_schema() as url:
+        started = [
+            Serving(
+                [
+                    *("--web", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--store", url),
+                    *("--node", name, "--data", str(tmp_path / name)),
+                ],
+                folder=tmp_path,
+                env={"BINDPOST_NODE_HEARTBEAT": "0.3"},
+            )
+            for name in ("london", "paris")
+        ]
+        yield started[0].wait_ready(), started[1].wait_ready()
+        for serving in started:
+            serving.cleanup()
+
+
+def test_each_node_shows_all(nodes: tuple[Serving, Serving], open_page: OpenPage) -> None:
+    """One node's pages have the other's listener and events, and by themselves that it is gone."""
+    london, paris = nodes
+    url = paris.ready["bindpost"]["web"]
+    page = open_page()
+    page.goto(f"{url}/path")
+    other = page.locator("li.node").filter(has=page.locator("h3", has_text="london"))
+    expect(other.locator("h3 .chip")).to_have_text("alive")
+    expect(other.locator("li")).to_contain_text(":".join(map(str, london.smtp)))
+
+    london.process.kill()
+
+    expect(other.locator("h3 .chip")).to_have_text("gone", timeout=PATIENCE)
+    expect(other.locator("li")).to_contain_text("was listening")
+    assert violations(page) == []
+    page.goto(f"{url}/events")
+    expect(page.locator(".row td.computer").filter(has_text="paris").first).to_be_visible()
+    page.locator("[name=node]").select_option("london")
+    expect(page.locator(".row td.computer").filter(has_text="paris")).to_have_count(0)
+    expect(page.locator(".row td.computer").first).to_have_text("london")

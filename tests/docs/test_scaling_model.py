@@ -65,4 +65,4 @@ def test_a_row_of_the_model(nodes: str, rate: str, rest: str) -> None:
     assert number(cells[6].split()[0]) * 1e9 == pytest.approx(
         86400 * messages * (1500 + 1.2 * SIZE), rel=0.01
     )
-    assert cells[7] == f"{3 * number(nodes):,.0f} to {6 * number(nodes):,.0f}"
+    assert cells[7] == f"{5 * number(nodes):,.0f} to {8 * number(nodes):,.0f}"

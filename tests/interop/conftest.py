@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -166,11 +167,12 @@ def url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def node(serve: Serve, url: str, tmp_path: Path) -> Node:
     """Give what starts one more node, with a data folder of its own."""
-    folders = iter(range(9))
+    names = (f"node{number}" for number in count())
 
     def start(*arguments: str, listen: str = "127.0.0.1:0") -> Serving:
-        data = str(tmp_path / f"node{next(folders)}")
-        serving = serve("--data", data, "--store", url, *arguments, listen=listen)
+        name = next(names)
+        own = ("--data", str(tmp_path / name), "--store", url, "--node", name)
+        serving = serve(*own, *arguments, listen=listen)
         return serving.wait_ready()
 
     return start

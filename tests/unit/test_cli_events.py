@@ -154,7 +154,7 @@ async def test_data_in_memory_are_asked_of_the_server(
 async def test_filters(
     run: Run, kept: EventStore, server: tuple[str, EventStore], from_server: bool
 ) -> None:
-    """Each option leaves out what it says, wherever the events come from."""
+    """Each option leaves out what it says, wherever events come from; the latest is first."""
     url, in_memory = server
     store, place = (in_memory, ["--server", url]) if from_server else (kept, [])
     now = datetime.now(UTC)
@@ -165,16 +165,18 @@ async def test_filters(
     async def ids(*options: str) -> list[int]:
         return [found["id"] for found in await listed(run, *place, *options)]
 
-    assert await ids() == [3, 2, 1]
+    assert await ids() == [3, 1, 2]
+    assert await ids("--node", "EXCH55") == [3, 1, 2]
+    assert await ids("--node", "other") == []
     assert await ids("--limit", "2") == [3, 2]
     assert await ids("--id", "1", "--id", "3") == [3, 1]
     assert await ids("--source", "bindpost") == [3, 2]
     assert await ids("--level", "error") == [1]
-    assert await ids("--level", "warning") == [2, 1]
+    assert await ids("--level", "warning") == [1, 2]
     assert await ids("--text", "too many") == [2]
     assert await ids("--since", "1h") == [3]
     assert await ids("--since", "3d") == [3, 1]
-    assert await ids("--until", (now - timedelta(days=1)).isoformat()) == [2, 1]
+    assert await ids("--until", (now - timedelta(days=1)).isoformat()) == [1, 2]
     assert await ids("--since", "2026-03-01T12:30:05.12+01:00", "--until", "2026-03-02") == [2]
 
 

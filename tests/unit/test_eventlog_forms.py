@@ -105,7 +105,7 @@ def test_4007_in_json() -> None:
         },
         "host": {"hostname": "EXCH55"},
         "process": process,
-        "service": {"name": "bindpost"},
+        "service": {"name": "bindpost", "node": {"name": "EXCH55"}},
         "Provider_Name": "MSExchangeIMC",
         "EventID": 4007,
         "EventCode": 4007,
@@ -203,7 +203,7 @@ def test_plain_text_is_no_windows_event() -> None:
         "ecs": {"version": "8.17.0"},
         "host": {"hostname": "EXCH55"},
         "process": {"pid": 4321, "thread": {"id": threading.get_native_id()}},
-        "service": {"name": "bindpost"},
+        "service": {"name": "bindpost", "node": {"name": "EXCH55"}},
         "bindpost": {"n": 1},
     }
 
@@ -321,7 +321,7 @@ def test_whatever_is_logged_comes_out_whole(
     line = render_json(None, "", ready)
     shown = ConsoleRenderer(colours=False)(None, "", ready)
 
-    assert json.loads(line)["service"] == {"name": "bindpost"}
+    assert json.loads(line)["service"]["name"] == "bindpost"
     for text in (line, shown):
         assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text)
         text.encode("utf-8")

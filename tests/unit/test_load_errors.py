@@ -48,6 +48,11 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
             "did you mean ims.DisableAuth?",
         ),
         (
+            'node = "a, b"',
+            "node: expected a word without a comma, of up to 64 characters, "
+            'got "a, b" (from conf/lab.toml:1)',
+        ),
+        (
             "message_size = 3",
             "message_size: there is no such setting (from conf/lab.toml:1); "
             "did you mean limits.message_size?",

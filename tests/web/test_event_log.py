@@ -57,7 +57,7 @@ def happen(kept: MemoryEventStore) -> Happen:
             record_id=kept.latest + 1,
             strings=strings,
         )
-        kept.append(keep(happened))
+        kept.append(keep(happened, "EXCH55"))
         return happened
 
     return happen
@@ -99,6 +99,7 @@ async def test_an_event_is_told_with_all_its_facts(http: httpx.AsyncClient, happ
                 "level": "error",
                 "category": "Initialization/Termination",
                 "computer": "EXCH55",
+                "node": "EXCH55",
                 "message": BIND_FAILED.sentence({"wsa_error": 10050}),
                 "strings": ["10050"],
                 "fields": {"wsa_error": 10050},

@@ -66,7 +66,7 @@ Content-Type: image/png; name={SECRET}.png
 --o--
 """.replace("\n", "\r\n").encode()
 ROUTES_ABOUT_THE_SERVER = {
-    *(f"{API}/{name}" for name in ("events", "listeners", "paths", "webhooks", "import")),
+    *(f"{API}/{name}" for name in ("events", "listeners", "nodes", "paths", "webhooks", "import")),
     f"{API}/inbox",
     *(f"{API}/events/{name}" for name in ("stream", "export", "{cursor}")),
     *(f"{API}/listeners/{{number}}/rebind", f"{API}/messages/{{id}}/release"),
@@ -226,7 +226,7 @@ async def test_no_route_shows_or_touches_another_s_mail(
 async def test_what_is_about_the_server_is_refused(
     app: Starlette, http: httpx.AsyncClient, ids: Ids
 ) -> None:
-    """Events, listeners, paths, webhooks, imports, inbox, releases are 403 for a mailbox's user."""
+    """What tells of the whole server, imports and releases are 403 for a mailbox's user."""
     app.state.stopping.set()
     refused = set()
     for route in app.routes:

@@ -115,12 +115,13 @@ export class Listing {
 
   replaceByGap(chunk) {
     const [first, last] = [chunk[0], chunk.at(-1)];
+    const cursors = chunk.map((row) => Number(row.dataset.cursor)); // events are in order of time
     const gap = document.createElement(first.localName);
     gap.className = "gap";
     gap.style.height = `${last.getBoundingClientRect().bottom - first.getBoundingClientRect().top}px`;
     this.gaps.set(gap, {
-      before: Number(first.dataset.cursor) + 1,
-      after: Number(last.dataset.cursor) - 1,
+      before: Math.max(...cursors) + 1,
+      after: Math.min(...cursors) - 1,
       ids: chunk.map((row) => row.dataset.id),
       isFilling: false,
     });
@@ -144,6 +145,7 @@ export class Listing {
     known.isFilling = false;
     // A search that ran out of time has not seen all of them; it is asked again.
     if (!found || found.querySelector(".more") || !gap.isConnected) return;
+    for (const row of found.querySelectorAll(".row")) if (byId(row.id)) row.remove();
     gap.replaceWith(found);
     this.gaps.delete(gap);
     this.settled();

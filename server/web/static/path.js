@@ -1,4 +1,4 @@
-// The path page: states anew every two seconds, a walk when asked for, one listener bound again;
+// The path page: states, also of other nodes, anew every two seconds, a walk when asked for, one listener bound again;
 // the list of scenarios anew when a run begins or ends.
 
 import { ask, byId, note, part, startPage } from "./page.js";
@@ -9,9 +9,11 @@ const PERIOD = 2000; // milliseconds
 
 const place = byId("listeners");
 const button = byId("walk");
+const nodes = byId("nodes"); // there may be none
 const scenarios = byId("scenario-list"); // there may be none
 let walked = "walked" in place.dataset;
 let shown = "";
+let nodesShown = "";
 
 function show(html) {
   if (html === shown) return;
@@ -20,6 +22,17 @@ function show(html) {
   place.innerHTML = html;
   if (focused !== undefined) place.querySelector(`[data-rebind="${focused}"]`)?.focus();
   writeTimes(place);
+}
+
+/** Shows the nodes as they are known now, if that has changed. */
+async function refreshNodes() {
+  if (document.hidden) return;
+  const response = await fetch("/path?part=nodes").catch(() => undefined);
+  const html = response?.ok ? await response.text() : nodesShown;
+  if (html === nodesShown) return;
+  nodesShown = html;
+  nodes.innerHTML = html;
+  writeTimes(nodes);
 }
 
 /** A drawing that was walked stays until a listener's state is another than it was then. */
@@ -77,4 +90,5 @@ place.addEventListener("click", ({ target }) => {
 });
 startPage([["w", "walk the paths", () => button.click()]]);
 setInterval(refresh, PERIOD);
+if (nodes) setInterval(refreshNodes, PERIOD);
 if (scenarios) followRuns(scenarios.dataset.after, listScenarios);

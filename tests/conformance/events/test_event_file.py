@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bindpost.errors import StoreError
-from bindpost.server.store.events import EventQuery
+from bindpost.server.store.codec import encode
+from bindpost.server.store.events import EventQuery, KeptEvent
 from bindpost.server.store.sqlite_event_file import EVENTS_FILE, iterate_file, read_file
+from bindpost.server.store.sqlite_event_queries import SCHEMA
 from bindpost.server.store.sqlite_events import TRIM_AT, SqliteEventStore
 
 from .bench import PATIENCE, event, messages, take
@@ -40,6 +43,46 @@ async def test_cursors_go_on_after_reopening(tmp_path: Path) -> None:
         (TRIM_AT + 1, "lets all others go"),
         (TRIM_AT + 2, "next"),
     ]
+    await store.close()
+
+
+async def test_who_was_heard_is_known_after_reopening(tmp_path: Path) -> None:
+    """The file's id and how far others were heard outlive the process; a new file has another."""
+    store = await SqliteEventStore.open(tmp_path, keep=10)
+    name = store.id
+    store.hear([KeptEvent(**msgspec.structs.asdict(event(log="other")), cursor=5)])
+    await store.close()
+
+    store = await SqliteEventStore.open(tmp_path, keep=10)
+
+    assert store.id == name
+    assert await store.heard() == {"other": 5}
+    await store.close()
+    (tmp_path / EVENTS_FILE).unlink()
+    store = await SqliteEventStore.open(tmp_path, keep=10)
+    assert store.id != name
+    await store.close()
+
+
+async def test_a_file_from_before_nodes_is_taken_over(tmp_path: Path) -> None:
+    """Its events are found by their computer, also by who only reads it; hearing works."""
+    path = tmp_path / EVENTS_FILE
+    record = encode(event("old")).replace(',"log":""', "")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMA)
+        connection.execute(
+            "INSERT INTO event (time, source, id, type, folded, record)"
+            " VALUES (0, '', 1, 1, '', ?)",
+            (record,),
+        )
+        connection.commit()
+
+    assert messages(read_file(path, EventQuery(nodes=("EXCH55",), own=True))) == ["old"]
+    store = await SqliteEventStore.open(tmp_path, keep=10)
+    store.hear([KeptEvent(**msgspec.structs.asdict(event("new", log="other")), cursor=5)])
+
+    assert messages(await store.find(EventQuery(nodes=("EXCH55",)))) == ["new", "old"]
+    assert messages(await store.find(EventQuery(own=True))) == ["old"]
     await store.close()
 
 

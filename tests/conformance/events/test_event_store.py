@@ -112,6 +112,8 @@ async def test_limit_and_order(store: EventStore) -> None:
         EventQuery(types=(-(2**70),)),
         EventQuery(sources=("\udcff",)),
         EventQuery(sources=("\x00",)),
+        EventQuery(nodes=("\udcff",)),
+        EventQuery(nodes=("\x00", "'")),
         EventQuery(text="\udcff"),
         EventQuery(since=datetime.max.replace(tzinfo=UTC)),
         EventQuery(until=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
@@ -296,6 +298,49 @@ async def test_closed_store_refuses(store: EventStore) -> None:
         await store.find()
 
 
+# Hearing of others
+
+
+def heard(cursor: int, text: str = "", log: str = "other", **facts: object) -> KeptEvent:
+    """Make an event that another store keeps."""
+    new = event(text, log=log, computer="there", **facts)
+    return KeptEvent(**msgspec.structs.asdict(new), cursor=cursor)
+
+
+async def test_what_was_heard_is_kept_once(store: EventStore) -> None:
+    """Events of other stores come in behind one's own, with cursors of their own, each once."""
+    store.append(event("own"))
+    followed = store.follow()
+
+    store.hear([heard(7, "seven"), heard(3, "three", log="third"), heard(9, "nine")])
+    store.hear([heard(7, "seven"), heard(9, "nine"), heard(10, "ten"), heard(4, log="third")])
+
+    assert messages(await take(followed, 5)) == ["seven", "three", "nine", "ten", ""]
+    assert [kept.cursor for kept in await store.find()] == [6, 5, 4, 3, 2, 1]
+    assert await store.heard() == {"other": 10, "third": 4}
+
+
+async def test_own_events_and_those_of_a_node(store: EventStore) -> None:
+    """They are told apart by the log that they were heard from, and found by their computer."""
+    store.append(event("own", computer="here"))
+    store.hear([heard(1, "heard")])
+    store.append(event("of the same name", computer="there"))
+
+    assert messages(await store.find(EventQuery(own=True))) == ["of the same name", "own"]
+    assert messages(await store.find(EventQuery(nodes=("here",)))) == ["own"]
+    there = await store.find(EventQuery(nodes=("there", "nowhere")))
+    assert messages(there) == ["of the same name", "heard"]
+    assert [kept.log for kept in there] == ["", "other"]
+
+
+async def test_nothing_is_heard_after_closing(store: EventStore) -> None:
+    """A closed store says so."""
+    await store.close()
+
+    with pytest.raises(StoreError):
+        store.hear([heard(1)])
+
+
 # Trimming
 
 
@@ -314,3 +359,6 @@ async def test_the_oldest_go(open_events: OpenEvents) -> None:
     assert store.latest == total
     (oldest,) = await take(followed, 1)
     assert oldest.cursor == kept[-1]
+    store.hear([heard(number) for number in range(1, 2 * TRIM_AT)])
+    store.append(event("lets the oldest go"))
+    assert len(await store.find(limit=0)) <= 10 + TRIM_AT + 1
