@@ -14,14 +14,14 @@ import msgspec
 
 from ..message.digest import Digest
 from ..message.model import Transcript
-from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search, sqlite_transcripts
+from . import rules, sqlite_queries, sqlite_search, sqlite_transcripts
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
 from .grams import gains_by_index, is_about_content
 from .index_state import Progress
 from .lock import FolderLock, take_folder
 from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
-from .sqlite_inbox import LARGE, SEGMENT, Inbox
+from .sqlite_inbox import LARGE, SEGMENT, SqliteInbox
 from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
@@ -62,7 +62,7 @@ class SqliteStore(WrittenStore):
     def __init__(
         self,
         lock: FolderLock,
-        inbox: Inbox,
+        inbox: SqliteInbox,
         *,
         retention: Retention,
         remembered: int,
@@ -119,8 +119,8 @@ class SqliteStore(WrittenStore):
         `StoreError` when it cannot be used.
         """
 
-        def make(connection: sqlite3.Connection, path: Path) -> Inbox:
-            return Inbox(
+        def make(connection: sqlite3.Connection, path: Path) -> SqliteInbox:
+            return SqliteInbox(
                 connection,
                 path,
                 keep_free=keep_free,
@@ -189,7 +189,9 @@ class SqliteStore(WrittenStore):
             return self._counts
         if query.mailbox is not None and query == Query(mailbox=query.mailbox):
             name = query.mailbox
-            return await self._reader.ask(lambda database: sqlite_mailboxes.counts(database, name))
+            return await self._reader.ask(
+                lambda database: sqlite_queries.counts_of_mailbox(database, name)
+            )
         return await self._counted.count(query, upto=self.sequence)
 
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
@@ -210,7 +212,7 @@ class SqliteStore(WrittenStore):
     async def mailboxes(self) -> Mapping[str, Counts]:
         """Give the mailboxes; see `SharedStore`."""
         self._check_open()
-        return await self._reader.ask(sqlite_mailboxes.all_counts)
+        return await self._reader.ask(sqlite_queries.mailbox_counts)
 
     async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
         """Give the tags; see `SharedStore`."""
@@ -329,8 +331,8 @@ def _count_selected(query: Query, database: sqlite3.Connection) -> Counts:
 
 
 def _take_folder(
-    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], Inbox]
-) -> tuple[FolderLock, Inbox]:
+    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], SqliteInbox]
+) -> tuple[FolderLock, SqliteInbox]:
     """Lock a folder and open its database."""
     lock = take_folder(folder)
     path = folder / DATABASE_FILE

@@ -148,6 +148,23 @@ def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
     return [*texts, *(address for (address,) in recipients)]
 
 
+def mailbox_counts(connection: sqlite3.Connection) -> Mapping[str, Counts]:
+    """Count what is in each mailbox."""
+    found = connection.execute("SELECT name, total, unread, size FROM mailbox_total ORDER BY name")
+    return {
+        name: Counts(total=total, unread=unread, size=size) for name, total, unread, size in found
+    }
+
+
+def counts_of_mailbox(connection: sqlite3.Connection, mailbox: str) -> Counts:
+    """Count what is in a mailbox."""
+    found = connection.execute(
+        "SELECT total, unread, size FROM mailbox_total WHERE name = ?", (mailbox,)
+    ).fetchone()
+    total, unread, size = found or (0, 0, 0)
+    return Counts(total=total, unread=unread, size=size)
+
+
 def oldest_behind(connection: sqlite3.Connection, cursor: int) -> datetime | None:
     """Give when the oldest message behind a cursor was received, None if there is none."""
     found = connection.execute(

@@ -24,7 +24,7 @@ from bindpost.server.message.model import (
 from bindpost.server.store import sqlite_queries, sqlite_search
 from bindpost.server.store.content import ContentSearch
 from bindpost.server.store.sqlite_connection import open_reader, open_writer
-from bindpost.server.store.sqlite_inbox import Inbox
+from bindpost.server.store.sqlite_inbox import SqliteInbox
 from bindpost.server.store.sqlite_index import SearchIndex
 from bindpost.server.store.sqlite_schema import migrate
 from bindpost.server.store.store import Query
@@ -69,7 +69,7 @@ class Filled:
         self.path = folder / "mail.db"
         connection = open_writer(self.path)
         migrate(connection, self.path)
-        self._inbox = Inbox(connection, self.path, keep_free=0, sort=lambda *_: ("all",))
+        self._inbox = SqliteInbox(connection, self.path, keep_free=0, sort=lambda *_: ("all",))
         self._mail = open_reader(self.path)
         self._file = IndexFile(folder / "index.db")
         self._building = Building(self._file, self._mail, ending=lambda: False)
