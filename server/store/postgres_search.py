@@ -83,12 +83,14 @@ class Search:
     ) -> AsyncGenerator[list[MessageRow], None]:
         """Give what matches, newest first, in pieces of `limit` at most, 0 = of any size."""
         if not gains_by_index(query):
-            async for rows in self._read(query, deadline):
-                yield rows
+            async with aclosing(self._read(query, deadline)) as read:
+                async for rows in read:
+                    yield rows
             return
         upto, newest = await self._frontier()
-        async for rows in self._tail(query, upto, newest, deadline):
-            yield rows
+        async with aclosing(self._tail(query, upto, newest, deadline)) as tail:
+            async for rows in tail:
+                yield rows
         for number, stretch in enumerate(_stretches(query, upto)):
             question = postgres_queries.find_indexed(stretch, limit=limit, by_grams=number > 0)
             yield await self._rows(query, question, deadline)
@@ -105,8 +107,9 @@ class Search:
         if newest <= upto:
             return
         try:
-            async for rows in self._read(between(query, upto, newest), deadline):
-                yield rows
+            async with aclosing(self._read(between(query, upto, newest), deadline)) as read:
+                async for rows in read:
+                    yield rows
         except SearchTimeoutError as error:
             raise unindexed(error, upto) from None
 
