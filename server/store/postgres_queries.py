@@ -144,7 +144,7 @@ def next_ones(after: int, *, limit: int, size: int) -> Question:
 
 
 def totals() -> Question:
-    """Ask for the same of all that is kept."""
+    """Ask how many messages are kept, how many of them are unread, and for their bytes."""
     return Question("SELECT total, unread, size FROM inbox")
 
 
@@ -154,7 +154,7 @@ def sequence() -> Question:
 
 
 def mailbox_totals(mailbox: str | None = None) -> Question:
-    """Ask for the name of each mailbox, or of one, and for the same of what is in it."""
+    """Ask for the name of each mailbox, or of one, and for the `totals` of what is in it."""
     sql = "SELECT name, total, unread, size FROM mailbox_total"
     if mailbox is None:
         return Question(f"{sql} ORDER BY name")
