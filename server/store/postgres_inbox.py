@@ -25,7 +25,7 @@ _CHANGES: Final = "SELECT told FROM change WHERE sequence > ? AND sequence <= ? 
 @final
 class PostgresInbox(SqlInbox):
     """
-    The inbox as one node sees it; it implements `writer.Inbox`.
+    The inbox as one node sees it.
 
     While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
     of, in front of its own. Of all changes the latest `remembered` are kept, and a few more;
@@ -102,16 +102,6 @@ class PostgresInbox(SqlInbox):
     def translate(self, error: Exception) -> StoreError:
         """Say what an error of PostgreSQL means."""
         return self._server.translate(error)
-
-    def make_room(self, sizes: Sequence[int]) -> None:
-        """Do nothing: the disk is the server's."""
-
-    def shorten_log(self) -> None:
-        """Do nothing: the log is the server's."""
-
-    def tidy(self) -> bool:
-        """Do nothing: PostgreSQL tidies itself."""
-        return False
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +12,7 @@ from ..message.headers import HeaderFields, read_fields
 from ..message.model import Message, Transcript
 from ..message.tags import read_tags
 from . import rules
+from .conditions import LAST_CURSOR, fitting
 from .sql_mailboxes import Mailboxes
 from .sql_places import Entry, Scope, Touched
 from .sql_rows import NewMessages
@@ -30,9 +31,10 @@ from .store import (
     Retention,
     Sort,
 )
-from .writer import SLICE
+from .writer import Inbox
 
-_LAST_CURSOR: Final = 2**63 - 1
+SLICE: Final = 500
+"""Messages that one transaction deletes or marks, so that added ones need not wait long."""
 _ENTRIES: Final = "SELECT cursor, id, size, read, session FROM message "
 """Asks for the columns of `Entry`."""
 TOTALS: Final = "SELECT sequence, total, unread, size FROM inbox"
@@ -59,7 +61,7 @@ class Totals:
         return Counts(total=self.total, unread=self.unread, size=self.size)
 
 
-class SqlInbox(ABC):
+class SqlInbox(Inbox):
     """
     An inbox as its one writer sees it: between `begin` and `commit` or `rollback`, of a subclass.
 
@@ -92,7 +94,7 @@ class SqlInbox(ABC):
 
     @property
     def counts(self) -> Counts:
-        """How much is kept, as far as it was committed and seen here."""
+        """How much is kept; see `Inbox`."""
         return self._committed.counts()
 
     def add(
@@ -181,7 +183,7 @@ class SqlInbox(ABC):
         """Delete these messages, or take them out of a mailbox; give how many there were."""
         return self._remove(self._named(ids, mailbox), cause="ids", mailbox=mailbox)
 
-    def delete_slice(self, upto: int = _LAST_CURSOR, *, mailbox: str | None = None) -> int:
+    def delete_slice(self, upto: int = LAST_CURSOR, *, mailbox: str | None = None) -> int:
         """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
         return self._remove(self._oldest(upto, mailbox), cause="all", mailbox=mailbox)
 
@@ -191,7 +193,7 @@ class SqlInbox(ABC):
         cutoff = rules.too_old_before(retention, now)
         if cutoff is not None:
             old = self._entries(
-                "WHERE received < ? ORDER BY received LIMIT ?", max(cutoff, -_LAST_CURSOR), SLICE
+                "WHERE received < ? ORDER BY received LIMIT ?", fitting(cutoff), SLICE
             )
             if old:
                 return self._remove(old, cause="retention")
@@ -199,7 +201,7 @@ class SqlInbox(ABC):
         many = rules.too_many(retention, now_kept)
         large = rules.too_large(retention, now_kept)
         expired: list[Entry] = []
-        for entry in self._oldest(_LAST_CURSOR) if many or large else ():
+        for entry in self._oldest(LAST_CURSOR) if many or large else ():
             if many <= 0 and large <= 0:
                 break
             expired.append(entry)

@@ -38,7 +38,7 @@ _OVERHEAD: Final = 8 * 1024
 @final
 class SqliteInbox(SqlInbox):
     """
-    The inbox in `mail.db`; it implements `writer.Inbox`.
+    The inbox in `mail.db`.
 
     Bodies of `large` bytes or more go to a segment file if there is enough of them. Its methods
     raise what SQLite and the system raise, `StoreError` beside.
