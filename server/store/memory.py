@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import final
 
@@ -16,6 +16,7 @@ from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags, read_tags
 from . import rules
 from .content import SEARCH_SECONDS
+from .copying import copies_of
 from .feed import REMEMBERED, ChangeFeed
 from .memory_search import Kept, MemorySearch
 from .shelf import Shelf
@@ -157,6 +158,16 @@ class MemoryStore:
         row = await self.get(message_id, mailbox=mailbox)
         return tuple(self._transcripts[self._kept[row.id].session]) if row else None
 
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """Give copies of messages; see `SharedStore`."""
+        self._check_open()
+        kept = [row for row in rows if row.id in self._kept]
+        raws = {row.cursor: self._kept[row.id].raw for row in kept}
+        places = {row.cursor: dict(self._places(row)) for row in kept}
+        return copies_of(rows, told, raws=raws, transcripts=self._transcripts, places=places)
+
     async def find(
         self,
         query: Query = EVERYTHING,
@@ -285,6 +296,11 @@ class MemoryStore:
         """Give a mailbox's shelf, to be looked at: that of a mailbox without mail is a new one."""
         return self._whole if mailbox is None else self._mailboxes.get(mailbox) or Shelf()
 
+    def _places(self, row: MessageRow) -> Iterator[tuple[str, Place]]:
+        for name in row.mailboxes:
+            if here := self._shelf(name).rows.get(row.id):
+                yield name, Place(here.read, here.tags)
+
     def _parts(self, ids: Sequence[str]) -> Mapping[str, list[str]]:
         """Give these messages by the mailboxes that they are in."""
         parts: dict[str, list[str]] = {}
@@ -328,21 +344,9 @@ class MemoryStore:
         return had
 
     def _expire(self) -> int:
-        return self._remove(list(self._expired()), cause="retention")
-
-    def _expired(self) -> Iterator[str]:
-        """Give what retention lets go, oldest first."""
-        cutoff = rules.too_old_before(self._retention, utc_now())
-        many = rules.too_many(self._retention, self._whole.counts)
-        large = rules.too_large(self._retention, self._whole.counts)
-        for row in self._whole.rows.values():
-            if cutoff is None and many <= 0 and large <= 0:
-                return  # else each message that comes would cost a look at all of them
-            old = cutoff is not None and rules.to_microseconds(row.received) < cutoff
-            if old or many > 0 or large > 0:
-                yield row.id
-                many -= 1
-                large -= row.size
+        rows = self._whole.rows.values()
+        expired = rules.expired(self._retention, self._whole.counts, rows, utc_now())
+        return self._remove([row.id for row in expired], cause="retention")
 
     def _remove(self, ids: Sequence[str], *, cause: ChangeCause) -> int:
         """Delete messages everywhere."""

@@ -71,6 +71,30 @@ def transcript(message_id: str, mailbox: str | None) -> Question:
     )
 
 
+def raws(cursors: Sequence[int]) -> Question:
+    """Ask for the cursors and the bytes of the messages at these cursors."""
+    return Question("SELECT cursor, raw FROM body WHERE cursor = ANY(?)", (list(cursors),))
+
+
+def transcripts(sessions: Sequence[str]) -> Question:
+    """Ask for the sessions and the pieces of their transcripts, in order."""
+    return Question(
+        "SELECT session, lines FROM transcript WHERE session = ANY(?) ORDER BY session, line",
+        (list(sessions),),
+    )
+
+
+def places(cursors: Sequence[int]) -> Question:
+    """Ask for cursor, mailbox, read flag and tags, as JSON, in each mailbox of these messages."""
+    return Question(
+        "SELECT cursor, name, read,"
+        " (SELECT coalesce(json_agg(tag.name ORDER BY folded), '[]')::text FROM mailbox_tag AS tag"
+        " WHERE tag.mailbox = mailbox.name AND tag.cursor = mailbox.cursor)"
+        " FROM mailbox WHERE cursor = ANY(?)",
+        (list(cursors),),
+    )
+
+
 def tags(mailbox: str | None) -> Question:
     """Ask for the tags in use, in order, each with the number of its messages."""
     return _scoped(mailbox, "SELECT min(name), count(*) FROM tag GROUP BY folded ORDER BY folded")

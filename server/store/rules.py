@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, final
 
@@ -61,6 +61,23 @@ def too_large(retention: Retention, counts: Counts) -> int:
 def exceeds(retention: Retention, counts: Counts) -> bool:
     """Say whether there are too many messages or bytes."""
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
+
+
+def expired(
+    retention: Retention, counts: Counts, rows: Iterable[MessageRow], now: datetime
+) -> Iterator[MessageRow]:
+    """Give those of all messages, the oldest first, that retention lets go."""
+    cutoff = too_old_before(retention, now)
+    many = too_many(retention, counts)
+    large = too_large(retention, counts)
+    for row in rows:
+        if cutoff is None and many <= 0 and large <= 0:
+            return  # else each message that comes would cost a look at all of them
+        old = cutoff is not None and to_microseconds(row.received) < cutoff
+        if old or many > 0 or large > 0:
+            yield row
+            many -= 1
+            large -= row.size
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -29,6 +29,7 @@ from .store import (
     EVERYTHING,
     KEEP_ALL,
     Change,
+    Copy,
     Counts,
     MessageRow,
     Query,
@@ -151,6 +152,15 @@ class SqliteStore(WrittenStore):
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
         return await self._look_up(message_id, mailbox, sqlite_transcripts.read)
+
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """Give copies of messages; see `SharedStore`."""
+        self._check_open()
+        return await self._reader.ask(
+            partial(sqlite_queries.copies, folder=self._folder, rows=rows, told=told)
+        )
 
     async def find(
         self,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from . import sql_terms, sqlite_bodies
+from . import sql_terms, sqlite_bodies, sqlite_transcripts
 from .conditions import Conditions, fitting
+from .copying import copies_of, untold
 from .rules import from_microseconds
 from .sql_places import Scope
 from .sql_rows import message_row
-from .store import EVERYTHING, Counts, MessageRow, Query
+from .store import EVERYTHING, Copy, Counts, MessageRow, Place, Query
 from .terms import fold
 
 _COLUMNS: Final = (
@@ -62,6 +63,28 @@ def raw(
         (*scope.parameters, message_id),
     ).fetchone()
     return sqlite_bodies.read(connection, folder, found[0]) if found else None
+
+
+def copies(
+    connection: sqlite3.Connection,
+    folder: Path,
+    rows: Sequence[MessageRow],
+    told: Container[str],
+) -> list[Copy]:
+    """Give copies of messages; see `SharedStore.copies`."""
+    raws, transcripts, places = {}, {}, {}
+    sessions = set(untold(rows, told))
+    for row in rows:
+        if (body := sqlite_bodies.read(connection, folder, row.cursor)) is not None:
+            raws[row.cursor] = body
+        session = row.session.session_id
+        said = sqlite_transcripts.read(connection, row.id) if session in sessions else None
+        if said is not None:
+            transcripts[session] = said
+            sessions.remove(session)
+        here = {name: get(connection, row.id, name) for name in row.mailboxes}
+        places[row.cursor] = {name: Place(one.read, one.tags) for name, one in here.items() if one}
+    return copies_of(rows, told, raws=raws, transcripts=transcripts, places=places)
 
 
 def tag_names(connection: sqlite3.Connection, mailbox: str | None = None) -> list[str]:
