@@ -25,13 +25,14 @@ from .postgres_reader import Reader
 from .postgres_schema import migrate
 from .postgres_search import Search
 from .sql_rows import message_row
-from .sqlite_connection import DURABLE, Durability
 from .store import (
+    DURABLE,
     EVERYTHING,
     KEEP_ALL,
     Change,
     Copy,
     Counts,
+    Durability,
     MessageRow,
     Place,
     Query,

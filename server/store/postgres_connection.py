@@ -19,7 +19,7 @@ from psycopg.errors import DiskFull, ReadOnlySqlTransaction, UniqueViolation
 from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
 from .sql_rows import Rows
-from .sqlite_connection import DURABLE, Durability
+from .store import DURABLE, Durability
 
 PATIENCE: Final = 5.0
 """Seconds that a connection is waited for; for a machine, and for another node, twice as long."""

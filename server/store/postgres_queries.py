@@ -57,11 +57,6 @@ def raw(message_id: str, mailbox: str | None) -> Question:
     )
 
 
-def raw_at(cursor: int) -> Question:
-    """Ask for a message's bytes, by its cursor."""
-    return Question("SELECT raw FROM body WHERE cursor = ?", (cursor,))
-
-
 def transcript(message_id: str, mailbox: str | None) -> Question:
     """Ask for the pieces of the transcript of the session that brought a message."""
     return _scoped(

@@ -143,9 +143,9 @@ class Search:
         """Give the rows whose contents match; in a thread, which has the loop read their bytes."""
 
         def raw(cursor: int) -> bytes | None:
-            asking = self._reader.ask(postgres_queries.raw_at(cursor))
+            asking = self._reader.ask(postgres_queries.raws([cursor]))
             found = asyncio.run_coroutine_threadsafe(asking, loop).result()
-            return found[0][0] if found else None
+            return found[0][1] if found else None
 
         def holds(row: MessageRow) -> bool:
             return self._content.holds(

@@ -20,17 +20,19 @@ from .feed import REMEMBERED
 from .grams import gains_by_index, is_about_content
 from .index_state import Progress
 from .lock import FolderLock, take_folder
-from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
+from .sqlite_connection import DATABASE_FILE, open_writer, translated
 from .sqlite_inbox import LARGE, SEGMENT, SqliteInbox
 from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .store import (
+    DURABLE,
     EVERYTHING,
     KEEP_ALL,
     Change,
     Copy,
     Counts,
+    Durability,
     MessageRow,
     Query,
     Retention,

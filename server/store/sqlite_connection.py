@@ -10,15 +10,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, final
 
 from bindpost.errors import StoreError, StoreFullError
 
 from .sql_rows import Found, Rows
+from .store import DURABLE, Durability
 
-Durability = Literal["full", "normal"]
-DURABLE: Final = "full"
-"""A commit returns after the fsync; with `normal` only a checkpoint syncs. See docs/settings.md."""
 DATABASE_FILE: Final = "mail.db"
 PAGE_SIZE: Final = 8192
 WAL_PAGES: Final = 16_000

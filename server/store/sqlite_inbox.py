@@ -15,11 +15,11 @@ from .sql_inbox import TOTALS, SqlInbox, Totals
 from .sql_places import Entry
 from .sql_rows import Rows
 from .sqlite_bodies import Extent
-from .sqlite_connection import DURABLE, Durability, SqliteSession, translate
+from .sqlite_connection import SqliteSession, translate
 from .sqlite_segments import Segments
 from .sqlite_space import Space
 from .sqlite_transcripts import SqliteTranscripts
-from .store import Change, Sort, unsorted
+from .store import DURABLE, Change, Durability, Sort, unsorted
 
 LARGE: Final = 64 * 1024
 """Bytes from which on a body may go to a segment file: measured, see docs/performance.md."""

@@ -160,7 +160,11 @@ def added(
 
 
 def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
-    """Give the texts of a message, its content aside, that terms look into, as they do."""
+    """
+    Give the texts of a message, its content aside, that terms look into, as they do.
+
+    Read, not made from its row: those of messages that an older bindpost has kept are others.
+    """
     texts: list[str] = []
     for question in (
         "SELECT sender, subject FROM message WHERE cursor = ?",

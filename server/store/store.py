@@ -136,6 +136,11 @@ KEEP_ALL: Final = Retention()
 """The retention without a limit."""
 
 
+Durability = Literal["full", "normal"]
+DURABLE: Final = "full"
+"""A commit returns after the fsync; with `normal` the latest may be lost. See docs/settings.md."""
+
+
 Sort = Callable[[Envelope, SessionFacts], tuple[str, ...]]
 """Gives the mailboxes that a message is in when it is accepted, in order; it may be in none."""
 
