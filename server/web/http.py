@@ -117,9 +117,21 @@ class _Protocol(H11Protocol):
         self._time_request()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a request that is whole has come in time."""
-        super().data_received(data)
-        self._time_request()
+        """Take bytes; a request that is whole has come in time. Nothing is behind the last one."""
+        if self.conn.their_state not in (h11.MUST_CLOSE, h11.CLOSED):
+            super().data_received(data)
+            self._time_request()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; a request before it that is under way gets no other answer."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Go on as a WebSocket, which takes its time."""

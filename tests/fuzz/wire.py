@@ -58,7 +58,10 @@ class Wire(asyncio.Transport):
         """Close; the protocol hears of it in the next round of the loop."""
         if not self.closed.is_set():
             self.closed.set()
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._lose)
+
+    def _lose(self) -> None:
+        self._protocol.connection_lost(None)
 
     abort = close
 

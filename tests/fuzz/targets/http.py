@@ -139,9 +139,17 @@ class HttpTarget(Target):
 
     async def play(self, data: bytes) -> None:
         """Play a connection, as it was cut, to its end."""
+        await self._play(pieces_of(data, chance_of(data)))
+
+    async def play_every_way(self, data: bytes) -> None:
+        """Play a connection whole, and in single bytes."""
+        for pieces in ([data], [data[place : place + 1] for place in range(len(data))]):
+            await self._play(pieces)
+
+    async def _play(self, pieces: list[bytes]) -> None:
         await self._stock()
         wire = Wire(self._factory())
-        await wire.play(pieces_of(data, chance_of(data)))
+        await wire.play(pieces)
         assert not wire.output or wire.output.startswith(b"HTTP/1.1 "), wire.output
         assert b"HTTP/1.1 500 " not in wire.output, wire.output
 
