@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import h11
 import uvicorn
+import wsproto.utilities
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
@@ -65,7 +66,8 @@ class Connections:
         """Let requests under way end for so many seconds, cut what is left."""
         self._app.state.stopping.set()
         for connection in list(self._state.connections):
-            connection.shutdown()
+            with contextlib.suppress(h11.LocalProtocolError, wsproto.utilities.LocalProtocolError):
+                connection.shutdown()  # it may have failed already, and be closing
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._state.wait_idle()
@@ -128,10 +130,10 @@ class _Protocol(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        # An answer to HEAD has no body, and one that has begun gets no second head.
+        with contextlib.suppress(h11.LocalProtocolError):
             super().send_400_response(msg)
-        else:
-            self.transport.close()
+        self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Go on as a WebSocket, which takes its time."""

@@ -82,7 +82,7 @@ class Arena:
         await self.target.open()
         await self.target.serve_honestly()
         await asyncio.sleep(0)
-        self._servants = asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+        self._servants = asyncio.all_tasks() - {asyncio.current_task()}
         self._descriptors = descriptors()
 
     async def _hold(self, playing: Awaitable[None]) -> None:

@@ -49,9 +49,12 @@ def main(  # all that the command line has
         (folder / part).mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(grammar.seeds):
         (folder / "seeds" / str(number)).write_bytes(data)
+    pool = [*grammar.seeds, *(path.read_bytes() for path in sorted((folder / "kept").iterdir()))]
 
     def mutate(data: bytes, limit: int, number: int) -> bytes:
         chance = random.Random(number)
+        if blind:  # libFuzzer sees no difference between inputs, and keeps none
+            data = chance.choice(pool)
         if chance.randrange(4) == 0:
             return bytes(atheris.Mutate(data, limit))
         return grammar.mutate(data, chance)[:limit]

@@ -58,7 +58,7 @@ class SkippingLoop(ConfinedLoop):
         self._ahead += seconds
 
 
-class _Skipping(selectors.DefaultSelector):  # type: ignore[valid-type, misc]  # by platform
+class _Skipping(selectors.DefaultSelector):
     def __init__(self, loop: SkippingLoop) -> None:
         super().__init__()
         self._loop = loop

@@ -142,7 +142,8 @@ class HttpTarget(Target):
         await self._play(pieces_of(data, chance_of(data)))
 
     async def play_every_way(self, data: bytes) -> None:
-        """Play a connection whole, and in single bytes."""
+        """Play a connection as it was cut, whole, and in single bytes."""
+        await self.play(data)
         for pieces in ([data], [data[place : place + 1] for place in range(len(data))]):
             await self._play(pieces)
 

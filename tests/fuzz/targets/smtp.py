@@ -63,7 +63,8 @@ class SmtpTarget(Target):
             assert _told(fast) == _told(stock), name
 
     async def play_every_way(self, data: bytes) -> None:
-        """Play a session of every personality, whole and in single bytes, on both engines."""
+        """Play a session as it was cut; and of every personality, whole and in single bytes."""
+        await self.play(data)
         for name in self.personalities:
             stock = await self._play(name, "stock", [data])
             for pieces in ([data], [data[place : place + 1] for place in range(len(data))]):
