@@ -136,7 +136,12 @@ class _Protocol(H11Protocol):
         self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Go on as a WebSocket, which takes its time."""
+        """Go on as a WebSocket, which takes its time; wsproto wants a Host that is a name."""
+        try:
+            dict(self.headers)[b"host"].decode("idna")
+        except UnicodeError:
+            self.send_400_response("The Host is no name.")
+            return
         self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 

@@ -69,11 +69,11 @@ def _run(name: str, asked: argparse.Namespace) -> str:
 
 
 def _line(name: str, told: dict[str, Any], log: bytes) -> str:
-    features, kept = _STATUS.findall(log)[-1]
+    features, kept = map(int, (_STATUS.findall(log) or [(0, 0)])[-1])  # none when blind
     memory = "{:.0f}, {:.0f}".format(*told["memory"])
     descriptors = "{}, {}".format(*told["descriptors"])
     return (
-        f"{name:8} {told['inputs']:10,} {told['seconds']:8.0f} {int(features):9,} {int(kept):5,}"
+        f"{name:8} {told['inputs']:10,} {told['seconds']:8.0f} {features:9,} {kept:5,}"
         f"{memory:>16}{descriptors:>24}"
     )
 
