@@ -86,17 +86,18 @@ class _Run:
         self._folder = folder
         self._began = time.monotonic()
         self._first = _held()
-        self._told = False
+        self._is_over = False
 
     def __call__(self, data: bytes) -> None:
         """Play an input; what it fails of is libFuzzer's to tell."""
-        if self._told:  # libFuzzer ends soon
+        if self._is_over:  # libFuzzer ends soon
             return
         arena = self._arena
         try:
             arena.play(data)
             if arena.inputs % AUDIT == 0:
                 arena.audit()
+                self._tell()
         except Exception:
             self._tell()
             (self._folder / f"found-after-{arena.inputs}").write_bytes(arena.target.as_file(data))
@@ -105,10 +106,10 @@ class _Run:
             self._first = _held()
         if arena.inputs >= self._inputs or time.monotonic() >= self._until:
             self._tell()
+            self._is_over = True
             os.kill(os.getpid(), signal.SIGUSR1)
 
     def _tell(self) -> None:
-        self._told = True
         memory, open_files = zip(self._first, _held(), strict=True)
         report = {
             "inputs": self._arena.inputs,

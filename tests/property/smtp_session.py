@@ -26,7 +26,7 @@ from ..fuzz.wire import Wire
 
 Engine = Literal["fast", "stock"]
 PATIENCE = 10.0
-_ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}")
+_ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}|\w+(?= was delivered, which)")
 """What no two sessions have in common: ids of messages, and the challenges of AUTH."""
 MESSAGE_LIMIT = 5000
 LMTP = "lmtp"
