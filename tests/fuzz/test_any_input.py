@@ -37,3 +37,12 @@ def test_the_corpus_is_played_in_every_way(name: str) -> None:
             except BaseException as error:
                 error.add_note(str(path))
                 raise
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_corpus_is_there(name: str) -> None:
+    """Each protocol has files; those that are text say in their first line why they are there."""
+    files = corpus(name)
+
+    assert files
+    assert name != "wsp" or all(path.read_text("utf-8").startswith("# ") for path in files)
