@@ -138,7 +138,7 @@ class _Protocol(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Go on as a WebSocket, which takes its time; wsproto wants a Host that is a name."""
         try:
-            dict(self.headers)[b"host"].decode("idna")
+            dict(self.headers).get(b"host", b"").decode("idna")  # HTTP/1.0 may have none
         except UnicodeError:
             self.send_400_response("The Host is no name.")
             return
