@@ -26,6 +26,14 @@ _LOGGER: Final = logging.getLogger("bindpost.web")
 PING_INTERVAL: Final = 54.0
 """Seconds between pings of a WebSocket, as Mailpit sends them; one that is silent ends by them."""
 
+_DECODED: Final = {
+    b"host": "idna",
+    b"connection": "ascii",
+    b"sec-websocket-extensions": "ascii",
+    b"sec-websocket-protocol": "ascii",
+}
+"""Fields that wsproto decodes, and how; it does not catch what is wrong with them."""
+
 
 class Connections:
     """
@@ -196,12 +204,13 @@ class _Protocol(H11Protocol):
         self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Go on as a WebSocket, which takes its time; wsproto wants a Host that is a name."""
-        try:
-            dict(self.headers).get(b"host", b"").decode("idna")  # HTTP/1.0 may have none
-        except UnicodeError:
-            self.send_400_response("The Host is no name.")
-            return
+        """Go on as a WebSocket, which takes its time."""
+        for name, value in self.headers:
+            try:
+                value.decode(_DECODED.get(name, "latin-1"))
+            except UnicodeError:
+                self.send_400_response(f"{name.decode()} has characters that it can't have.")
+                return
         self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 
