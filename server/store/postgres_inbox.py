@@ -92,7 +92,7 @@ class PostgresInbox(SqlInbox):
     def rollback(self) -> None:
         """Undo the transaction, or let go of the connection if it was lost."""
         self._session.rollback()
-        self._forget()
+        self._undo()
         self._told.clear()
 
     def end_silence(self) -> None:

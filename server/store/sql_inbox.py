@@ -63,12 +63,12 @@ class Totals:
 
 class SqlInbox(Inbox):
     """
-    An inbox as its one writer sees it: between `begin` and `commit` or `rollback`, of a subclass.
+    An inbox in a database, between `begin` and `commit` or `rollback`.
 
-    A subclass says how its database does that, where it keeps bytes, and what has rows of a message
-    in it. Added messages are collected, and written at the commit or when other work needs to see
-    them. Belongs to one thread at a time. Its methods raise what the database raises, `StoreError`
-    beside.
+    These are a subclass's, which knows how its database does them, where it keeps bytes, and what
+    tables have rows of a message. Added messages are collected, and written at the commit or when
+    other work needs to see them. Belongs to one thread at a time. Its methods raise what the
+    database raises, `StoreError` beside.
     """
 
     _parts: ClassVar[Sequence[str]]
@@ -229,7 +229,7 @@ class SqlInbox(Inbox):
         self._committed = replace(self._totals)
         return changes
 
-    def _forget(self) -> None:
+    def _undo(self) -> None:
         """Forget what was done in the transaction, which is undone."""
         self._totals = replace(self._committed)
         self._changes = []

@@ -121,11 +121,11 @@ class Mailboxes:
         )
 
     def _count(self, steps: Mapping[str, _Step]) -> None:
-        for name in sorted(steps):
-            self._totals.add(name, *steps[name])
-        self._totals.write(self._session)
-        for name, step in steps.items():
-            if step.total < 0:
+        for name, step in sorted(steps.items()):
+            self._totals.add(name, *step)
+        with self._session.together():
+            self._totals.write(self._session)
+            for name in [name for name, step in steps.items() if step.total < 0]:
                 self._session.execute(
                     "DELETE FROM mailbox_total WHERE name = ? AND total = 0", (name,)
                 )

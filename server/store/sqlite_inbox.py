@@ -92,7 +92,7 @@ class SqliteInbox(SqlInbox):
         """Undo the transaction, which SQLite may have undone already."""
         with suppress(sqlite3.Error):
             self._connection.rollback()
-        self._forget()
+        self._undo()
         self._extents.clear()
         self._new_large.clear()
         self._segments.undo()
