@@ -287,11 +287,14 @@ class SqlInbox(Inbox):
         """Find messages by their ids, in their order; what else the database finds by one isn't."""
         self._write_new()
         names = list(dict.fromkeys(ids))
-        found = self._entries(
-            f"WHERE id {self._sql.among}", self._sql.several(names), mailbox=mailbox
-        )
+        found = self._entries(f"WHERE id {self._sql.among}", self._sql.several(names))
         by_id = {entry.id: entry for entry in found}
-        return [by_id[name] for name in names if name in by_id]
+        entries = [by_id[name] for name in names if name in by_id]
+        if mailbox is None:
+            return entries
+        # Not by a scope: SQLite would go through the whole mailbox.
+        here = self._mailboxes.of([entry.cursor for entry in entries], mailbox).get(mailbox, ())
+        return [entry for entry in entries if entry.cursor in here]
 
     def _oldest(self, upto: int, mailbox: str | None = None) -> list[Entry]:
         self._write_new()

@@ -48,11 +48,11 @@ class Tags:
         wanted = list(self.known(tags))
         had: dict[int, list[str]] = {cursor: [] for cursor in cursors}
         for cursor, name in self._run(
-            "SELECT cursor, name FROM {table} WHERE {here} AND cursor {among} ORDER BY folded",
+            "SELECT cursor, name FROM {table} WHERE {here} AND cursor {among}",
             self._session.several(list(cursors)),
         ).fetchall():
             had[cursor].append(name)
-        changed = {cursor for cursor, names in had.items() if names != wanted}
+        changed = {cursor for cursor, names in had.items() if sorted(names, key=fold) != wanted}
         self.remove(changed)
         rows = _new_tags(self._session, self._table)
         for cursor in changed:
