@@ -24,6 +24,7 @@ Stage = Literal[
     "QUIT",
     "AUTH",
     "STARTTLS",
+    "TLS",
     "idle",
     "after-acceptance",
     "bind",
@@ -58,7 +59,8 @@ Action = Literal[
 
 STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "accept": "A client has connected; nothing is said yet.",
+        "accept": "A client has connected; nothing is said yet. Where TLS begins with the first "
+        "byte it has begun.",
         "banner": "The greeting is to be said.",
         "HELO": "HELO.",
         "EHLO": "EHLO.",
@@ -72,6 +74,8 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "QUIT": "QUIT.",
         "AUTH": "Name and password have come; `when.login` is that name.",
         "STARTTLS": "STARTTLS, where it is offered.",
+        "TLS": "TLS is to begin: with the first byte where `tls` is `implicit`, else by STARTTLS, "
+        "before its 220.",
         "idle": "The client has said nothing for `seconds` after a reply.",
         "after-acceptance": "The message is answered with 250; something becomes of it.",
         "bind": "A listener is to be bound.",
@@ -104,7 +108,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "tls-wrong-name": "Shake hands with a certificate for another host.",
         "tls-untrusted": "Shake hands with a certificate of an authority that nobody knows.",
         "tls-broken": "Say 220, and answer the handshake with what is no TLS.",
-        "tls-drop": "Say 220, and close.",
+        "tls-drop": "Say 220, and close; where TLS begins with the first byte: close in the middle "
+        "of the handshake.",
         "lose": "Keep nothing: the message is gone.",
         "duplicate": "Keep the message twice.",
         "corrupt": "Keep the message with about one octet in a hundred of its body changed.",
@@ -136,6 +141,7 @@ ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "QUIT": _COMMAND,
         "AUTH": _COMMAND,
         "STARTTLS": ("reply", "delay", *ENDS, *_TLS),
+        "TLS": ("delay", *ENDS, *_TLS),
         "idle": ("reply", "drop", "reset"),
         "after-acceptance": ("lose", "duplicate", "corrupt", "bounce"),
         "bind": ("bind-error",),
