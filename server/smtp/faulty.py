@@ -54,6 +54,7 @@ class FaultyWire(MeteredWire):
         self,
         stage: Stage,
         *,
+        helo: str | None = None,
         sender: str | None = None,
         recipients: tuple[str, ...] = (),
         login: str | None = None,
@@ -69,7 +70,7 @@ class FaultyWire(MeteredWire):
         facts = Facts(
             listener=self._around.listener,
             peer=talk.peer_host or "",
-            helo=talk.helo_name or "",
+            helo=helo or talk.helo_name or "",
             login=login or talk.login or "",
             tls=talk.tls,
             sender=sender,
@@ -103,6 +104,8 @@ class FaultyWire(MeteredWire):
         if UNCLEAN.search(argument):
             return ()
         transaction = self.conversation.transaction
+        if stage in ("HELO", "EHLO"):
+            return self._strike(stage, helo=argument)
         if stage == "MAIL":
             if transaction is not None:
                 return ()

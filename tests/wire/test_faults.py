@@ -229,6 +229,20 @@ async def test_a_keyword_is_hidden_and_another_invented(start: Start) -> None:
     assert reply[-2] == b"250 XMAGIC 1 2"
 
 
+async def test_a_client_is_struck_by_the_name_that_it_gives(start: Start) -> None:
+    """At HELO and EHLO it is the name of that very command, not the one before."""
+    bench = await start(
+        fault("EHLO", "reply", when=When(helo="bad.*")),
+        Fault(name="old", stage="HELO", action="reply", code=550, when=When(helo="bad.*")),
+    )
+    peer = await bench.greeted()
+
+    assert (await peer.say("EHLO bad.test")).startswith(b"451 ")
+    assert (await peer.say("EHLO good.test")).startswith(b"250")
+    assert (await peer.say("HELO bad.test")).startswith(b"550 ")
+    assert (await peer.say("HELO good.test")).startswith(b"250 ")
+
+
 async def test_a_message_is_cut_off_while_it_comes(start: Start) -> None:
     """After so many octets; what came is not kept."""
     bench = await start(fault("in-data", "drop", bytes=100, nth=1))
