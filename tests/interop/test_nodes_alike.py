@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import smtplib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import Request, urlopen
@@ -27,17 +28,24 @@ SETTINGS: Final = """
 [relay]
 server = "127.0.0.1:{sink}"
 recipients = ["*"]
-first_pause = {pause}
+first_pause = 3600
 [[webhook]]
 name = "ci"
 url = "http://127.0.0.1:{hook}/"
 events = ["message.received", "message.deleted"]
-first_pause = {pause}
+first_pause = 3600
 """
 NAMES: Final = ("a", "b", "c")
+DRAFT: Final = {
+    "From": {"Email": "a@b.test"},
+    "To": [{"Email": "c@d.test"}],
+    "Subject": "composed",
+}
 EACH: Final = 6
 """Messages to each node."""
 
+Alike = Callable[..., list[Serving]]
+"""Starts nodes of these names."""
 Told = list[tuple[str, dict[str, Any]]]
 """What a receiver was told: the id of the delivery, and the body."""
 
@@ -64,11 +72,16 @@ def start_sink(serve: Serve, sink: int, tmp_path: Path) -> Callable[[], Serving]
 
 
 @pytest.fixture
-def alike(named_node: Node, receiver: Receiver, sink: int, tmp_path: Path) -> Node:
-    """Give what starts a node of a name; all have one file of settings."""
+def alike(named_node: Node, receiver: Receiver, sink: int, tmp_path: Path) -> Alike:
+    """Give what starts nodes of these names side by side; all have one file of settings."""
     path = tmp_path / "nodes.toml"  # the server that is relayed to would read bindpost.toml
-    path.write_text(SETTINGS.format(sink=sink, hook=receiver.server_address[1], pause=3600))
-    return lambda name: named_node(name, "--config", str(path))
+    path.write_text(SETTINGS.format(sink=sink, hook=receiver.server_address[1]))
+
+    def start(*names: str) -> list[Serving]:
+        with ThreadPoolExecutor(len(names)) as threads:
+            return list(threads.map(lambda name: named_node(name, "--config", str(path)), names))
+
+    return start
 
 
 def send(serving: Serving, subject: str) -> None:
@@ -102,49 +115,61 @@ def deleted(told: Told) -> list[str]:
     ]
 
 
+def subjects(serving: Serving) -> list[str]:
+    """Give the subjects of the messages that a server has."""
+    return [one.fields.subject for one in serving.client.messages(limit=0)]
+
+
+def wait_for(serving: Serving, wanted: Iterable[str]) -> None:
+    """Return when a server has messages of these subjects."""
+    for subject in wanted:
+        assert serving.client.wait(subject=subject, timeout=PATIENCE) is not None
+
+
 def drained(receiver: Receiver, told: Told) -> Told:
     """Give what was told, and what came meanwhile; nobody tells anything any more."""
     return [*told, *(receiver.taken.get() for _ in range(receiver.taken.qsize()))]
 
 
 def test_each_message_goes_out_once_whichever_node_took_it(
-    alike: Node, receiver: Receiver, start_sink: Callable[[], Serving]
+    alike: Alike, receiver: Receiver, start_sink: Callable[[], Serving]
 ) -> None:
     """
     Three nodes take mail by SMTP, an import and the API; each message is told and relayed once.
 
-    So is each deletion told once. At the end each node sends and deletes one more, behind whatever
-    it should not have queued; a node that is stopped ends what it has begun.
+    So is each deletion told once. At the end each node deletes one and sends one more, behind
+    whatever it should not have queued; a node that is stopped ends what it has begun.
     """
     receiver.start()
     there = start_sink()
-    nodes = {name: alike(name) for name in NAMES}
+    nodes = dict(zip(NAMES, alike(*NAMES), strict=True))
     for number in range(EACH):
         for name, node in nodes.items():
             send(node, f"{name}{number}")
-    nodes["a"].client.import_message(b"Subject: imported\r\n\r\n", sender="x@y.test")
-    post(nodes["b"], "/api/v1/send", {"From": {"Email": "x@y.test"}, "Subject": "composed"})
+    nodes["a"].client.import_message(b"Subject: imported\r\n\r\n", recipients=["x@y.test"])
+    post(nodes["b"], "/api/v1/send", DRAFT)
     kept = {one.fields.subject: one for one in nodes["c"].client.messages(limit=0)}
-    nodes["b"].client.delete([kept["a0"].id, kept["c0"].id])
-    for name, node in nodes.items():
-        send(node, f"last of {name}")
-        (last,) = node.client.messages(subject=f"last of {name}")
-        node.client.delete([last.id])
+    told = take(receiver, lambda told: len(received(told)) >= len(kept))
+    wait_for(there, kept)
 
-    told = take(receiver, lambda told: len(deleted(told)) >= 5 and len(received(told)) >= 23)
+    nodes["b"].client.delete([kept["a0"].id, kept["c0"].id])
+    for number, (name, node) in enumerate(nodes.items(), 1):
+        node.client.delete([kept[f"a{number}"].id])
+        send(node, f"last of {name}")
+    lasts = [f"last of {name}" for name in NAMES]
+    told += take(receiver, lambda told: len(deleted(told)) >= 5 and len(received(told)) >= 3)
+    wait_for(there, lasts)
     assert {node.stop() for node in nodes.values()} == {0}
     told = drained(receiver, told)
 
-    wanted = {f"{name}{number}" for name in NAMES for number in range(EACH)}
-    wanted |= {"imported", "composed", *(f"last of {name}" for name in NAMES)}
-    assert Counter(received(told)) == Counter(wanted)
-    assert set(Counter(deleted(told)).values()) == {1}
-    relayed = Counter(one.fields.subject for one in there.client.messages(limit=0))
-    assert set(relayed.values()) == {1}
-    nodes_of = {subject: message.session.node for subject, message in kept.items()}
-    assert nodes_of == {
-        subject: {"imported": "a", "composed": "b"}.get(subject, subject[0]) for subject in kept
-    }
+    taken_by = {f"{name}{number}": name for name in NAMES for number in range(EACH)}
+    taken_by |= {"imported": "a", "composed": "b"}
+    assert {subject: message.session.node for subject, message in kept.items()} == taken_by
+    assert Counter(received(told)) == Counter([*taken_by, *lasts])
+    assert Counter(deleted(told)) == Counter(
+        kept[subject].id for subject in ("a0", "c0", "a1", "a2", "a3")
+    )
+    assert Counter(subjects(there)) == Counter([*taken_by, *lasts])
 
 
 def post(node: Serving, path: str, body: object) -> None:
@@ -155,7 +180,7 @@ def post(node: Serving, path: str, body: object) -> None:
 
 
 def test_what_a_killed_node_took_goes_out_when_it_is_back(
-    alike: Node, receiver: Receiver, start_sink: Callable[[], Serving]
+    alike: Alike, receiver: Receiver, start_sink: Callable[[], Serving]
 ) -> None:
     """
     A node is killed under load and started again: all that was acknowledged goes out.
@@ -164,7 +189,7 @@ def test_what_a_killed_node_took_goes_out_when_it_is_back(
     kill a copy may be sent again.
     """
     there = start_sink()
-    dying, living = alike("a"), alike("b")
+    dying, living = alike("a", "b")
     loads = [Load(dying.smtp, senders=2), Load(living.smtp, senders=2, first=1_000_000)]
     loads[1].wait_for_acknowledged(20)
     loads[1].stop()
@@ -174,17 +199,17 @@ def test_what_a_killed_node_took_goes_out_when_it_is_back(
     dying.process.kill()
     loads[0].wait_end()
     receiver.start()
+    wait_for(there, loads[1].acknowledged)
     assert living.stop() == 0
-    nodes = [alike("a"), alike("b")]
+    nodes = alike("a", "b")
 
     check_kept(loads[0].acknowledged | loads[1].acknowledged, nodes[1].client)
-    kept = {one.fields.subject for one in nodes[1].client.messages(limit=0)}
+    kept = set(subjects(nodes[1]))
     told = take(receiver, lambda told: kept <= set(received(told)))
-    for subject in kept:
-        assert there.client.wait(subject=subject, timeout=PATIENCE) is not None
+    wait_for(there, kept)
     assert {node.stop() for node in nodes} == {0}
     assert Counter(received(drained(receiver, told))) == Counter(kept)
-    copies = Counter(one.fields.subject for one in there.client.messages(limit=0))
+    copies = Counter(subjects(there))
     twice = {subject: count for subject, count in copies.items() if count > 1}
     assert len(twice) <= AT_ONCE
     assert set(twice.values()) <= {2}
@@ -192,10 +217,10 @@ def test_what_a_killed_node_took_goes_out_when_it_is_back(
 
 
 def test_without_its_data_folder_a_node_begins_behind_what_is_there(
-    alike: Node, start_sink: Callable[[], Serving], tmp_path: Path
+    alike: Alike, start_sink: Callable[[], Serving], tmp_path: Path
 ) -> None:
     """What it took and had not sent stays unsent, until somebody releases it, on any node."""
-    dying, living = alike("a"), alike("b")
+    dying, living = alike("a", "b")
     send(dying, "left behind")
     dying.wait_for_event(RELAY_DELAYED.id)
     dying.process.kill()
@@ -203,11 +228,12 @@ def test_without_its_data_folder_a_node_begins_behind_what_is_there(
     (tmp_path / "a").rename(tmp_path / "lost")
     there = start_sink()
 
-    send(alike("a"), "new")
+    (again,) = alike("a")
+    send(again, "new")
 
-    assert there.client.wait(subject="new", timeout=PATIENCE) is not None
-    assert [one.fields.subject for one in there.client.messages()] == ["new"]
+    wait_for(there, ["new"])
+    assert subjects(there) == ["new"]
     (left,) = living.client.messages(subject="left behind")
     assert left.session.node == "a"
     living.client.release(left.id)
-    assert there.client.wait(subject="left behind", timeout=PATIENCE) is not None
+    wait_for(there, ["left behind"])
