@@ -140,9 +140,9 @@ class EventType:
 
 
 def _insertion(value: object) -> str:
-    """Give a field as an insertion string: a list with commas, nothing as `none`."""
+    """Give a field as an insertion string: a list with commas, an empty one or None as `none`."""
     if value is None:
         return "none"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
     return str(value)

@@ -9,6 +9,8 @@ from typing import Final
 from .ini import Entry, IniFile, Section
 
 _ADDRESSES: Final = frozenset(f"addr{number}" for number in range(1, 1000))
+_MANY: Final = frozenset(f"addr{number}" for number in range(10, 1000))
+"""No misspelt key is compared with these: a large file of such keys would take minutes."""
 _GENERAL: Final[Mapping[str, frozenset[str]]] = {
     "internal": frozenset({"scp", "build"}),
     "master config": frozenset({"path"} | {f"path{number}" for number in range(1, 10)}),
@@ -98,9 +100,10 @@ def check_general(ini: IniFile) -> list[str]:
             continue
         seen.add(name)
         known = _GENERAL[name]
+        likely = known - _MANY
         for entry in first_of_each(ini, section, warnings):
             if entry.key.casefold() not in known:
-                close = get_close_matches(entry.key.casefold(), known, 1)
+                close = get_close_matches(entry.key.casefold(), likely, 1)
                 meant = f"; did you mean {close[0]}?" if close else ""
                 warnings.append(
                     f"{ini.name}, line {entry.line}: [{section.name}] {entry.key} is not known; "

@@ -1,8 +1,8 @@
 # The environment that the scripts run in: .venv in the checkout, made when it is missing or stale.
 #
 # Sourced by the scripts beside this folder, once they have set `root` to the checkout. What a part
-# (runtime, test) was installed from is kept in .venv/PART.stamp; equal content means ready, so a
-# start with nothing to do compares files and needs neither Python nor the network.
+# (runtime, test, fuzz) was installed from is kept in .venv/PART.stamp; equal content means ready, so
+# a start with nothing to do compares files and needs neither Python nor the network.
 # shellcheck shell=sh disable=SC2154 # `root` comes from the sourcing script
 
 venv=$root/.venv
@@ -130,6 +130,10 @@ install_runtime() {
 
 install_test() {
     install --require-hashes -r constraints/test.txt
+}
+
+install_fuzz() {
+    install --require-hashes --only-binary :all: -r constraints/fuzz.txt
 }
 
 # Everything needed is pinned, so pip has no dependency to look for.

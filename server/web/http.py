@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import h11
 import uvicorn
+import wsproto.utilities
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
@@ -24,6 +25,14 @@ from ..handshake import begin_handshake
 _LOGGER: Final = logging.getLogger("bindpost.web")
 PING_INTERVAL: Final = 54.0
 """Seconds between pings of a WebSocket, as Mailpit sends them; one that is silent ends by them."""
+
+_DECODED: Final = {
+    b"host": "idna",
+    b"connection": "ascii",
+    b"sec-websocket-extensions": "ascii",
+    b"sec-websocket-protocol": "ascii",
+}
+"""Fields that wsproto decodes, and how; it does not catch what is wrong with them."""
 
 
 class Connections:
@@ -72,7 +81,8 @@ class Connections:
         """Let requests under way end for so many seconds, cut what is left."""
         self._app.state.stopping.set()
         for connection in list(self._state.connections):
-            connection.shutdown()
+            with contextlib.suppress(h11.LocalProtocolError, wsproto.utilities.LocalProtocolError):
+                connection.shutdown()  # it may have failed already, and be closing
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._state.wait_idle()
@@ -172,17 +182,35 @@ class _Protocol(H11Protocol):
     # Who waits for whom
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a request that is whole has come in time."""
-        super().data_received(data)
-        self._look_who_waits()
+        """Take bytes; a request that is whole has come in time. Nothing is behind the last one."""
+        if self.conn.their_state not in (h11.MUST_CLOSE, h11.CLOSED):
+            super().data_received(data)
+            self._look_who_waits()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
         self._look_who_waits()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; a request before it that is under way gets no other answer."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        # An answer to HEAD has no body, and one that has begun gets no second head.
+        with contextlib.suppress(h11.LocalProtocolError):
+            super().send_400_response(msg)
+        self.transport.close()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Go on as a WebSocket, which takes its time."""
+        for name, value in self.headers:
+            try:
+                value.decode(_DECODED.get(name, "latin-1"))
+            except UnicodeError:
+                self.send_400_response(f"{name.decode()} has characters that it can't have.")
+                return
         self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 

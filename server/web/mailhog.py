@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from functools import partial
 from typing import Final, Literal
 
@@ -30,6 +31,7 @@ from .requests import (
     row_of,
 )
 from .responses import json_response
+from .sse import live
 from .websockets import Send, tell
 
 PAGE_LIMIT: Final = 250
@@ -177,20 +179,13 @@ class MailHog:
         return StreamingResponse(self._event_stream(), media_type="text/event-stream")
 
     async def _event_stream(self) -> AsyncIterator[bytes]:
-        changes = self._store.changes()
-        stopped = asyncio.create_task(self._stopping.wait())
-        try:
-            yield b": here\n\n"
-            while True:
-                step = asyncio.ensure_future(anext(changes))
-                await asyncio.wait({step, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    return
-                if (frame := await self._frame(step.result())) is not None:
+        yield b": here\n\n"
+        async with aclosing(live(self._store.changes(), self._stopping)) as news:
+            async for change in news:
+                if change is None:
+                    yield b": nothing happened\n\n"
+                elif (frame := await self._frame(change)) is not None:
                     yield b"data: %b\n\n" % frame
-        finally:
-            stopped.cancel()
 
     async def _frame(self, change: Change) -> bytes | None:
         message = await self._message(change.row) if change.row is not None else None

@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PARTS = ("runtime", "test", "clients", "suites")
-TOGETHER = ("runtime", "test", "suites")
+PARTS = ("runtime", "test", "fuzz", "clients", "suites")
+TOGETHER = ("runtime", "test", "fuzz", "suites")
 CLIENTS = Path("tests", "interop", "clients")
 
 

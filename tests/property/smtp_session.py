@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import itertools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,46 +20,17 @@ from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore
 from bindpost.testing.logged import all_said
 
+from ..fuzz.grammar import Grammar
+from ..fuzz.target import all_done
+from ..fuzz.wire import Wire
+
 Engine = Literal["fast", "stock"]
 PATIENCE = 10.0
-_ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}")
+_ID = re.compile(r"(?<=queued as )\w+|(?<=334 )[\w+/=]{30,}|\w+(?= was delivered, which)")
 """What no two sessions have in common: ids of messages, and the challenges of AUTH."""
 MESSAGE_LIMIT = 5000
 LMTP = "lmtp"
 """Stands among the personalities for `plain` that speaks LMTP."""
-
-
-class Wire(asyncio.Transport):
-    """A transport without a network."""
-
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__({"peername": ("127.0.0.1", 4007), "sockname": ("127.0.0.1", 25)})
-        self.output = b""
-        self.closed = asyncio.Event()
-        self._protocol = protocol
-        protocol.connection_made(self)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Note a write."""
-        self.output += data
-
-    def is_closing(self) -> bool:
-        """Tell whether it is closed."""
-        return self.closed.is_set()
-
-    def close(self) -> None:
-        """Close; the protocol hears of it in the next round of the loop."""
-        if not self.closed.is_set():
-            self.closed.set()
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
-
-    abort = close
-
-    def pause_reading(self) -> None:
-        """Take no notice."""
-
-    def resume_reading(self) -> None:
-        """Take no notice."""
 
 
 @dataclass
@@ -83,55 +53,81 @@ class Outcome:
         return re.sub(_ID.pattern.encode(), b"ID", self.output)
 
 
-async def _play(name: str, pieces: list[bytes], engine: Engine, users: Users | None) -> Outcome:
+class Stage:
+    """
+    A listener without a network, on which sessions are played one after the other.
+
+    Made inside a running loop. Without users every login is good.
+    """
+
+    def __init__(self, name: str, engine: Engine, users: Users | None = None) -> None:
+        modern = name in ("plain", LMTP)
+        listener = Listener(
+            endpoint="127.0.0.1:0",
+            protocol="lmtp" if name == LMTP else "smtp",
+            xclient_trusted=("127.0.0.1",) if modern else (),
+        )
+        settings = Settings(
+            hostname="mx.test",
+            personality="plain" if modern else name,
+            limits=Limits(message_size=MESSAGE_LIMIT),
+            engine=engine,
+        )
+        resources = Resources.load(settings, hostname="mx.test", folder=Path())
+        resources = dataclasses.replace(resources, accounts=Accounts(users))
+        self.sessions = Sessions(1)
+        self._store = MemoryStore(remembered=100)
+        self._factory = session_factory(
+            resources, listener, via="direct:", store=self._store, sessions=self.sessions
+        )
+
+    async def play(self, pieces: list[bytes]) -> Outcome:
+        """Play a session in pieces, to its end; its mail is forgotten afterwards."""
+        activity = self.sessions.activity
+        before = (activity.accepted, activity.accepted_size, activity.rejected)
+        wire = Wire(self._factory())
+        async with asyncio.timeout(PATIENCE):
+            await wire.play(pieces)
+            await all_done()
+        rows = list(reversed(await self._store.find(limit=0)))
+        transcripts = [await self._store.transcript(row.id) or () for row in rows]
+        outcome = Outcome(
+            wire.output,
+            [await self._store.raw(row.id) or b"" for row in rows],
+            len(self.sessions),
+            envelopes=[row.envelope for row in rows],
+            facts=[
+                (one.helo, one.esmtp, one.login, one.lmtp, one.xclient, one.xforward)
+                for one in (row.session for row in rows)
+            ],
+            transcripts=[
+                [(line.speaker, _ID.sub("ID", line.text)) for line in lines]
+                for lines in transcripts
+            ],
+            counts=(
+                activity.accepted - before[0],
+                activity.accepted_size - before[1],
+                activity.rejected - before[2],
+            ),
+        )
+        await self._store.delete(None)
+        return outcome
+
+    async def close(self) -> None:
+        """End what the listener has left to do."""
+        await self.sessions.drain(PATIENCE)
+        await self._store.close()
+
+
+async def _run(name: str, pieces: list[bytes], engine: Engine, users: Users | None) -> Outcome:
     unhandled: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
-    modern = name in ("plain", LMTP)
-    listener = Listener(
-        endpoint="127.0.0.1:0",
-        protocol="lmtp" if name == LMTP else "smtp",
-        xclient_trusted=("127.0.0.1",) if modern else (),
-    )
-    settings = Settings(
-        hostname="mx.test",
-        personality="plain" if modern else name,
-        limits=Limits(message_size=MESSAGE_LIMIT),
-        engine=engine,
-    )
-    resources = Resources.load(settings, hostname="mx.test", folder=Path())
-    resources = dataclasses.replace(resources, accounts=Accounts(users))
-    sessions, store = Sessions(1), MemoryStore()
-    factory = session_factory(resources, listener, via="direct:", store=store, sessions=sessions)
-    protocol = factory()
-    wire = Wire(protocol)
-    for piece in pieces:
-        if not wire.is_closing():
-            protocol.data_received(piece)
-        await asyncio.sleep(0)
-    if not wire.is_closing():
-        protocol.eof_received()
-    async with asyncio.timeout(PATIENCE):
-        await wire.closed.wait()
-    await sessions.drain(PATIENCE)
-    rows = await store.find(limit=0)
-    kept = [await store.raw(row.id) or b"" for row in reversed(rows)]
-    transcripts = [await store.transcript(row.id) or () for row in reversed(rows)]
-    await store.close()
-    activity = sessions.activity
-    return Outcome(
-        wire.output,
-        kept,
-        len(sessions),
-        envelopes=[row.envelope for row in reversed(rows)],
-        facts=[
-            (one.helo, one.esmtp, one.login, one.lmtp, one.xclient, one.xforward)
-            for one in (row.session for row in reversed(rows))
-        ],
-        transcripts=[[(line.speaker, _ID.sub("ID", line.text)) for line in t] for t in transcripts],
-        counts=(activity.accepted, activity.accepted_size, activity.rejected),
-        unhandled=unhandled,
-    )
+    stage = Stage(name, engine, users)
+    outcome = await stage.play(pieces)
+    await stage.close()
+    outcome.unhandled = unhandled
+    return outcome
 
 
 def run(
@@ -139,7 +135,7 @@ def run(
 ) -> Outcome:
     """Play a session in pieces, to its end; without users every login is good."""
     with all_said() as logged:
-        outcome = asyncio.run(_play(name, pieces, engine, users))
+        outcome = asyncio.run(_run(name, pieces, engine, users))
     outcome.logged = logged
     return outcome
 
@@ -155,23 +151,9 @@ LINES = [
     b"MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME", b"RCPT TO:<c@d> NOTIFY=NEVER", b"..", b"",
     b"MAIL FROM:<a@b> BODY=BINARYMIME", b"BDAT 3", b"bdat 0 LAST", b"BDAT 12 LAST", b"BDAT x",
 ]  # fmt: skip
-ends = st.sampled_from([b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"])
-noise = st.binary(max_size=40) | st.binary(max_size=3).map(lambda piece: piece * 900)
-lines = st.tuples(st.sampled_from(LINES), ends).map(b"".join)
-sessions = st.lists(lines | noise, max_size=25).map(b"".join)
+ENDS = [b"\r\n"] * 6 + [b"\n", b"\r", b"\r\r\n", b"\0\r\n"]
+sessions = Grammar(LINES, ENDS).sequences()
 names = st.sampled_from([*personality.names(), LMTP])
-
-
-def _cut(data: bytes, places: list[int]) -> list[bytes]:
-    """Cut bytes into pieces at these places."""
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(edges)]
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    """Cut bytes into pieces at these places."""
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 places = st.lists(st.integers(0, 100_000), max_size=8)

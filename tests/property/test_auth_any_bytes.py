@@ -12,7 +12,8 @@ from bindpost import events
 from bindpost.server.smtp import sasl
 from bindpost.server.smtp.scram import ScramExchange, WrongProofError
 
-from .smtp_session import cut, places, run
+from ..fuzz.grammar import cut
+from .smtp_session import places, run
 
 USERS = {"ann": b"secret"}
 MECHANISMS = st.sampled_from(sorted(sasl.MECHANISMS)).map(str.encode)

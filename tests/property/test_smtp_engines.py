@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .smtp_session import Outcome, cut, names, places, run, sessions
+from ..fuzz.grammar import cut
+from .smtp_session import Outcome, names, places, run, sessions
 
 OF_ITS_OWN = ("session", "file", "peer")
 """Fields of events that no two sessions have in common."""

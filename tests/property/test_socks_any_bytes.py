@@ -1,32 +1,24 @@
-"""A proxy may send any bytes; what comes of them is an answer or a `BindError`, nothing else."""
+"""The bytes of SOCKS messages: what is written is read again, and any bytes are one or none."""
 
 from __future__ import annotations
 
 import asyncio
 import string
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bindpost.config.endpoint import Endpoint
-from bindpost.errors import BindError
 from bindpost.proxy.socks import wire
-from bindpost.proxy.socks.address import SocksProxy
 from bindpost.proxy.socks.naming import name_of
-from bindpost.proxy.socks.provider import SocksProvider
-from bindpost.proxy.socks.timing import Timing
 
 PORTS: Final = st.integers(0, 0xFFFF)
 V4_HOSTS: Final = st.ip_addresses(v=4).map(str)
 V6_HOSTS: Final = st.ip_addresses(v=6).map(str)
 NAMES: Final = st.text(string.ascii_letters + ".-", min_size=1, max_size=255)
 ADDRESSES: Final = st.builds(Endpoint, V4_HOSTS | V6_HOSTS | NAMES, PORTS)
-ENDS: Final = st.sampled_from([b"", b"\x05\x00", b"\x05\x02\x01\x00", b"\x05\x00\x05\x00\x00"])
-ANSWERS: Final = st.builds(lambda begin, rest: begin + rest, ENDS, st.binary(max_size=300))
 
 
 def reader_of(data: bytes) -> wire.Read:
@@ -90,50 +82,3 @@ def test_any_bytes_as_a_reply(version: int, data: bytes) -> None:
 def test_any_bytes_have_a_name_or_none(data: bytes) -> None:
     """Naming never fails."""
     name_of(data)
-
-
-@asynccontextmanager
-async def answering(data: bytes) -> AsyncIterator[int]:
-    """Say these bytes to whoever connects, and close; gives the port."""
-    busy: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        busy.add(asyncio.current_task())  # type: ignore[arg-type]  # there is one
-        writer.write(data)
-        with suppress(OSError):
-            writer.write_eof()
-            while await reader.read(1000):
-                pass
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    if busy:
-        await asyncio.wait(busy)
-    await asyncio.sleep(0)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.sampled_from(["socks5", "socks4", "socks5://u:p@"]), ANSWERS)
-def test_any_bytes_of_a_proxy(scheme: str, data: bytes) -> None:
-    """Whatever a proxy says, a bind works or fails with a `BindError`."""
-    asyncio.run(_bind(scheme, data))
-
-
-async def _bind(scheme: str, data: bytes) -> None:
-    problems: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-    reported = asyncio.Event()
-    async with answering(data) as port:
-        login = scheme if "@" in scheme else f"{scheme}://"
-        proxy = SocksProxy.from_url(f"{login}127.0.0.1:{port}")
-        provider = SocksProvider(proxy, timing=Timing(pauses=(60.0,)))
-        with suppress(BindError):
-            listener = await provider.create_server(
-                asyncio.Protocol, Endpoint("0.0.0.0", 0), report=lambda *_: reported.set()
-            )
-            await reported.wait()  # a session, or the loss of the bind
-            listener.close()
-            await listener.wait_closed()
-    assert problems == []

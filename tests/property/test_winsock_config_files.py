@@ -1,92 +1,27 @@
-"""The Proxy Client's files with any content: from a corpus, changed at random, and made up."""
+"""The Proxy Client's files: what is written is read again, and what is wrong is said."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindpost.errors import ConfigError
-from bindpost.proxy.winsock.client_config import (
-    Application,
-    load_client_config,
-    parse_lat,
-    parse_mspclnt,
-    parse_wspcfg,
-)
-from bindpost.proxy.winsock.ini import decode_ansi, parse_ini
+from bindpost.proxy.winsock.client_config import Application, load_client_config, parse_wspcfg
+from bindpost.proxy.winsock.ini import parse_ini
 from bindpost.proxy.winsock.ranges import PortSet
 
-CORPUS = sorted((Path(__file__).parent / "corpus" / "winsock").iterdir())
-READERS: tuple[Callable[[str, str], object], ...] = (parse_mspclnt, parse_wspcfg, parse_lat)
+from ..fuzz.target import corpus
+from ..fuzz.targets.ini import problems_of
 
-LINES = st.lists(
-    st.one_of(
-        st.text(max_size=20),
-        st.sampled_from(
-            [
-                "[msexcimc]",
-                "[Common]",
-                "[Servers Ip Addresses]",
-                "[Common Configuration]",
-                "Disable=1",
-                "Port=1745",
-                "Addr1=10.0.0.1",
-                "Name=PROXY",
-            ]
-        ),
-        st.builds("{}={}".format, st.sampled_from(["ServerBindTcpPorts", "Addr1"]), st.text()),
-    ),
-    max_size=12,
-)
+CORPUS = corpus("ini")
 RANGES = st.lists(
     st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(
         lambda pair: (min(pair), max(pair))
     ),
     max_size=8,
 )
-
-
-@st.composite
-def changed_files(draw: st.DrawFn) -> bytes:
-    """Give a file of the corpus with some of its bytes cut out and others put in."""
-    data = draw(st.sampled_from(CORPUS)).read_bytes()
-    for _ in range(draw(st.integers(0, 3))):
-        start = draw(st.integers(0, len(data)))
-        end = draw(st.integers(start, min(len(data), start + 8)))
-        data = data[:start] + draw(st.binary(max_size=6)) + data[end:]
-    return data
-
-
-def problems_of(data: bytes) -> list[str]:
-    """Give what every reader says of a file that it refuses; nothing else may be raised."""
-    problems = []
-    for parse in READERS:
-        try:
-            parse(decode_ansi(data, "FILE", "key"), "FILE")
-        except ConfigError as error:
-            problems.append(str(error))
-    return problems
-
-
-@given(
-    st.one_of(
-        st.binary(max_size=400), LINES.map(lambda lines: "\n".join(lines).encode()), changed_files()
-    )
-)
-def test_any_file_raises_nothing_but_config_error(data: bytes) -> None:
-    """Whatever a file holds, it is read or refused with a sentence that names it."""
-    assert all("FILE" in problem for problem in problems_of(data))
-
-
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
-def test_a_file_of_the_corpus_is_read_or_refused(path: Path) -> None:
-    """Each odd file that was thought of or found is met with nothing but a sentence."""
-    assert all("FILE" in problem for problem in problems_of(path.read_bytes()))
 
 
 def test_the_corpus_is_there() -> None:

@@ -314,6 +314,8 @@ def test_lists_and_nothing_read_well_in_a_sentence() -> None:
     said = events.READY.sentence({"smtp": ["127.0.0.1:25", "[::1]:25"], "web": None})
 
     assert said == "bindpost is ready: SMTP at 127.0.0.1:25, [::1]:25, web at none."
+    said = events.READY.sentence({"smtp": [], "web": "http://127.0.0.1:8025"})
+    assert said == "bindpost is ready: SMTP at none, web at http://127.0.0.1:8025."
 
 
 def _calls() -> Iterator[tuple[str, str, set[str | None]]]:

@@ -199,6 +199,10 @@ def test_what_is_passed_over_is_a_warning(text: str, warning: str) -> None:
             "[Servers Ip Addresses]\nAdr1=10.0.0.1\n",
             "M, line 2: [Servers Ip Addresses] Adr1 is not known; ignored; did you mean addr1?",
         ),
+        (
+            "[Servers Ip Addresses]\nAdr1000=10.0.0.1\n",
+            "M, line 2: [Servers Ip Addresses] Adr1000 is not known; ignored; did you mean addr1?",
+        ),
         ("[Servers Ip Addresses]\nAddr0=10.0.0.1\n", "M, line 2: [Servers Ip Addresses] Addr0"),
         ("[Common]\nColour=blue\n", "M, line 2: [Common] Colour is not known; ignored"),
         ("[Common]\nPort=1745\nport=1746\n", "M, line 3: port again; ignored"),

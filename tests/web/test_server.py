@@ -207,11 +207,33 @@ class Waiting:
 
 
 async def _ask(
-    server: WebServer, path: str = "/"
+    server: WebServer, path: str = "/", field: str = "Accept: */*"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     streams = await asyncio.open_connection("127.0.0.1", server.address.port)
-    streams[1].write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    streams[1].write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode())
     return streams
+
+
+async def test_what_stands_behind_the_last_request_means_nothing() -> None:
+    """Some clients send an empty line too many; they get their answer, not a 400."""
+    until = asyncio.Event()
+    waiting = Waiting(until)
+    server = WebServer(ANY_PORT)
+    await server.bind()
+    await server.serve(waiting.app)
+    reader, writer = await _ask(server, field="Connection: close")
+    await waiting.asked.wait()
+    writer.write(b"\r\n")
+    other, later = await _ask(server, "/nothing")
+    assert b" 404 " in await other.readline()  # so the line has come, too
+
+    until.set()
+    answer = await reader.read()
+    for each in (writer, later):
+        each.close()
+    await server.stop()
+
+    assert answer.endswith(b"done")
 
 
 async def test_stopping_tells_those_who_wait_and_lets_them_end() -> None:
