@@ -77,8 +77,8 @@ class PostgresInbox:
 
     While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
     of, in front of its own. Of all changes the latest `remembered` are kept, and a few more;
-    `channel` is where nodes are told that there are new ones. Belongs to one thread at a time, as
-    its session does, but for `hear`.
+    `channel` is where nodes are told that there are new ones, `node` the name of this one. Belongs
+    to one thread at a time, as its session does, but for `hear`.
     """
 
     is_looked_at: Callable[[], bool]
@@ -91,12 +91,14 @@ class PostgresInbox:
         channel: str,
         remembered: int,
         sort: Sort = unsorted,
+        node: str | None = None,
     ) -> None:
         self._server = server
         self._session = session
         self._channel = channel
         self._remembered = remembered
         self._sort = sort
+        self._node = node
         self._new = NewMessages(self._session, new_rows)
         self._tags = NewTags(self._session)
         self._mailboxes = Mailboxes(self._session)
@@ -463,10 +465,14 @@ class PostgresInbox:
     ) -> None:
         """Tell of a change; see `Touched.change`."""
         self._totals.sequence += 1
-        number = self._totals.sequence
-        self._changes.append(
-            touched.change(number, kind, row, cause, read=read, mailbox=mailbox, places=places)
+        change = touched.change(
+            *(self._totals.sequence, kind, row, cause),
+            read=read,
+            mailbox=mailbox,
+            places=places,
+            node=self._node,
         )
+        self._changes.append(change)
 
 
 def _touched(entries: Sequence[_Entry], whole: Collection[int], members: Members) -> Touched:
