@@ -54,7 +54,8 @@ class Session(Object, frozen=True):
     were taken from its header: `reverse_path`, `recipients`. `faults` are those on purpose that
     struck the session since the message before; a bounce that one made has `via` = `bounce`.
     `xclient` and `xforward` are what a trusted client told of another by these commands. `moved` is
-    when the message was brought here from another inbox.
+    when the message was brought here from another inbox, `node` the node that took it, where
+    several may have the inbox.
     """
 
     session_id: str
@@ -76,6 +77,7 @@ class Session(Object, frozen=True):
     xclient: Mapping[str, str] = {}
     xforward: Mapping[str, str] = {}
     moved: datetime | None = None
+    node: str | None = None
 
 
 class Fields(Object, frozen=True):

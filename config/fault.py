@@ -24,6 +24,7 @@ Stage = Literal[
     "QUIT",
     "AUTH",
     "STARTTLS",
+    "TLS",
     "idle",
     "after-acceptance",
     "bind",
@@ -58,7 +59,8 @@ Action = Literal[
 
 STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "accept": "A client has connected; nothing is said yet.",
+        "accept": "A client has connected; nothing is said yet. Where TLS begins with the first "
+        "byte it has begun.",
         "banner": "The greeting is to be said.",
         "HELO": "HELO.",
         "EHLO": "EHLO.",
@@ -72,6 +74,8 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
         "QUIT": "QUIT.",
         "AUTH": "Name and password have come; `when.login` is that name.",
         "STARTTLS": "STARTTLS, where it is offered.",
+        "TLS": "TLS is to begin: with the first byte where `tls` is `implicit`, else by STARTTLS, "
+        "before its 220.",
         "idle": "The client has said nothing for `seconds` after a reply.",
         "after-acceptance": "The message is answered with 250; something becomes of it.",
         "bind": "A listener is to be bound.",
@@ -104,7 +108,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "tls-wrong-name": "Shake hands with a certificate for another host.",
         "tls-untrusted": "Shake hands with a certificate of an authority that nobody knows.",
         "tls-broken": "Say 220, and answer the handshake with what is no TLS.",
-        "tls-drop": "Say 220, and close.",
+        "tls-drop": "Say 220, and close; where TLS begins with the first byte: close in the middle "
+        "of the handshake.",
         "lose": "Keep nothing: the message is gone.",
         "duplicate": "Keep the message twice.",
         "corrupt": "Keep the message with about one octet in a hundred of its body changed.",
@@ -136,12 +141,60 @@ ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "QUIT": _COMMAND,
         "AUTH": _COMMAND,
         "STARTTLS": ("reply", "delay", *ENDS, *_TLS),
+        "TLS": ("delay", *ENDS, *_TLS),
         "idle": ("reply", "drop", "reset"),
         "after-acceptance": ("lose", "duplicate", "corrupt", "bounce"),
         "bind": ("bind-error",),
     }
 )
 """The actions that a stage may have."""
+
+ORDER: Final[tuple[Stage, ...]] = (
+    *("bind", "accept", "banner", "HELO", "EHLO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT"),
+    *("DATA", "RSET", "QUIT", "idle", "in-data", "end-of-data", "after-acceptance"),
+)
+"""
+The stages by what is known at them, in a session that takes its ordinary course.
+
+RSET, QUIT and idle may come at any time, so all may be known but the message. TLS stands where
+STARTTLS brings it.
+"""
+KNOWN_FROM: Final[Mapping[str, Stage]] = MappingProxyType(
+    {
+        "listener": "bind",
+        "peer": "accept",
+        "tls": "accept",
+        "helo": "HELO",
+        "login": "AUTH",
+        "sender": "MAIL",
+        "recipient": "RCPT",
+        "subject": "end-of-data",
+        "header": "end-of-data",
+        "larger_than": "end-of-data",
+        "smaller_than": "end-of-data",
+    }
+)
+"""From which stage on, in that order, a condition can hold."""
+BEFORE_TLS: Final = ("STARTTLS", "TLS")
+"""Stages at which no session is encrypted yet."""
+
+_SPEAKING: Final = ("reply", "greylist", "rate-limit", "bounce")
+TAKEN_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "code": _SPEAKING,
+        "enhanced": _SPEAKING,
+        "text": _SPEAKING,
+        "seconds": (
+            *("delay", "stall", "half-close", "slow", "split"),
+            *("greylist", "rate-limit", "bounce", "idle"),
+        ),
+        "bytes": ("slow", "split", "in-data"),
+        "limit": ("rate-limit",),
+        "keyword": ("hide", "invent"),
+        "wsa_error": ("bind-error",),
+    }
+)
+"""The actions, and stages, for which a key means something; the others mean it for every rule."""
 
 DEFAULT_CODES: Final[Mapping[str, int]] = MappingProxyType(
     {"accept": 421, "banner": 421, "idle": 421, "AUTH": 454, "STARTTLS": 454}
@@ -174,11 +227,9 @@ class When(Table, frozen=True, kw_only=True):
     tls: Annotated[
         Literal["any", "yes", "no"], Meta(description="Whether the session is encrypted.")
     ] = "any"
-    subject: Annotated[
-        str, Meta(description="The message's subject, decoded; from end-of-data on.")
-    ] = ""
+    subject: Annotated[str, Meta(description="The message's subject, decoded.")] = ""
     header: Annotated[
-        str, Meta(description="`NAME: TEXT` of a field of the message's header, likewise.")
+        str, Meta(description="`NAME: TEXT` of a field of the message's header, decoded.")
     ] = ""
     larger_than: Annotated[int, Meta(ge=0, description="The message has more octets; 0 = any.")] = 0
     smaller_than: Annotated[
@@ -274,13 +325,34 @@ def problem_of(fault: Fault) -> str:
         return f"{fault.action} needs a keyword"
     if fault.when.header and ":" not in fault.when.header:
         return f"when.header is {fault.when.header!r}; write NAME: TEXT"
-    message = fault.when.subject or fault.when.header
-    if (message or fault.when.larger_than or fault.when.smaller_than) and fault.stage not in (
-        "end-of-data",
-        "after-acceptance",
-    ):
-        return f"at the stage {fault.stage} the message isn't there yet: ask for it at end-of-data"
+    if early := too_early(fault):
+        condition, first = next(iter(early.items()))
+        return (
+            f"{summary_of(fault)} can't depend on when.{condition}, "
+            f"which can hold from the stage {first} on"
+        )
     return ""
+
+
+def too_early(fault: Fault) -> Mapping[str, Stage]:
+    """Give the conditions of a rule that can't hold yet at its stage, and where they first can."""
+    when, place = fault.when, ORDER.index(fault.stage)
+    early = {name: first for name, first in KNOWN_FROM.items() if place < ORDER.index(first)}
+    if when.tls == "yes" and fault.stage in BEFORE_TLS:
+        early["tls"] = "AUTH"
+    return {name: first for name, first in early.items() if name in said(when)}
+
+
+def said(when: When) -> Mapping[str, str | int]:
+    """Give what a condition says, without what it leaves open."""
+    default = When()
+    told = {name: getattr(when, name) for name in When.__struct_fields__}
+    return {name: value for name, value in told.items() if value != getattr(default, name)}
+
+
+def takes(fault: Fault, key: str) -> bool:
+    """Say whether a key means something for a rule."""
+    return key not in TAKEN_BY or not {fault.action, fault.stage}.isdisjoint(TAKEN_BY[key])
 
 
 def code_of(fault: Fault) -> int:

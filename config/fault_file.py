@@ -13,7 +13,7 @@ from msgspec import Meta
 from bindpost.errors import ConfigError
 
 from .document import toml
-from .fault import Fault, When, problem_of
+from .fault import Fault, When, problem_of, said
 from .file import parse, read
 from .kinds import Table
 from .lines import place_in
@@ -77,9 +77,6 @@ def _said(fault: Fault) -> Iterator[tuple[str, object]]:
     for field in msgspec.structs.fields(Fault):
         value = getattr(fault, field.name)
         if isinstance(value, When):
-            default = When()
-            for name in When.__struct_fields__:
-                if (own := getattr(value, name)) != getattr(default, name):
-                    yield f"when.{name}", own
+            yield from ((f"when.{name}", own) for name, own in said(value).items())
         elif value != field.default:
             yield field.name, value

@@ -89,6 +89,8 @@ class Bindpost:
         self.neighbours: Neighbours | None = None
         self._folder = folder
         self._scope = f"app-{new_id()}"
+        self._node = node_of(settings) if settings.store else None
+        """Whose the messages are that come here; nobody's where no other node has the inbox."""
         self.mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
         self._plan = self._make_plan(settings, folder)
         self._optional = OptionalParts(
@@ -176,7 +178,11 @@ class Bindpost:
 
     def _make_plan(self, settings: Settings, folder: Path) -> Plan:
         resources = Resources.load(
-            settings, hostname=hostname_of(settings), folder=folder, keys=self.mailboxes.keys
+            settings,
+            hostname=hostname_of(settings),
+            folder=folder,
+            keys=self.mailboxes.keys,
+            node=self._node,
         )
         plan = Plan(settings, resources, folder)
         plan.check()
@@ -199,6 +205,7 @@ class Bindpost:
             elsewhere or data,
             _retention(self.settings.retention),
             sort=self.mailboxes.of,
+            node=self._node,
             durability=self.settings.durability,
         )
         stack.push_async_callback(store.close)
@@ -309,6 +316,7 @@ class Bindpost:
             faults=self.faults,
             presets=self.presets,
             listeners=overview,
+            node=self._node,
             nodes=NodesDesk(self.here, overview.listeners, self.neighbours),
             scenarios=laboratory,
             run_rule=RunRule(

@@ -8,6 +8,9 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+_PIECE: Final = 32 * 1024
+"""Bytes that a layer of TLS takes at once."""
+
 
 def begin_handshake(
     transport: asyncio.Transport,
@@ -15,6 +18,7 @@ def begin_handshake(
     context: ssl.SSLContext,
     *,
     seconds: float,
+    came: bytes = b"",
 ) -> asyncio.Future[None]:
     """
     Put TLS between a transport and its protocol; gives what is done when the handshake is over.
@@ -22,7 +26,7 @@ def begin_handshake(
     From now on the protocol hears nothing that comes in clear. It is told `connection_made` once
     more, with the transport that is inside TLS, and before all that comes inside; it is not if the
     connection was closed here meanwhile. After `seconds` the connection is closed. What is given
-    raises `OSError`.
+    raises `OSError`. `came` is what the client has said already to begin with TLS.
 
     Not `loop.start_tls`: by that the protocol would hear what comes inside before it is told where
     it is, and uvloop's knows its own transports only, while a proxy's is another.
@@ -34,13 +38,17 @@ def begin_handshake(
     )
     transport.set_protocol(layer)
     layer.connection_made(transport)
+    for start in range(0, len(came), _PIECE):
+        piece = came[start : start + _PIECE]
+        layer.get_buffer(len(piece))[: len(piece)] = piece
+        layer.buffer_updated(len(piece))
     return done
 
 
 class _Layer(SSLProtocol):
     """asyncio's TLS with a buffer for two of its records, not for sixteen: each session has one."""
 
-    max_size = 32 * 1024
+    max_size = _PIECE
 
 
 def _layer_for(transport: asyncio.BaseTransport) -> Callable[..., Any]:

@@ -43,6 +43,7 @@ class OptionalParts:
         """Read the settings of the parts; touches no network. Raises `ConfigError`."""
         self._settings = settings
         self._hostname = resources.hostname
+        self._node = resources.node
         self._route = _route(settings, folder)
         self._hooks = _hooks(settings, folder)
         self.pop3 = _pop3(settings, folder, resources, keys)
@@ -77,6 +78,7 @@ class OptionalParts:
                 store,
                 data=data,
                 hostname=self._hostname,
+                node=self._node,
                 listeners=listeners,
             )
         )
@@ -89,7 +91,9 @@ class OptionalParts:
             return None
         from .webhook import webhooking
 
-        return await stack.enter_async_context(webhooking(self._hooks, store, data=data))
+        return await stack.enter_async_context(
+            webhooking(self._hooks, store, data=data, node=self._node)
+        )
 
     async def start_pop3(self, stack: contextlib.AsyncExitStack, store: SharedStore) -> None:
         """Bind POP3; the stack ends it. Raises `BindError`, after it is logged."""

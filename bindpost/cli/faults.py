@@ -9,6 +9,7 @@ import msgspec
 
 from bindpost.client.faults import FaultRefusedError, FaultRule
 from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
+from bindpost.config.fault_change import read_use
 from bindpost.config.fault_file import write_faults
 
 from .asking import client_of, on_server
@@ -56,16 +57,27 @@ def add(
 
 @faults.command()
 @click.argument("name")
-@click.argument("when", metavar="[KEY=VALUE]...", nargs=-1)
+@click.argument("more", metavar="[KEY=VALUE]...", nargs=-1)
 @as_json_option
 @on_server
-def use(*, name: str, when: tuple[str, ...], as_json: bool, server: str | None) -> None:
-    """Put the faults of a preset into force; KEY=VALUE narrow them: recipient=*@one.test."""
+def use(*, name: str, more: tuple[str, ...], as_json: bool, server: str | None) -> None:
+    """
+    Put the faults of a preset into force, and print them.
+
+    KEY=VALUE narrow them, recipient=*@one.test, or change what is in them: seconds=1, count=2.
+    Those that can't be narrowed so are left out, and printed too.
+    """
     try:
-        scope = msgspec.convert(_pairs(when), When, strict=False)
-    except msgspec.ValidationError as error:
+        scope, change = read_use(_pairs(more), strict=False)
+    except ValueError as error:
         raise click.UsageError(str(error)) from None
-    _print(list(client_of(server).faults.use(name, scope)), as_json=as_json)
+    used = client_of(server).faults.use(name, scope, change)
+    if as_json:
+        print_json(used)
+        return
+    _print(list(used.faults), as_json=False)
+    for one in used.left_out:
+        click.echo(printable(f"{one.name}  left out: {one.reason}"))
 
 
 @faults.command()

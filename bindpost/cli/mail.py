@@ -275,6 +275,8 @@ def _lines(message: Message) -> Iterator[str]:
         yield "dsn         made by the server, as NOTIFY=SUCCESS asked for it"
     else:
         yield f"listener    {session.listener} through {session.via} as {session.personality}"
+    if session.node:
+        yield f"node        {session.node}"
     if session.moved:
         yield f"moved       here from another inbox, {_local(session.moved)}"
     if session.tls_version:

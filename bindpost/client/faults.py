@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from ..config.fault import Fault, When
+from ..config.fault import Fault, When, said
+from ..config.fault_change import UNCHANGED, Change
 from ..errors import BindpostError
 from ..objects import Object
 from .http import API, Api
@@ -57,6 +57,21 @@ class FaultPreset(Object, frozen=True):
     title: str
     story: str
     rules: tuple[Fault, ...]
+
+
+class LeftOut(Object, frozen=True):
+    """A rule of a preset at whose stage the condition can't hold yet, as `reason` says."""
+
+    name: str
+    summary: str
+    reason: str
+
+
+class UsedPreset(Object, frozen=True):
+    """The faults of a preset that are in force now, and those that were left out."""
+
+    faults: tuple[FaultRule, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 class _Rules(Object, frozen=True):
@@ -126,11 +141,15 @@ class FaultClient:
         """Give every preset."""
         return self._get(f"{_PATH}/presets", _Presets).presets
 
-    def use(self, preset: str, when: When = ANYBODY) -> tuple[FaultRule, ...]:
-        """Put a preset's rules into force, each narrowed by `when`."""
+    def use(self, preset: str, when: When = ANYBODY, change: Change = UNCHANGED) -> UsedPreset:
+        """
+        Put a preset's rules into force, each narrowed by `when`.
+
+        `change` has other keys of `[[fault]]`, which each rule takes that has a use for them.
+        """
         path = f"{_PATH}/presets/{quote(preset, safe='')}"
-        body = {"when": said(when)}
-        return self._read(self._ask("POST", path, body), _Rules).faults
+        body = {"when": said(when), "change": dict(change)}
+        return self._read(self._ask("POST", path, body), UsedPreset)
 
     def _get(self, path: str, kind: type[_T]) -> _T:
         return self._read(self._ask("GET", path), kind)
@@ -143,13 +162,6 @@ class FaultClient:
 
     def _read(self, body: bytes, kind: type[_T]) -> _T:
         return self._api.read(body, kind, _PATH)
-
-
-def said(when: When) -> Mapping[str, Any]:
-    """Give what a condition says, without what it leaves open."""
-    plain: dict[str, Any] = msgspec.to_builtins(when)
-    default: dict[str, Any] = msgspec.to_builtins(ANYBODY)
-    return {name: value for name, value in plain.items() if value != default[name]}
 
 
 def _one(name: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any, Final, Protocol, Self
 
 import msgspec
 
-from ..client.faults import FaultRefusedError, FaultRule, Fired
+from ..client.faults import FaultRefusedError, FaultRule, Fired, LeftOut, UsedPreset
 from ..config.fault import Action, Fault, Stage, When
+from ..config.fault_change import Change, read_use
 
 _WHEN: Final = frozenset(When.__struct_fields__)
 
@@ -28,7 +29,7 @@ class FaultDesk(Protocol):
         """Give what has fired behind a number, oldest first."""
         ...
 
-    def use(self, preset: str, when: When) -> tuple[FaultRule, ...]:
+    def use(self, preset: str, when: When, change: Change) -> UsedPreset:
         """Put a preset's rules into force. Raises `FaultRefusedError`."""
         ...
 
@@ -38,12 +39,23 @@ class FaultDesk(Protocol):
 
 
 class Injected:
-    """Rules that a test has added; leaving a `with` block of it removes them."""
+    """
+    Rules that a test has added; leaving a `with` block of it removes them.
 
-    def __init__(self, desk: FaultDesk, rules: tuple[FaultRule, ...], start: int) -> None:
+    `left_out` are those of a preset that can't be narrowed as it was asked for.
+    """
+
+    def __init__(
+        self,
+        desk: FaultDesk,
+        rules: tuple[FaultRule, ...],
+        start: int,
+        left_out: tuple[LeftOut, ...],
+    ) -> None:
         self._desk = desk
         self._start = start
         self.names = tuple(rule.name for rule in rules)
+        self.left_out = left_out
 
     @property
     def log(self) -> tuple[Fired, ...]:
@@ -95,14 +107,20 @@ class FaultsOfTest:
         start = self._newest()
         return self._note((self._desk.add(fault),), start)
 
-    def preset(self, name: str, **when: Any) -> Injected:
-        """Put a preset's rules into force, narrowed by conditions. Raises `FaultRefusedError`."""
+    def preset(self, name: str, **more: Any) -> Injected:
+        """
+        Put a preset's rules into force.
+
+        `more` are conditions, which narrow them, and other keys of `[[fault]]`, which each rule
+        takes that has a use for them. Raises `FaultRefusedError` for what can't be.
+        """
         try:
-            narrowed = msgspec.convert(when, When)
-        except msgspec.ValidationError as error:
+            when, change = read_use(more)
+        except ValueError as error:
             raise FaultRefusedError(str(error)) from None
         start = self._newest()
-        return self._note(self._desk.use(name, narrowed), start)
+        used = self._desk.use(name, when, change)
+        return self._note(used.faults, start, left_out=used.left_out)
 
     @property
     def authority(self) -> bytes:
@@ -124,7 +142,9 @@ class FaultsOfTest:
     def _newest(self) -> int:
         return max((one.number for one in self._desk.log()), default=0)
 
-    def _note(self, rules: tuple[FaultRule, ...], start: int) -> Injected:
-        injected = Injected(self._desk, rules, start)
+    def _note(
+        self, rules: tuple[FaultRule, ...], start: int, left_out: tuple[LeftOut, ...] = ()
+    ) -> Injected:
+        injected = Injected(self._desk, rules, start, left_out)
         self._added.append(injected)
         return injected

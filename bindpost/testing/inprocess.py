@@ -19,8 +19,9 @@ import msgspec
 from structlog.typing import EventDict
 
 from ..client import WaitRefusedError
-from ..client.faults import FaultRefusedError, FaultRule, Fired
+from ..client.faults import FaultRefusedError, FaultRule, Fired, UsedPreset
 from ..config.fault import Fault, When
+from ..config.fault_change import Change
 from ..config.model import Settings
 from ..config.names import node_of
 from ..events import EventType, Level
@@ -228,16 +229,17 @@ class OwnFaults:
         found = self._ask(lambda desk: desk.log(after=after))
         return tuple(_object(fault_objects.fired(one), Fired) for one in found)
 
-    def use(self, preset: str, when: When) -> tuple[FaultRule, ...]:
+    def use(self, preset: str, when: When, change: Change) -> UsedPreset:
         """Put a preset's rules into force."""
 
-        def add(desk: Faults) -> list[FaultRule]:
+        def add(desk: Faults) -> UsedPreset:
             known = self._server._app.presets
             if preset not in known:
                 raise ValueError(f"there is no preset {preset!r}; there are {', '.join(known)}")
-            return [_rule_of(one, desk) for one in use(desk, known[preset], when)]
+            used = use(desk, known[preset], when, change)
+            return _object(fault_objects.used(used, desk), UsedPreset)
 
-        return tuple(self._ask(add))
+        return self._ask(add)
 
     def authority(self) -> bytes:
         """Give the authority, as PEM, that has signed the wrong certificates."""

@@ -20,7 +20,8 @@ _UNNOTED: Final = 100
 @final
 class Follower:
     """
-    Follows a store. Messages that another inbox had are passed over: they are no new mail.
+    Follows a store. Messages that another inbox had are passed over: they are no new mail. So are
+    those that other nodes took than `node`; see `is_own`.
 
     `consider` looks at a message, and says whether it has noted its cursor with what it did about
     it; `advance` notes a cursor, unless a later one is noted. Both are tried until they work;
@@ -33,11 +34,14 @@ class Follower:
         consider: Callable[[MessageRow], Awaitable[bool]],
         advance: Callable[[int], Awaitable[None]],
         failed: Callable[[Exception], None],
+        *,
+        node: str | None,
     ) -> None:
         self._store = store
         self._consider = consider
         self._advance = advance
         self._failed = failed
+        self._node = node
         self._cursor = 0
         self._unnoted = 0
         self._task: asyncio.Task[None] | None = None
@@ -63,9 +67,21 @@ class Follower:
     async def _follow(self) -> None:
         async with contextlib.aclosing(accepted(self._store, self._cursor)) as rows:
             async for row in rows:
-                is_noted = row.session.moved is None and await self._consider(row)
+                is_noted = self._is_news(row) and await self._consider(row)
                 self._unnoted = 0 if is_noted else self._unnoted + 1
                 if self._unnoted >= _UNNOTED:
                     await self._advance(row.cursor)
                     self._unnoted = 0
                 self._cursor = row.cursor
+
+    def _is_news(self, row: MessageRow) -> bool:
+        return row.session.moved is None and is_own(row.session.node, self._node)
+
+
+def is_own(happened_at: str | None, node: str | None) -> bool:
+    """
+    Say whether a node has to tell of what happened at one.
+
+    What happened at none is everybody's: the inbox had no nodes that went by their names then.
+    """
+    return happened_at is None or happened_at == node

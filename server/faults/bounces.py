@@ -96,6 +96,7 @@ class Bounces:
             via=via,
             personality="",
             faults=faults,
+            node=message.session.node,
         )
         raw = notification(message, fate, hostname=self._hostname, now=now)
         told = Message(new_id(), now, _envelope_to(message.envelope), facts, raw)

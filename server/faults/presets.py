@@ -6,11 +6,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from bindpost.config.fault import Fault, When, problem_of
+from bindpost.config.fault import Fault, When, problem_of, said, summary_of, takes, too_early
+from bindpost.config.fault_change import UNCHANGED, Change, changed, read_change
 from bindpost.errors import ConfigError
 
 from .desk import Faults
@@ -60,31 +61,79 @@ def _read(path: Path) -> Preset:
     return Preset(path.stem, file.title, " ".join(file.story.split()), file.fault)
 
 
-def use(faults: Faults, preset: Preset, scope: When = When()) -> list[Armed]:  # noqa: B008 - frozen
+class LeftOut(NamedTuple):
+    """A rule of a preset that can't be narrowed so, and why."""
+
+    name: str
+    summary: str
+    reason: str
+
+
+class Fitted(NamedTuple):
+    """What a preset comes to: its rules as they are to be, and those that are left out."""
+
+    faults: list[Fault]
+    left_out: list[LeftOut]
+
+
+class Used(NamedTuple):
+    """A preset that is in force."""
+
+    added: list[Armed]
+    left_out: list[LeftOut]
+
+
+def use(
+    faults: Faults,
+    preset: Preset,
+    scope: When = When(),  # noqa: B008 - frozen
+    change: Change = UNCHANGED,
+) -> Used:
     """
-    Put a preset's rules into force, each narrowed by `scope`; all of them, or none.
+    Put a preset's rules into force, as `fit` makes them; all of them, or none.
 
     Raises `ValueError` with a sentence.
     """
+    fitted = fit(preset, scope, change)
     added: list[Armed] = []
     try:
-        for place, fault in enumerate(preset.faults, 1):
-            name = fault.name or f"{preset.name}-{place}"
-            narrowed = narrow(fault.when, scope)
-            added.append(faults.add(msgspec.structs.replace(fault, name=name, when=narrowed)))
+        for fault in fitted.faults:
+            armed = faults.add(fault)
+            added.append(armed)
     except ValueError:
         for armed in added:
             faults.remove(armed.fault.name)
         raise
-    return added
+    return Used(added, fitted.left_out)
+
+
+def fit(preset: Preset, scope: When, change: Change = UNCHANGED) -> Fitted:
+    """
+    Narrow each rule of a preset by `scope`, and change the keys that mean something for it.
+
+    Rules at whose stage `scope` can't hold yet are left out. Raises `ValueError` with a sentence if
+    none is left, or none that is takes a key of the change.
+    """
+    change = read_change(change)
+    faults: list[Fault] = []
+    left_out: list[LeftOut] = []
+    for place, fault in enumerate(preset.faults, 1):
+        name = fault.name or f"{preset.name}-{place}"
+        narrowed = msgspec.structs.replace(fault, name=name, when=narrow(fault.when, scope))
+        if too_early(narrowed):
+            left_out.append(LeftOut(name, summary_of(narrowed), problem_of(narrowed)))
+        else:
+            faults.append(changed(narrowed, change))
+    if not faults:
+        reasons = "; ".join(one.reason for one in left_out)
+        raise ValueError(f"{preset.name} can't be narrowed so: {reasons}")
+    for key in change:
+        if not any(takes(fault, key) for fault in faults):
+            raise ValueError(f"no rule of {preset.name} takes {key}")
+    return Fitted(faults, left_out)
 
 
 def narrow(when: When, scope: When) -> When:
     """Give a condition in which all that `scope` says counts more."""
-    default = When()
-    said = {
-        name: value
-        for name in When.__struct_fields__
-        if (value := getattr(scope, name)) != getattr(default, name)
-    }
-    return msgspec.structs.replace(when, **said)
+    told: dict[str, Any] = dict(said(scope))
+    return msgspec.structs.replace(when, **told)

@@ -121,7 +121,8 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     `faults` are the faults on purpose that struck the session since the message before: `NAME: what
     was done`. A bounce that a fault made came by no session either, and has `via` = `bounce`; a
     notification that a message was delivered (RFC 3461) has `via` = `dsn`. `moved` is when a
-    message that was in another inbox was brought into this one; it is no new mail then.
+    message that was in another inbox was brought into this one; it is no new mail then. `node` is
+    the node that took the message, None where an inbox has no nodes.
     """
 
     session_id: str
@@ -143,6 +144,7 @@ class SessionFacts(msgspec.Struct, frozen=True, gc=False):
     xclient: Mapping[str, str] = {}
     xforward: Mapping[str, str] = {}
     moved: datetime | None = None
+    node: str | None = None
 
 
 class TranscriptLine(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -48,6 +48,7 @@ async def relaying(
     *,
     data: str | Path,
     hostname: str,
+    node: str | None = None,
     listeners: Callable[[], Collection[Endpoint]],
     grace: float = GRACE,
 ) -> AsyncIterator[Relay | None]:
@@ -55,14 +56,15 @@ async def relaying(
     Run a relay, None without a route; leaving gives what is being sent `grace` seconds to end.
 
     `data` is the data folder, which the store holds already, or `:memory:`; `listeners` gives our
-    own addresses. Raises `StoreError` when the queue cannot be opened.
+    own addresses. By itself it relays what this `node` took. Raises `StoreError` when the queue
+    cannot be opened.
     """
     if route is None:
         await _forget_cursor(data)
         yield None
         return
     sender = Sender(route, name=relay_name(hostname), timeout=settings.timeout, listeners=listeners)
-    relay = Relay(settings, store, await Queue.open(data), sender)
+    relay = Relay(settings, store, await Queue.open(data), sender, node=node)
     await relay.start()
     try:
         yield relay
@@ -92,7 +94,13 @@ class Relay:
     """
 
     def __init__(
-        self, settings: RelaySettings, store: MessageStore, queue: Queue, sender: Sender
+        self,
+        settings: RelaySettings,
+        store: MessageStore,
+        queue: Queue,
+        sender: Sender,
+        *,
+        node: str | None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -101,7 +109,7 @@ class Relay:
         self._automatic = Patterns(settings.recipients)
         self._allowed = Patterns(settings.allowed)
         self._dispatcher = Dispatcher(self._take, self._attempt, at_once=AT_ONCE)
-        self._follower = Follower(store, self._consider, queue.advance, _failed)
+        self._follower = Follower(store, self._consider, queue.advance, _failed, node=node)
 
     @property
     def server(self) -> str:

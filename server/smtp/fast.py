@@ -66,8 +66,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         with self._writer:
             if self._around.tls_first:
                 self._start_loop()  # it is where aiosmtpd goes on inside TLS
-                if not self._no_room:
-                    self._begin_handshake()
+                self._begin_first()
                 self._run(self._welcome_inside())
             else:
                 self._welcome()

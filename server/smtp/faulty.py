@@ -20,7 +20,6 @@ from bindpost import events
 from bindpost.config.fault import Fault, Stage, seconds_of, summary_of
 
 from ..faults import Facts
-from ..faults.certificates import WRONG
 from ..message.model import Message, new_id
 from .body import Chunks
 from .damage import REFUSALS, corrupted, pieces_of, reply_of, with_keywords
@@ -35,7 +34,6 @@ TOLD: Final = 100
 """Faults that a message tells of, the newest."""
 A_DAY: Final = 86400.0
 """Seconds that a stalled session lasts at most."""
-_NO_TLS: Final = b"This is no TLS.\r\n"
 
 
 class FaultyWire(MeteredWire):
@@ -56,6 +54,7 @@ class FaultyWire(MeteredWire):
         self,
         stage: Stage,
         *,
+        helo: str | None = None,
         sender: str | None = None,
         recipients: tuple[str, ...] = (),
         login: str | None = None,
@@ -71,7 +70,7 @@ class FaultyWire(MeteredWire):
         facts = Facts(
             listener=self._around.listener,
             peer=talk.peer_host or "",
-            helo=talk.helo_name or "",
+            helo=helo or talk.helo_name or "",
             login=login or talk.login or "",
             tls=talk.tls,
             sender=sender,
@@ -105,6 +104,8 @@ class FaultyWire(MeteredWire):
         if UNCLEAN.search(argument):
             return ()
         transaction = self.conversation.transaction
+        if stage in ("HELO", "EHLO"):
+            return self._strike(stage, helo=argument)
         if stage == "MAIL":
             if transaction is not None:
                 return ()
@@ -190,28 +191,6 @@ class FaultyWire(MeteredWire):
             return Reply.parse(status)
 
         await self._perform(struck, carry_out)
-
-    # TLS
-
-    async def _refuse_tls(self) -> bool:
-        """Strike STARTTLS; says whether it was answered, so that no handshake follows."""
-        for fault in self._strike("STARTTLS"):
-            if fault.action == "delay":
-                await self._pause(seconds_of(fault))
-            elif fault.action == "reply":
-                await self._send(reply_of(fault))
-                return True
-            elif fault.action in WRONG:
-                hostname = self._around.rules.hostname
-                self.tls_context = self._around.faults.certificates.context(fault.action, hostname)
-            else:
-                if fault.action.startswith("tls-"):
-                    await self._send(self.conversation.say("starttls_ready"))
-                if fault.action == "tls-broken":
-                    await self._reader.read(1)  # of the ClientHello
-                    self._writer.write(_NO_TLS)
-                await self._end_by(fault)
-        return False
 
     # Connection
 

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import MISSING, AuthResult, LoginPassword
 from bindpost import events
 
 from . import sasl
-from .faulty import FaultyWire
+from .faulty_tls import FaultyTls
 
 _TOLD: Final = AuthResult(success=False, handled=True)
 """The client has been told already."""
@@ -26,7 +26,7 @@ _TOO_MUCH: Final = "501 Too many values"
 """Two of aiosmtpd's sentences, which `wording` knows."""
 
 
-class LoggingIn(FaultyWire):
+class LoggingIn(FaultyTls):
     """The part of a session that logs its client in."""
 
     async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:

@@ -221,6 +221,7 @@ class SmtpProtocol(LoggingIn):
             proxy_tlvs=self.proxy_tlvs,
             xclient=talk.xclient,
             xforward=talk.xforward,
+            node=self._around.node,
         )
 
     async def smtp_XCLIENT(self, arg: str | None) -> None:

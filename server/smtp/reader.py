@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .body import Chunks
 
@@ -35,6 +35,10 @@ class CommandReader(asyncio.StreamReader):
     _buffer: bytearray  # asyncio's own, which typeshed doesn't tell of
     _limit: int
 
+    if TYPE_CHECKING:
+
+        def _maybe_resume_transport(self) -> None: ...
+
     def __init__(
         self,
         heard: Callable[[bytes], None],
@@ -46,6 +50,13 @@ class CommandReader(asyncio.StreamReader):
         self._line_limit = limit
         self._heard = heard
         self._overlong = False
+
+    def take(self) -> bytes:
+        """Give all that has come and was not read, and keep nothing of it."""
+        came = bytes(self._buffer)
+        self._buffer.clear()
+        self._maybe_resume_transport()
+        return came
 
     async def readuntil(self, separator: bytes = b"\n") -> bytes:  # type: ignore[override]
         """

@@ -48,10 +48,18 @@ class Resources:
     tls_contexts: Mapping[Asking, ssl.SSLContext]
     personalities: Mapping[str, Personality]
     """By their names in the settings, files by their paths."""
+    node: str | None = None
+    """The name of this node, where several may have the inbox."""
 
     @classmethod
     def load(
-        cls, settings: Settings, *, hostname: str, folder: Path, keys: Keys | None = None
+        cls,
+        settings: Settings,
+        *,
+        hostname: str,
+        folder: Path,
+        keys: Keys | None = None,
+        node: str | None = None,
     ) -> Self:
         """
         Read certificate, users, rules and personalities; touches no network.
@@ -75,6 +83,7 @@ class Resources:
             accounts=Accounts(users, keys or Keys()),
             tls_contexts=contexts,
             personalities={name: load(name) for name in (settings.personality, *sorted(chosen))},
+            node=node,
         )
 
     @property
@@ -183,6 +192,7 @@ def session_factory(
         accounts=resources.accounts,
         protocol_log=protocol_log,
         lookup=lookup,
+        node=resources.node,
         max_sessions=resources.settings.ims.max_inbound_connections,
     )
     loop = asyncio.get_running_loop()

@@ -33,5 +33,7 @@ class Surroundings:
     protocol_log: ProtocolLog | None = None
     lookup: Lookup = reverse_name
     """Gives a client's name from its address, within some seconds."""
+    node: str | None = None
+    """The name of this node, where several may have the inbox."""
     max_sessions: int = 0
     """IMS's limit of inbound connections; 0 = not limited (KB Q166584)."""

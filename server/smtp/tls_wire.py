@@ -27,8 +27,8 @@ class TlsWire(SmtpWire):
         """Begin, in clear or with a handshake, or go on inside TLS."""
         if self._original_transport is None:
             super().connection_made(transport)
-            if self._around.tls_first and not self._no_room:
-                self._begin_handshake()
+            if self._around.tls_first:
+                self._begin_first()
         else:
             self._tls_protocol = _NO_FACTS
             super().connection_made(transport)
@@ -46,6 +46,11 @@ class TlsWire(SmtpWire):
         self._report_handshake(error.__cause__)
         self._close()
         raise asyncio.CancelledError
+
+    def _begin_first(self) -> None:
+        """Begin with the handshake, if there is room for the client."""
+        if not self._no_room:
+            self._begin_handshake()
 
     async def _begin_inside(self) -> bool:
         """
@@ -66,12 +71,14 @@ class TlsWire(SmtpWire):
             return False
         return True
 
-    def _begin_handshake(self) -> None:
-        """Hear nothing in clear from now on."""
+    def _begin_handshake(self, came: bytes = b"") -> None:
+        """Hear nothing in clear from now on; what `came` already belongs to the handshake."""
         transport = self._original_transport = cast("asyncio.Transport", self.transport)
         assert self.tls_context is not None
         seconds = self._around.rules.limits.handshake_timeout
-        self._handshake = begin_handshake(transport, self, self.tls_context, seconds=seconds)
+        self._handshake = begin_handshake(
+            transport, self, self.tls_context, seconds=seconds, came=came
+        )
         self._reset_timeout(float("inf"))  # it has a time of its own
 
     async def _end_handshake(self) -> None:

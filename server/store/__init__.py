@@ -21,25 +21,29 @@ async def open_store(
     retention: Retention = KEEP_ALL,
     *,
     sort: Sort = unsorted,
+    node: str | None = None,
     durability: Durability = DURABLE,
 ) -> SharedStore:
     """
     Open the store at a location: `:memory:`, a URL of PostgreSQL, or a folder.
 
-    A folder is made if it is missing. `sort` gives the mailboxes of each message that comes.
-    `durability` is that of a folder or a database; see `store`. Raises
-    `StoreInUseError` when another process holds the folder, `StoreError` when it cannot be used,
-    and `ConfigError` when the database can't be.
+    A folder is made if it is missing. `sort` gives the mailboxes of each message that comes; `node`
+    is the name of this node, which a database with several can tell from others. `durability` is
+    that of a folder or a database; see `store`. Raises `StoreInUseError` when another
+    process holds the folder, `StoreError` when it cannot be used, and `ConfigError` when the
+    database can't be.
     """
     if str(location) == ":memory:":
         return MemoryStore(retention, sort=sort)
     if isinstance(location, str) and "://" in location:
-        return await _open_postgres(location, retention, sort=sort, durability=durability)
+        return await _open_postgres(
+            location, retention, sort=sort, node=node, durability=durability
+        )
     return await SqliteStore.open(Path(location), retention, sort=sort, durability=durability)
 
 
 async def _open_postgres(
-    url: str, retention: Retention, *, sort: Sort, durability: Durability
+    url: str, retention: Retention, *, sort: Sort, node: str | None, durability: Durability
 ) -> SharedStore:
     try:
         from .postgres import PostgresStore
@@ -50,7 +54,7 @@ async def _open_postgres(
             hint='install bindpost with its extra: pip install "bindpost[postgres]"',
         ) from None
     try:
-        return await PostgresStore.open(url, retention, sort=sort, durability=durability)
+        return await PostgresStore.open(url, retention, sort=sort, node=node, durability=durability)
     except StoreError as error:
         raise ConfigError("store", str(error)) from error
 

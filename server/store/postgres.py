@@ -102,6 +102,7 @@ class PostgresStore(WrittenStore):
         retention: Retention = KEEP_ALL,
         *,
         sort: Sort = unsorted,
+        node: str | None = None,
         remembered: int = REMEMBERED,
         search_seconds: float = SEARCH_SECONDS,
         durability: Durability = DURABLE,
@@ -110,15 +111,18 @@ class PostgresStore(WrittenStore):
         """
         Open the store in a database, making the tables that are missing.
 
-        `sort` gives the mailboxes of each message that comes to this node from now on; `remembered`
-        is how many changes `changes(since)` can go back; a search through contents may take
-        `search_seconds`. With the durability `normal` a crash of the server may take what was added
-        in the last moments before it. Calls fail after `patience` seconds without a connection,
-        twice as many when the server's machine has vanished, and eight times as many when it
-        is there and gives no answer. Raises `StoreError` when the database can't be used.
+        `sort` gives the mailboxes of each message that comes to this node from now on; `node` is
+        its name, which its changes bear; `remembered` is how many changes `changes(since)` can go
+        back; a search through contents may take `search_seconds`. With the durability `normal` a
+        crash of the server may take what was added in the last moments before it. Calls fail after
+        `patience` seconds without a connection, twice as many when the server's machine has
+        vanished, and eight times as many when it is there and gives no answer. Raises `StoreError`
+        when the database can't be used.
         """
         server = Server(url, patience=patience)
-        make = partial(_take, server, remembered=remembered, sort=sort, durability=durability)
+        make = partial(
+            _take, server, remembered=remembered, sort=sort, node=node, durability=durability
+        )
         channel, inbox = await asyncio.to_thread(make)
         store = cls(
             server,
@@ -288,13 +292,20 @@ class PostgresStore(WrittenStore):
 
 
 def _take(
-    server: Server, *, remembered: int, sort: Sort, durability: Durability
+    server: Server,
+    *,
+    remembered: int,
+    sort: Sort,
+    durability: Durability,
+    node: str | None = None,
 ) -> tuple[str, PostgresInbox]:
     """Have the tables made; give the channel of their changes, and the inbox."""
     session = Session(server, durability)
     try:
         channel = migrate(session, server)
-        inbox = PostgresInbox(server, session, channel=channel, remembered=remembered, sort=sort)
+        inbox = PostgresInbox(
+            server, session, channel=channel, remembered=remembered, sort=sort, node=node
+        )
     except BaseException:
         session.close()
         raise

@@ -29,8 +29,8 @@ class PostgresInbox(SqlInbox):
 
     While it `is_looked_at`, `commit` gives the changes of other nodes too that have not been heard
     of, in front of its own. Of all changes the latest `remembered` are kept, and a few more;
-    `channel` is where nodes are told that there are new ones. Belongs to one thread at a time, as
-    its session does, but for `hear`.
+    `channel` is where nodes are told that there are new ones, `node` the name of this one. Belongs
+    to one thread at a time, as its session does, but for `hear`.
     """
 
     is_looked_at: Callable[[], bool]
@@ -44,11 +44,12 @@ class PostgresInbox(SqlInbox):
         channel: str,
         remembered: int,
         sort: Sort = unsorted,
+        node: str | None = None,
     ) -> None:
         with server.translated():
             totals = _begin(session)
             session.rollback()
-        super().__init__(session, PostgresTranscripts(session), totals, sort=sort)
+        super().__init__(session, PostgresTranscripts(session), totals, sort=sort, node=node)
         self._server = server
         self._session = session
         self._channel = channel

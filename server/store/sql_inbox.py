@@ -67,18 +67,25 @@ class SqlInbox(Inbox):
 
     These are a subclass's, which knows how its database does them, where it keeps bytes, and what
     tables have rows of a message. Added messages are collected, and written at the commit or when
-    other work needs to see them. Belongs to one thread at a time. Its methods raise what the
-    database raises, `StoreError` beside.
+    other work needs to see them. The changes bear the name of the `node`, if there is one. Belongs
+    to one thread at a time. Its methods raise what the database raises, `StoreError` beside.
     """
 
     _parts: ClassVar[Sequence[str]]
     """The tables that have rows of a message, mailboxes and transcripts aside."""
 
     def __init__(
-        self, session: SqlSession, transcripts: Transcripts, totals: Totals, *, sort: Sort
+        self,
+        session: SqlSession,
+        transcripts: Transcripts,
+        totals: Totals,
+        *,
+        sort: Sort,
+        node: str | None = None,
     ) -> None:
         self._sql = session
         self._sort = sort
+        self._node = node
         self._new = NewMessages(session, session.new_rows)
         self._tags = NewTags(session)
         self._mailboxes = Mailboxes(session)
@@ -362,7 +369,11 @@ class SqlInbox(Inbox):
     ) -> None:
         """Tell of a change; see `Touched.change`."""
         self._totals.sequence += 1
-        number = self._totals.sequence
-        self._changes.append(
-            touched.change(number, kind, row, cause, read=read, mailbox=mailbox, places=places)
+        change = touched.change(
+            *(self._totals.sequence, kind, row, cause),
+            read=read,
+            mailbox=mailbox,
+            places=places,
+            node=self._node,
         )
+        self._changes.append(change)

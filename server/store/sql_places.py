@@ -93,6 +93,7 @@ class Touched:
         read: bool | None = None,
         mailbox: str | None = None,
         places: Mapping[str, Place] = NOWHERE,
+        node: str | None = None,
     ) -> Change:
         """Give what happened as a change; if it was asked in `mailbox`, the `cause` is there."""
         return Change(
@@ -105,4 +106,5 @@ class Touched:
             mailboxes={name: tuple(ids) for name, ids in self.mailboxes.items()},
             all_of=mailbox if cause == "all" else None,
             places=places,
+            node=node,
         )

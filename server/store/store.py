@@ -110,7 +110,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     All this is about the whole inbox, where what happens in one mailbox may happen to nobody.
     `mailboxes` has the ids of those to whom it happened in each mailbox; `all_of` is the one of
     which all were meant. `places` tell of a message that came from another inbox how it is kept in
-    its mailboxes; one that came by itself is unread there, with the tags that it brought.
+    its mailboxes; one that came by itself is unread there, with the tags that it brought. `node` is
+    the node at which it happened, None where an inbox has no nodes.
     """
 
     sequence: int
@@ -122,6 +123,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     mailboxes: Mapping[str, tuple[str, ...]] = {}
     all_of: str | None = None
     places: Mapping[str, Place] = NOWHERE
+    node: str | None = None
 
 
 class Retention(msgspec.Struct, frozen=True):

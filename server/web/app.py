@@ -61,6 +61,7 @@ def create_app(
     faults: Faults | None = None,
     presets: Mapping[str, Preset] | None = None,
     listeners: Listens | None = None,
+    node: str | None = None,
     nodes: TellsNodes | None = None,
     scenarios: RunsScenarios | None = None,
     run_rule: RunRule = NOBODY,
@@ -83,15 +84,16 @@ def create_app(
     requests may be addressed to (see `guard.is_allowed`): the host that the server is bound to.
     `access` knows who may ask; without it everybody may. `mailboxes` are those of the settings.
     `relay` takes released messages; without one they are refused. `listeners` knows where mail is
-    taken, `nodes` who has the inbox. `faults` are those of SMTP, and `presets` what can be added to
-    them, bindpost's own unless given. `scenarios` knows those of the lab, and `run_rule` who may
-    run them. `webhooks` knows what is told to URLs, `activity` what SMTP did. `links` asks for the
-    links of a message; without it that is refused. `index` knows how far the search index is.
-    `compatibility` is for Mailpit's API. `events` keeps the events, and `exports` are the forms in
-    which they are handed out; `event_counts` has those of this run by number, for `/metrics`, which
-    `metrics` switches. `origins` are those of web pages elsewhere that may use the APIs.
-    `app.state.body_limit` is the most octets of a body that is no message, `app.state.stopping` an
-    event that ends waiting requests when the server goes down.
+    taken, `nodes` who has the inbox; `node` is this one's name, for the messages that it takes.
+    `faults` are those of SMTP, and `presets` what can be added to them, bindpost's own unless
+    given. `scenarios` knows those of the lab, and `run_rule` who may run them. `webhooks` knows
+    what is told to URLs, `activity` what SMTP did. `links` asks for the links of a message; without
+    it that is refused. `index` knows how far the search index is. `compatibility` is for Mailpit's
+    API. `events` keeps the events, and `exports` are the forms in which they are handed out;
+    `event_counts` has those of this run by number, for `/metrics`, which `metrics` switches.
+    `origins` are those of web pages elsewhere that may use the APIs. `app.state.body_limit` is the
+    most octets of a body that is no message, `app.state.stopping` an event that ends waiting
+    requests when the server goes down.
     """
     display = Display(store)
     families = Families(
@@ -108,6 +110,7 @@ def create_app(
         compatibility=compatibility,
         relay=relay,
         listeners=listeners,
+        node=node,
         nodes=nodes,
         scenarios=ScenarioDesk(scenarios, run_rule),
         webhooks=webhooks,

@@ -88,6 +88,7 @@ class Families:
     compatibility: Compatibility
     relay: Releases | None
     listeners: Listens | None
+    node: str | None
     nodes: TellsNodes | None
     scenarios: ScenarioDesk
     webhooks: TellsWebhooks | None
@@ -142,7 +143,7 @@ class Families:
             *MailpitMessage(store, self.display).routes(),
             *Checking(store, self.display, self.checks).routes(),
             *MailpitTags(store).routes(),
-            *MailpitSend(store, self.activity, limit=told.message_size).routes(),
+            *MailpitSend(store, self.activity, limit=told.message_size, node=self.node).routes(),
             *self._info(store, activity, relay, "" if place.is_own else told.database).routes(),
             *MailpitEvents(
                 store, self.display, activity, version=self.version, stopping=self.stopping
@@ -173,7 +174,7 @@ class Families:
             *(self._figures(store).routes() if self.metrics else ()),
             *Releasing(store, self.relay).routes(),
             *self._mailhog(store).release_routes(),
-            *Importing(store, size_limit=self.compatibility.message_size).routes(),
+            *Importing(store, size_limit=self.compatibility.message_size, node=self.node).routes(),
             *Moving(whole, size_limit=self.compatibility.message_size).routes(),
             *Listening(self.listeners).routes(),
             *NodeRoutes(self.nodes).routes(),

@@ -8,8 +8,9 @@ from typing import Literal
 import msgspec
 
 from bindpost.config.fault import Fault, When, summary_of
+from bindpost.config.fault_change import Change
 
-from ..faults import Armed, Faults, Firing
+from ..faults import Armed, Faults, Firing, presets
 from .responses import Moment
 
 
@@ -79,9 +80,30 @@ class Presets(msgspec.Struct, frozen=True):
 
 
 class Use(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a preset is used: `when` narrows each of its rules further."""
+    """
+    How a preset is used: `when` narrows each of its rules further.
+
+    `change` has keys of a rule with other values; each rule takes those that its action has a use
+    for.
+    """
 
     when: When = When()
+    change: Change = {}
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A rule of a preset at whose stage the condition can't hold yet, as `reason` says."""
+
+    name: str
+    summary: str
+    reason: str
+
+
+class Used(msgspec.Struct, frozen=True):
+    """The rules of a preset that were put into force, and those that were left out."""
+
+    faults: Sequence[Rule]
+    left_out: Sequence[LeftOut]
 
 
 def rule(armed: Armed, faults: Faults) -> Rule:
@@ -94,6 +116,14 @@ def rule(armed: Armed, faults: Faults) -> Rule:
         fired=armed.fired,
         seconds_left=faults.seconds_left(armed),
         rule=armed.fault,
+    )
+
+
+def used(one: presets.Used, faults: Faults) -> Used:
+    """Tell of a preset that is in force."""
+    return Used(
+        [rule(armed, faults) for armed in one.added],
+        [LeftOut(*left) for left in one.left_out],
     )
 
 

@@ -119,16 +119,16 @@ class FaultRoutes:
         )
 
     async def use(self, request: Request) -> Response:
-        """Put a preset's rules into force; all of them, or none."""
+        """Put a preset's rules into force, narrowed and changed; all that fit, or none."""
         name = request.path_params["name"]
         if name not in self._presets:
             refuse(f"There is no preset {name!r}.", 404)
         wanted = _decoded(await read_body(request) or b"{}", objects.Use)
         try:
-            added = use(self._faults, self._presets[name], wanted.when)
+            used = use(self._faults, self._presets[name], wanted.when, wanted.change)
         except ValueError as error:
             refuse(f"Nothing was added: {error}.")
-        return json_response(objects.Rules([self._told(one) for one in added]), 201)
+        return json_response(objects.used(used, self._faults), 201)
 
     def _told(self, armed: Armed) -> objects.Rule:
         return objects.rule(armed, self._faults)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +13,7 @@ from starlette.routing import Route
 from bindpost.config.fault import When
 
 from ..faults import Faults, UnknownFaultError
-from ..faults.presets import Preset, use
+from ..faults.presets import LeftOut, Preset, fit, use
 from . import fault_objects as objects
 from .look import Look
 from .requests import read_body, refuse
@@ -40,13 +40,18 @@ class FaultsPage:
             Route(f"{PAGE}/reset", self.reset, methods=["POST"]),
         ]
 
-    async def show(self, _: Request) -> Response:
-        """Show the rules, the presets, and what has fired, newest first."""
+    async def show(self, request: Request) -> Response:
+        """
+        Show the rules, the presets, and what has fired, newest first.
+
+        With `used` and `recipient`, also which rules were left out of that preset.
+        """
         return self._look.page(
             "faults.html",
             page="faults",
             rules=[objects.rule(one, self._faults) for one in self._faults.rules],
             presets=list(self._presets.values()),
+            left_out=self._left_out(request.query_params),
             fired=[objects.fired(one) for one in reversed(self._faults.log()[-SHOWN:])],
         )
 
@@ -56,11 +61,21 @@ class FaultsPage:
         preset = self._presets.get(form.get("preset", ""))
         if preset is None:
             refuse("There is no such preset.", 404)
+        scope = _scope_of(form)
         try:
-            use(self._faults, preset, When(recipient=form.get("recipient", "").strip()))
+            use(self._faults, preset, scope)
         except ValueError as error:
             refuse(f"Nothing was added: {error}.")
-        return _back()
+        told = urlencode({"used": preset.name, "recipient": scope.recipient})
+        return RedirectResponse(f"{PAGE}?{told}", 303)
+
+    def _left_out(self, asked: Mapping[str, str]) -> list[LeftOut]:
+        """Give the rules that were left out of the preset that is said to have been used."""
+        preset = self._presets.get(asked.get("used", ""))
+        try:
+            return fit(preset, _scope_of(asked)).left_out if preset is not None else []
+        except ValueError:  # none fits, so it can't have been
+            return []
 
     async def remove(self, request: Request) -> Response:
         """Remove a rule, and show the page again; one that has gone meanwhile is none."""
@@ -74,6 +89,10 @@ class FaultsPage:
         """Begin all counts anew, forget what has fired, and show the page again."""
         self._faults.reset()
         return _back()
+
+
+def _scope_of(said: Mapping[str, str]) -> When:
+    return When(recipient=said.get("recipient", "").strip())
 
 
 async def _form(request: Request) -> dict[str, str]:

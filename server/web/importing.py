@@ -31,10 +31,11 @@ _UNCLEAN: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Importing:
-    """The handler; `size_limit` is how many bytes a message may have."""
+    """The handler; `size_limit` is how many bytes a message may have, `node` takes it."""
 
-    def __init__(self, store: MessageStore, *, size_limit: int) -> None:
+    def __init__(self, store: MessageStore, *, size_limit: int, node: str | None) -> None:
         self._store = store
+        self._node = node
         self._size_limit = size_limit
 
     def routes(self) -> list[Route]:
@@ -75,6 +76,7 @@ class Importing:
             personality="",
             peer=f"{client.host}:{client.port}" if client is not None else None,
             derived=tuple(parts),
+            node=self._node,
         )
         envelope = Envelope(sender, tuple(Recipient(address) for address in recipients))
         note = TranscriptLine(0, "-", _note(len(raw), parts))

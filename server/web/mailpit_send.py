@@ -44,11 +44,18 @@ class _Failed(msgspec.Struct, rename="pascal"):
 
 
 class MailpitSend:
-    """The handler; `limit` is how many bytes a message may have, and a body that brings one."""
+    """
+    The handler; `limit` is how many bytes a message may have, and a body that brings one.
 
-    def __init__(self, store: MessageStore, activity: Activity, *, limit: int) -> None:
+    `node` is the node that takes the message.
+    """
+
+    def __init__(
+        self, store: MessageStore, activity: Activity, *, limit: int, node: str | None
+    ) -> None:
         self._store = store
         self._activity = activity
+        self._node = node
         self._limit = limit
 
     def routes(self) -> list[Route]:
@@ -88,6 +95,7 @@ class MailpitSend:
                 personality="",
                 peer=f"{client.host}:{client.port}" if client else None,
                 login=_login(request),
+                node=self._node,
             ),
             raw=raw,
         )

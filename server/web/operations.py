@@ -358,7 +358,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             parameters=(Parameter("name", "The preset's name.", str, "path"),),
             body=Body((fault_objects.Use,), required=False),
             answers={
-                201: json_of(fault_objects.Rules, "The faults that were added."),
+                201: json_of(fault_objects.Used, "The faults that were added, or left out."),
                 400: _BAD_FAULT,
                 404: sentence("There is no such preset."),
                 413: _TOO_LARGE,

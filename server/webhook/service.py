@@ -33,20 +33,25 @@ class Webhooks:
 
 @contextlib.asynccontextmanager
 async def webhooking(
-    hooks: Sequence[Hook], store: MessageStore, *, data: str | Path, grace: float = GRACE
+    hooks: Sequence[Hook],
+    store: MessageStore,
+    *,
+    data: str | Path,
+    node: str | None = None,
+    grace: float = GRACE,
 ) -> AsyncIterator[Webhooks]:
     """
     Run webhooks; leaving gives requests under way `grace` seconds to end.
 
-    `data` is the data folder, which the store holds already, or `:memory:`. Raises `StoreError`
-    when the queue cannot be opened.
+    `data` is the data folder, which the store holds already, or `:memory:`. They are told of what
+    happens at this `node`. Raises `StoreError` when the queue cannot be opened.
     """
     if not hooks and (str(data) == ":memory:" or not (Path(data) / WEBHOOK_FILE).exists()):
         yield Webhooks(())
         return
     # Opened without a webhook too: one that is gone now must not find its old queue later.
     queue = await Queue.open(data, [hook.name for hook in hooks], cursor=store.sequence)
-    workers = [Worker(hook, store, queue) for hook in hooks]
+    workers = [Worker(hook, store, queue, node=node) for hook in hooks]
     try:
         for worker in workers:
             await worker.start()

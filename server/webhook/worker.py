@@ -14,7 +14,7 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
 from ..durable.dispatcher import Dispatcher
-from ..durable.follower import Follower
+from ..durable.follower import Follower, is_own
 from ..durable.retry import LONGEST_PAUSE, insist, pause_after
 from ..message.model import utc_now
 from ..store.store import MessageRow, MessageStore
@@ -46,14 +46,21 @@ class Worker:
     """
 
     def __init__(
-        self, hook: Hook, store: MessageStore, queue: Queue, *, waiting: int = WAITING
+        self,
+        hook: Hook,
+        store: MessageStore,
+        queue: Queue,
+        *,
+        node: str | None = None,
+        waiting: int = WAITING,
     ) -> None:
         self._hook = hook
         self._store = store
         self._queue = queue
+        self._node = node
         self._most = waiting
         self._done = asyncio.Condition()
-        self._follower = Follower(store, self._consider, self._advance, self._failed)
+        self._follower = Follower(store, self._consider, self._advance, self._failed, node=node)
         self._dispatcher = Dispatcher(self._take, self._attempt, at_once=AT_ONCE)
         self._changes: asyncio.Task[None] | None = None
 
@@ -111,11 +118,13 @@ class Worker:
         return True
 
     async def _tell_changes(self) -> None:
-        """Queue what else happens to messages, from now on."""
+        """Queue what else happens to messages at this node, from now on."""
         async for change in self._store.changes():
             kind = TYPES[change.kind]
+            if kind == RECEIVED or kind not in self._hook.types:
+                continue
             # There are no ids where it happened in a mailbox only.
-            if kind != RECEIVED and kind in self._hook.types and change.ids:
+            if change.ids and is_own(change.node, self._node):
                 told: dict[str, object] = {"ids": change.ids, "cause": change.cause}
                 if change.read is not None:
                     told["read"] = change.read

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bindpost.cli.faults import _fault, faults
+from bindpost.cli.faults import _fault, _pairs, faults
 from bindpost.config.fault import problem_of
+from bindpost.config.fault_change import read_use
 from bindpost.config.load import load
+from bindpost.server.faults.presets import fit, load_presets
 
 PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ bindpost faults (.+)$", PAGE, re.MULTILINE)
@@ -25,12 +27,15 @@ def test_there_are_commands_and_tables() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_is_one(command: str) -> None:
-    """Its name is known, and what `add` is given is a fault that can be."""
+    """Its name is known, and what `add` and `use` are given are faults that can be."""
     name, *arguments = shlex.split(command)
     assert name in faults.commands
     if name == "add":
         stage, action, *more = arguments
         assert problem_of(_fault(stage, action, tuple(more))) == ""
+    if name == "use":
+        preset, *more = arguments
+        assert fit(load_presets()[preset], *read_use(_pairs(tuple(more)), strict=False)).faults
 
 
 @pytest.mark.parametrize("table", TABLES)

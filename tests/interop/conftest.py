@@ -165,15 +165,23 @@ def url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def node(serve: Serve, url: str, tmp_path: Path) -> Node:
+def named_node(serve: Serve, url: str, tmp_path: Path) -> Node:
+    """Give what starts a node of a name, whose data folder is called like it."""
+
+    def start(name: str, *arguments: str, listen: str = "127.0.0.1:0") -> Serving:
+        own = ("--data", str(tmp_path / name), "--store", url, "--node", name)
+        return serve(*own, *arguments, listen=listen).wait_ready()
+
+    return start
+
+
+@pytest.fixture
+def node(named_node: Node) -> Node:
     """Give what starts one more node, with a data folder of its own."""
     names = (f"node{number}" for number in count())
 
     def start(*arguments: str, listen: str = "127.0.0.1:0") -> Serving:
-        name = next(names)
-        own = ("--data", str(tmp_path / name), "--store", url, "--node", name)
-        serving = serve(*own, *arguments, listen=listen)
-        return serving.wait_ready()
+        return named_node(next(names), *arguments, listen=listen)
 
     return start
 

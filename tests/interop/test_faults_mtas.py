@@ -97,8 +97,7 @@ def check_bounce(server: MailServer, mta: Mta, status: str, words: str) -> None:
 
 def test_greylisted_mail_arrives_once(server: MailServer, mta: Mta) -> None:
     """It is queued, turned away as long as it is grey, and gets through when the time has gone."""
-    (grey,) = load_presets()["greylisting"].faults
-    greylist = server.faults.add(**msgspec.structs.asdict(grey) | {"seconds": 1.0, "when": {}})
+    greylist = server.faults.preset("greylisting", seconds=1.0)
     mta.send("greylisted", TO)
     assert mta.wait_for(TO, "deferred") == 1
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.request import urlopen
@@ -17,8 +17,7 @@ import pytest
 from bindpost.client import Event, EventFilter, Node
 from bindpost.events import BIND_FAILED, NODE_BACK, NODE_GONE, RELOADED
 from bindpost.server.store.sqlite_event_file import EVENTS_FILE, read_file
-from bindpost.testing import Serve, Serving
-from bindpost.testing.postgres import PostgresServer
+from bindpost.testing import Serving
 
 HEARTBEAT: Final = "0.3"
 """Seconds; so a node is gone after one and a half."""
@@ -36,23 +35,10 @@ Start = Callable[..., Serving]
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """Give the URL of a schema without tables."""
-    with postgres.new_schema() as url:
-        yield url
-
-
-@pytest.fixture
-def start(serve: Serve, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Give what starts a node of a name, which has a data folder of its own."""
+def start(named_node: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Give what starts a node of a name, with a short heartbeat."""
     monkeypatch.setenv("BINDPOST_NODE_HEARTBEAT", HEARTBEAT)
-
-    def start(name: str, *arguments: str, listen: str = "127.0.0.1:0") -> Serving:
-        data = str(tmp_path / name)
-        own = ("--data", data, "--store", url, "--node", name)
-        return serve(*own, *arguments, listen=listen).wait_ready()
-
-    return start
+    return named_node
 
 
 def until(what: Callable[[], bool]) -> None:

@@ -52,6 +52,18 @@ def test_a_preset_is_narrowed(server: MailServer) -> None:
     assert [rcpt(server, "a@grey.test"), rcpt(server, "a@white.test")] == [450, 250]
 
 
+def test_a_preset_has_other_numbers(server: MailServer) -> None:
+    """Greylisting ends sooner; what can't be narrowed is left out, and told."""
+    with server.faults.preset("greylisting", seconds=0.05, code=451) as grey:
+        codes = list(iter(lambda: rcpt(server, "a@grey.test"), 250))
+        assert (set(codes), len(codes), grey.left_out) == ({451}, grey.fired, ())
+
+    tarpit = server.faults.preset("tarpit", recipient="*@slow.test", seconds=0.01)
+
+    assert tarpit.names == ("tarpit-2", "tarpit-3")
+    assert [one.summary for one in tarpit.left_out] == ["delay 2 s at banner"]
+
+
 def test_what_a_test_added_is_gone_when_the_next_begins(server: MailServer) -> None:
     """Also what it did not put into a block."""
     server.faults.add("RCPT", "reply")
@@ -88,5 +100,11 @@ def test_what_can_not_be_is_refused(server: MailServer) -> None:
         server.faults.add("RCPT", "lose")
     with pytest.raises(FaultRefusedError, match="unknown field `cod`"):
         server.faults.add("RCPT", "reply", cod=550)
+    with pytest.raises(FaultRefusedError, match="which can hold from the stage RCPT on"):
+        server.faults.add("MAIL", "reply", recipient="*@x")
+    with pytest.raises(FaultRefusedError, match="no rule of full-mailbox takes seconds"):
+        server.faults.preset("full-mailbox", seconds=1)
+    with pytest.raises(FaultRefusedError, match="cod: no key that a preset can be used with"):
+        server.faults.preset("full-mailbox", cod=550)
     with pytest.raises(FaultRefusedError, match="no preset 'nothing'"):
         server.faults.preset("nothing")

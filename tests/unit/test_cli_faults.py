@@ -76,6 +76,23 @@ async def test_a_preset_is_used_and_what_fired_is_told(run: Run, faults: Faults)
     assert (await run("remove", "--all")).output == "removed 1\n"
 
 
+async def test_a_preset_is_narrowed_and_changed(run: Run, faults: Faults) -> None:
+    """What is left out of it is told."""
+    used = await run("use", "flaky-relay", "recipient=*@x", "probability=1", "count=2")
+
+    assert used.output == (
+        "flaky-relay-3  reply 452 at end-of-data  met 0, fired 0\n"
+        "flaky-relay-1  left out: reply 421 at accept can't depend on when.recipient, "
+        "which can hold from the stage RCPT on\n"
+        "flaky-relay-2  left out: reply 451 at MAIL can't depend on when.recipient, "
+        "which can hold from the stage RCPT on\n"
+    )
+    (rule,) = [one.fault for one in faults.rules]
+    assert (rule.probability, rule.count, rule.seed) == (1.0, 2, 3)
+    told = json.loads((await run("use", "greylisting", "seconds=1", "--json")).output)
+    assert (told["faults"][0]["rule"]["seconds"], told["left_out"]) == (1.0, [])
+
+
 @pytest.mark.parametrize(
     ("arguments", "text", "status"),
     [
@@ -84,7 +101,12 @@ async def test_a_preset_is_used_and_what_fired_is_told(run: Run, faults: Faults)
         (("add", "RCPT", "reply", "code"), "'code' is no KEY=VALUE", 2),
         (("remove",), "give names, or --all", 2),
         (("remove", "nothing"), "no fault of the name 'nothing'", 1),
+        (("add", "MAIL", "drop", "recipient=x"), "can hold from the stage RCPT on", 1),
         (("use", "nothing"), "no preset 'nothing'", 1),
+        (("use", "q203116", "recipient=x"), "q203116 can't be narrowed so", 1),
+        (("use", "tarpit", "code=450"), "no rule of tarpit takes code", 1),
+        (("use", "tarpit", "cod=450"), "cod: no key that a preset can be used with", 2),
+        (("use", "tarpit", "seconds=long"), "seconds: Expected `float`, got `str`", 2),
     ],
 )
 async def test_what_can_not_be_is_refused(

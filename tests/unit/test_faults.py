@@ -11,13 +11,17 @@ import pytest
 from bindpost.config.fault import (
     ACTIONS,
     ALLOWED,
+    KNOWN_FROM,
+    ORDER,
     STAGES,
+    TAKEN_BY,
     Action,
     Fault,
     Stage,
     When,
     problem_of,
 )
+from bindpost.config.fault_file import write_faults
 from bindpost.config.load import load
 from bindpost.errors import ConfigError
 from bindpost.server.faults import Facts, Faults, UnknownFaultError
@@ -243,7 +247,6 @@ def test_new_settings_exchange_only_their_own_rules() -> None:
         (rule(stage="accept", code=220), "a reply at accept refuses"),
         (rule("hide", "EHLO"), "hide needs a keyword"),
         (rule(stage="end-of-data", when=When(header="X")), "write NAME: TEXT"),
-        (rule(when=When(subject="x")), "the message isn't there yet"),
         (rule(when=When(sender="/(/")), "none of RE2's"),
     ],
 )
@@ -253,6 +256,75 @@ def test_what_can_not_be_is_refused(fault: Fault, problem: str) -> None:
         Faults().add(fault)
     with pytest.raises(ConfigError, match=problem):
         Faults([fault])
+
+
+EARLY = [
+    ("recipient", "*@x", "MAIL", "RCPT"),
+    ("recipient", "*@x", "EHLO", "RCPT"),
+    ("sender", "a@b", "EHLO", "MAIL"),
+    ("sender", "<>", "AUTH", "MAIL"),
+    ("login", "ann", "accept", "AUTH"),
+    ("login", "ann", "STARTTLS", "AUTH"),
+    ("helo", "mx", "banner", "HELO"),
+    ("peer", "10.*", "bind", "accept"),
+    ("tls", "no", "bind", "accept"),
+    ("tls", "yes", "STARTTLS", "AUTH"),
+    ("tls", "yes", "TLS", "AUTH"),
+    ("subject", "x", "RCPT", "end-of-data"),
+    ("header", "X: y", "in-data", "end-of-data"),
+    ("larger_than", 1, "QUIT", "end-of-data"),
+    ("smaller_than", 1, "idle", "end-of-data"),
+]
+"""Conditions, with a stage at which they can't hold, and the first at which they can."""
+
+
+@pytest.mark.parametrize(("condition", "value", "stage", "first"), EARLY)
+def test_a_condition_that_can_not_hold_yet_is_refused(
+    condition: str, value: Any, stage: Stage, first: Stage, tmp_path: Path
+) -> None:
+    """The sentence names rule, condition, stage and the first stage where it can; there it may."""
+
+    def at(stage: Stage) -> Fault:
+        action = next(one for one in ALLOWED[stage] if one not in ("hide", "invent"))
+        when = msgspec.convert({condition: value}, When)
+        return Fault(name="mine", stage=stage, action=action, when=when)  # type: ignore[arg-type]
+
+    words = f" at {stage} can't depend on when.{condition}, which can hold from the stage {first}"
+    with pytest.raises(ValueError, match=words):
+        Faults().add(at(stage))
+    file = tmp_path / "bindpost.toml"
+    file.write_text(write_faults([at(stage)]), "utf-8")
+    with pytest.raises(ConfigError, match=rf"fault\[0\].*mine: .*{words}"):
+        load(file=file, environ={})
+    assert problem_of(at(first)) == ""
+
+
+@pytest.mark.parametrize(
+    ("stage", "when"),
+    [
+        ("accept", {"tls": "yes"}),  # where TLS begins with the first byte
+        ("STARTTLS", {"tls": "no"}),
+        ("EHLO", {"helo": "mx"}),
+        ("TLS", {"helo": "mx"}),  # by STARTTLS
+        ("RCPT", {"login": "ann"}),  # if there was a login
+        ("QUIT", {"recipient": "*@x"}),  # within a transaction
+        ("idle", {"sender": "a@b"}),
+        ("in-data", {"recipient": "*@x"}),
+        ("after-acceptance", {"subject": "x", "recipient": "*@x", "login": "ann"}),
+        ("bind", {"listener": "*:25"}),
+    ],
+)
+def test_a_condition_that_may_hold_is_taken(stage: Stage, when: dict[str, str]) -> None:
+    """Whether it does depends on the client."""
+    action: Any = ALLOWED[stage][0]
+
+    assert problem_of(rule(action, stage, when=msgspec.convert(when, When))) == ""
+
+
+def test_the_table_of_conditions_is_whole() -> None:
+    """Every condition has its stage, and every stage its place."""
+    assert set(KNOWN_FROM) == set(When.__struct_fields__)
+    assert sorted(ORDER) == sorted(STAGES)
 
 
 PRESET = """
@@ -275,15 +347,76 @@ def test_a_folder_brings_presets_of_ones_own(tmp_path: Path) -> None:
 
     assert {"ours", "greylisting"} <= presets.keys()
     assert presets["tarpit"].title == "Ours"
-    (armed,) = use(Faults(), presets["ours"], When(recipient="*@one.test"))
+    (armed,), _ = use(Faults(), presets["ours"], When(recipient="*@one.test"))
     assert armed.fault.name == "ours-1"
     assert armed.fault.when == When(peer="10.*", recipient="*@one.test")
+
+
+def test_a_preset_is_narrowed_where_that_can_hold() -> None:
+    """The other rules are left out, and named; where none is left, nothing is added."""
+    faults, presets = Faults(), load_presets()
+    used = use(faults, presets["flaky-relay"], When(recipient="*@x"))
+
+    assert [one.fault.name for one in used.added] == ["flaky-relay-3"]
+    assert [(one.name, one.summary) for one in used.left_out] == [
+        ("flaky-relay-1", "reply 421 at accept"),
+        ("flaky-relay-2", "reply 451 at MAIL"),
+    ]
+    assert "when.recipient, which can hold from the stage RCPT on" in used.left_out[0].reason
+    with pytest.raises(ValueError, match=r"q203116 can't be narrowed so: bind-error 10050 at bind"):
+        use(faults, presets["q203116"], When(recipient="*@x"))
+    assert len(faults.rules) == 1
+
+
+def test_a_preset_is_used_with_other_numbers() -> None:
+    """Each rule takes the keys that mean something for it; none of them is added else."""
+    faults, presets = Faults(), load_presets()
+    (grey,), _ = use(faults, presets["greylisting"], change={"seconds": 1, "code": 451})
+    assert (grey.fault.seconds, grey.fault.code, grey.fault.enhanced) == (1.0, 451, "4.7.1")
+
+    flaky = use(faults, presets["flaky-relay"], change={"probability": 1.0, "count": 2}).added
+    assert {(one.fault.probability, one.fault.count) for one in flaky} == {(1.0, 2)}
+    assert [one.fault.seed for one in flaky] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("full-mailbox", {"seconds": 1}, "no rule of full-mailbox takes seconds"),
+        ("tarpit", {"seconds": 1, "code": 450}, "no rule of tarpit takes code"),
+        ("greylisting", {"code": 250}, "greylist refuses, so its code must be from 400"),
+        ("greylisting", {"probability": 2}, "probability: Expected `float` <= 1.0"),
+        ("greylisting", {"seconds": "1"}, "seconds: Expected `float`, got `str`"),
+        ("greylisting", {"secs": 1}, "secs: no key that a preset can be used with"),
+        ("greylisting", {"stage": "MAIL"}, "stage: no key that a preset can be used with"),
+    ],
+)
+def test_a_change_that_nothing_takes_is_refused(
+    name: str, change: dict[str, Any], problem: str
+) -> None:
+    """With a sentence, and nothing is added."""
+    faults = Faults()
+
+    with pytest.raises(ValueError, match=problem):
+        use(faults, load_presets()[name], change=change)
+
+    assert faults.rules == []
+
+
+def test_a_key_is_taken_where_it_means_something() -> None:
+    """Every key of a rule is one of its own, or every rule's; actions and stages are real ones."""
+    own = {"nth", "every", "probability", "seed", "count", "expires"}
+    keys = set(Fault.__struct_fields__) - {"name", "stage", "action", "when"}
+
+    assert keys == own | set(TAKEN_BY)
+    assert set().union(*TAKEN_BY.values()) <= set(ACTIONS) | set(STAGES)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("title = 1", "bad.toml"),
+        (PRESET.replace('"RCPT"', '"bind"').replace('"drop"', '"bind-error"'), "when.peer, which"),
         (PRESET.replace('"drop"', '"lose"'), "bad.toml: the stage RCPT has no action lose"),
         ("[[", "bad.toml"),
     ],

@@ -71,6 +71,10 @@ async def test_a_rule_is_added_read_changed_and_removed(
         ('{"stage": "RCPT", "action": "reply", "cod": 1}', "unknown field `cod`"),
         ('{"stage": "RCPT", "action": "explode"}', "Invalid enum value 'explode' - at `$.action`"),
         ('{"stage": "RCPT", "action": "lose"}', "Nothing was added: the stage RCPT has no action"),
+        (
+            '{"stage": "MAIL", "action": "drop", "when": {"recipient": "x"}}',
+            "Nothing was added: drop at MAIL can't depend on when.recipient, which can hold from",
+        ),
         ('{"stage": "QUIT", "action": "drop", "name": "given"}', "'given' already"),
         ('{"stage": "QUIT", "action": "drop", "name": "log"}', "is no name for a fault"),
     ],
@@ -139,15 +143,35 @@ async def test_a_preset_is_told_and_used(
     told = {one["name"]: one for one in (await http.get(f"{OWN}/presets")).json()["presets"]}
     assert len(told[name]["story"]) > 50
 
-    body = {"when": {"recipient": "*@one.test"}}
-    used = await http.post(f"{OWN}/presets/{name}", json=body)
+    used = await http.post(f"{OWN}/presets/{name}", json={"when": {"listener": "*:25"}})
 
     assert used.status_code == 201
+    assert used.json()["left_out"] == []
     assert len(used.json()["faults"]) == len(told[name]["rules"])
-    assert {one["rule"]["when"]["recipient"] for one in used.json()["faults"]} == {"*@one.test"}
+    assert {one["rule"]["when"]["listener"] for one in used.json()["faults"]} == {"*:25"}
     again = await http.post(f"{OWN}/presets/{name}")
     assert (again.status_code, "already" in again.text) == (400, True)
     assert len(faults.rules) == 1 + len(told[name]["rules"])
+
+
+async def test_a_preset_is_narrowed_and_changed(http: httpx.AsyncClient, faults: Faults) -> None:
+    """The rules that can't be are named with a reason; if it is all of them, nothing is added."""
+    body: Any = {"when": {"recipient": "*@one.test"}, "change": {"probability": 1}}
+    used = (await http.post(f"{OWN}/presets/flaky-relay", json=body)).json()
+    assert [one["name"] for one in used["left_out"]] == ["flaky-relay-1", "flaky-relay-2"]
+    assert used["left_out"][0]["reason"].startswith("reply 421 at accept can't depend on")
+    (rule,) = used["faults"]
+    assert (rule["name"], rule["rule"]["probability"]) == ("flaky-relay-3", 1.0)
+
+    for preset, body, reason in (
+        ("q203116", {"when": {"recipient": "x"}}, "q203116 can't be narrowed so: bind-error"),
+        ("tarpit", {"change": {"code": 450}}, "no rule of tarpit takes code"),
+        ("tarpit", {"change": {"seconds": True}}, "The body is not readable"),
+        ("tarpit", {"change": {"seconds": "1"}}, "seconds: Expected `float`, got `str`"),
+    ):
+        refused = await http.post(f"{OWN}/presets/{preset}", json=body)
+        assert (refused.status_code, reason in refused.text) == (400, True), refused.text
+    assert len(faults.rules) == 2
 
 
 async def test_an_unknown_preset_is_none(http: httpx.AsyncClient) -> None:
@@ -161,7 +185,9 @@ async def test_the_page_adds_shows_and_removes(http: httpx.AsyncClient, faults: 
     """It is made of forms, each of which leads back to it."""
     form = {"preset": "full-mailbox", "recipient": " *@one.test "}
     added = await http.post("/faults/use", data=form)
-    assert (added.status_code, added.headers["location"]) == (303, "/faults")
+    location = "/faults?used=full-mailbox&recipient=%2A%40one.test"
+    assert (added.status_code, added.headers["location"]) == (303, location)
+    assert "Left out" not in (await http.get(location)).text
     faults.decide(
         "RCPT", Facts(listener="x", peer="10.0.0.9", sender="", recipients=("a@one.test",))
     )
@@ -176,6 +202,19 @@ async def test_the_page_adds_shows_and_removes(http: httpx.AsyncClient, faults: 
     assert [one.fault.name for one in faults.rules] == ["given"]
     assert (await http.post("/faults/remove", data={"name": "full-mailbox-1"})).status_code == 404
     assert (await http.post("/faults/use", data={"preset": "nothing"})).status_code == 404
+
+
+async def test_the_page_tells_what_is_left_out(http: httpx.AsyncClient) -> None:
+    """Of a preset that is narrowed to a recipient; where that is all, it is refused."""
+    form = {"preset": "tarpit", "recipient": "*@one.test"}
+    location = (await http.post("/faults/use", data=form)).headers["location"]
+
+    page = (await http.get(location)).text
+
+    assert "<code>tarpit-1</code> (delay 2 s at banner)." in page
+    assert (await http.post("/faults/use", data=form | {"preset": "q203116"})).status_code == 400
+    for odd in ("used=q203116&recipient=x", "used=nothing", "used=tarpit"):
+        assert "Left out" not in (await http.get(f"/faults?{odd}")).text
 
 
 async def test_the_page_of_a_server_without_faults(http: httpx.AsyncClient, faults: Faults) -> None:

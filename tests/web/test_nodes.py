@@ -59,7 +59,13 @@ async def http(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the app over them."""
     app = create_app(
-        store, ready=lambda: True, version="1", nodes=desk, events=kept, exports=FORMATS
+        store,
+        ready=lambda: True,
+        version="1",
+        node="a",
+        nodes=desk,
+        events=kept,
+        exports=FORMATS,
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8025") as client:
@@ -139,3 +145,13 @@ async def test_the_figure(http: httpx.AsyncClient) -> None:
 
     for state, count in (("alive", 2), ("gone", 1), ("stopped", 0)):
         assert f'bindpost_nodes{{state="{state}"}} {count}\n' in text
+
+
+async def test_a_message_tells_which_node_took_it(http: httpx.AsyncClient) -> None:
+    """The API and the page do."""
+    row = (await http.post("/api/bindpost/v1/import", content=b"x")).json()
+
+    page = (await http.get(f"/view/{row['id']}", params={"show": "session"})).text
+
+    assert row["session"]["node"] == "a"
+    assert "<dt>Node</dt><dd>a</dd>" in page

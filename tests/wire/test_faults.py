@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from bindpost.config.fault import Action, Fault, Stage, When
-from bindpost.config.model import Limits, Tls
+from bindpost.config.model import Limits
 from bindpost.events import FAULT_FIRED
 
 from .conftest import PATIENCE, Bench, Events, Peer, Serve
@@ -230,6 +229,20 @@ async def test_a_keyword_is_hidden_and_another_invented(start: Start) -> None:
     assert reply[-2] == b"250 XMAGIC 1 2"
 
 
+async def test_a_client_is_struck_by_the_name_that_it_gives(start: Start) -> None:
+    """At HELO and EHLO it is the name of that very command, not the one before."""
+    bench = await start(
+        fault("EHLO", "reply", when=When(helo="bad.*")),
+        Fault(name="old", stage="HELO", action="reply", code=550, when=When(helo="bad.*")),
+    )
+    peer = await bench.greeted()
+
+    assert (await peer.say("EHLO bad.test")).startswith(b"451 ")
+    assert (await peer.say("EHLO good.test")).startswith(b"250")
+    assert (await peer.say("HELO bad.test")).startswith(b"550 ")
+    assert (await peer.say("HELO good.test")).startswith(b"250 ")
+
+
 async def test_a_message_is_cut_off_while_it_comes(start: Start) -> None:
     """After so many octets; what came is not kept."""
     bench = await start(fault("in-data", "drop", bytes=100, nth=1))
@@ -354,58 +367,6 @@ async def test_rules_come_and_go_while_a_session_lives(start: Start) -> None:
     assert (await peer.say("RCPT TO:<c@d>")).startswith(b"250 ")
     assert (await peer.say("DATA")).startswith(b"354 ")
     assert (await peer.say("body\r\n.")).startswith(b"250 ")
-
-
-@pytest.mark.parametrize("action", ["tls-drop", "tls-broken", "reply", "reset"])
-async def test_tls_does_not_come_to_pass(start: Start, action: Action) -> None:
-    """It is refused, or fails in the middle; afterwards the handshake works."""
-    bench = await start(fault("STARTTLS", action, count=1), tls=Tls(certificate="self-signed"))
-    peer = await bench.ehlo()
-    reply = await peer.say("STARTTLS") if action != "reset" else b""
-
-    if action == "reply":
-        assert reply == b"454 Fault on purpose\r\n"
-        assert (await peer.say("NOOP")).startswith(b"250 ")
-    elif action == "reset":
-        peer.send(b"STARTTLS\r\n")
-        assert await is_reset(peer)
-    else:
-        assert reply.startswith(b"220 ")
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            await peer.writer.start_tls(trusting(), ssl_handshake_timeout=PATIENCE)
-    peer = await bench.ehlo()
-    assert (await peer.say("STARTTLS")).startswith(b"220 ")
-    await peer.writer.start_tls(trusting())
-    assert (await peer.say("EHLO client")).startswith(b"250")
-
-
-@pytest.mark.parametrize(
-    ("action", "complaint"),
-    [
-        ("tls-expired", "certificate has expired"),
-        ("tls-wrong-name", "certificate is not valid for 'exchange'"),
-        ("tls-untrusted", "unable to get local issuer certificate"),
-    ],
-)
-async def test_a_certificate_is_wrong_in_one_thing(
-    start: Start, action: Action, complaint: str
-) -> None:
-    """A client that trusts the faults' authority complains of that, and of nothing else."""
-    bench = await start(fault("STARTTLS", action), tls=Tls(certificate="self-signed"))
-    peer = await bench.ehlo()
-    await peer.say("STARTTLS")
-    careful = ssl.create_default_context(cadata=bench.faults.certificates.authority.decode())
-
-    with pytest.raises(ssl.SSLCertVerificationError, match=complaint):
-        await peer.writer.start_tls(careful, server_hostname="exchange")
-
-
-def trusting() -> ssl.SSLContext:
-    """Give a context that takes any certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def test_what_is_no_command_meets_with_no_fault(start: Start) -> None:

@@ -145,6 +145,7 @@ class Deliver(Protocol):
         helo: str = "client.example",
         into: MessageStore | None = None,
         moved: datetime | None = None,
+        node: str | None = None,
     ) -> MessageRow:
         """Put it there."""
         ...
@@ -162,6 +163,7 @@ def deliver(store: MemoryStore) -> Deliver:
         helo: str = "client.example",
         into: MessageStore | None = None,
         moved: datetime | None = None,
+        node: str | None = None,
     ) -> MessageRow:
         facts = SessionFacts(
             session_id=new_id(),
@@ -171,6 +173,7 @@ def deliver(store: MemoryStore) -> Deliver:
             personality="ims-5.5",
             helo=helo,
             moved=moved,
+            node=node,
         )
         envelope = Envelope(sender, tuple(map(Recipient, to)))
         return await (into or store).add(Message(new_id(), utc_now(), envelope, facts, raw), ())
@@ -215,6 +218,7 @@ class Run(Protocol):
         data: str | Path = ":memory:",
         over: MessageStore | None = None,
         listeners: Sequence[Endpoint] = (),
+        node: str | None = None,
         grace: float = PATIENCE,
         **settings: Any,
     ) -> contextlib.AbstractAsyncContextManager[Relay]:
@@ -232,6 +236,7 @@ def run(mta: Mta, store: MemoryStore, tmp_path: Path, log: Log) -> Run:
         data: str | Path = ":memory:",
         over: MessageStore | None = None,
         listeners: Sequence[Endpoint] = (),
+        node: str | None = None,
         grace: float = PATIENCE,
         **settings: Any,
     ) -> AsyncIterator[Relay]:
@@ -244,6 +249,7 @@ def run(mta: Mta, store: MemoryStore, tmp_path: Path, log: Log) -> Run:
             over or store,
             data=data,
             hostname="test.example",
+            node=node,
             listeners=lambda: listeners,
             grace=grace,
         ) as relay:

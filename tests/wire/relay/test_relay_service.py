@@ -41,6 +41,29 @@ async def test_a_message_of_another_inbox_is_not_relayed(
     assert [mail.raw for mail in mails] == [b"Subject: new\r\n\r\n"]
 
 
+async def test_what_another_node_took_is_not_relayed(run: Run, deliver: Deliver, mta: Mta) -> None:
+    """It is that node's to send; what is nobody's, from before nodes had names, is relayed."""
+    async with run(recipients=EVERYBODY, node="a"):
+        await deliver(b"Subject: b's\r\n\r\n", node="b")
+        await deliver(b"Subject: a's\r\n\r\n", node="a")
+        await deliver(b"Subject: nobody's\r\n\r\n")
+        mails = await mta.wait_for(2)
+
+    assert {mail.raw for mail in mails} == {
+        b"Subject: a's\r\n\r\n",
+        b"Subject: nobody's\r\n\r\n",
+    }
+
+
+async def test_another_node_releases_it_by_hand(run: Run, deliver: Deliver, mta: Mta) -> None:
+    """Who releases a message means it, wherever it was taken."""
+    async with run(recipients=EVERYBODY, node="a") as relay:
+        await relay.release(await deliver(node="b"), None)
+        mails = await mta.wait_for(1)
+
+    assert len(mails) == 1
+
+
 async def test_an_address_that_is_no_text_holds_nothing_up(
     run: Run, deliver: Deliver, mta: Mta
 ) -> None:

@@ -138,9 +138,12 @@ async def add(
     *,
     to: Sequence[str] = ("bob@example.com",),
     moved: datetime | None = None,
+    node: str | None = None,
 ) -> MessageRow:
     """Put a message into a store, as a session would."""
-    facts = SessionFacts(new_id(), utc_now(), "127.0.0.1:1025", "direct:", "plain", moved=moved)
+    facts = SessionFacts(
+        *(new_id(), utc_now(), "127.0.0.1:1025", "direct:", "plain"), moved=moved, node=node
+    )
     envelope = Envelope("alice@example.com", tuple(map(Recipient, to)))
     return await store.add(Message(new_id(), utc_now(), envelope, facts, raw), ())
 
@@ -153,6 +156,7 @@ class Run(Protocol):
         store: MessageStore,
         *tables: dict[str, Any],
         data: str | Path = ":memory:",
+        node: str | None = None,
         grace: float = 0,
     ) -> AbstractAsyncContextManager[Webhooks]:
         """Run them."""
@@ -169,11 +173,12 @@ async def run(events: object, tmp_path: Path) -> AsyncIterator[Run]:
         store: MessageStore,
         *tables: dict[str, Any],
         data: str | Path = ":memory:",
+        node: str | None = None,
         grace: float = 0,
     ) -> AbstractAsyncContextManager[Webhooks]:
         hasty: dict[str, Any] = {"first_pause": 0.01, "name": "ci"}
         hooks = Hook.load_all([Webhook(**hasty | table) for table in tables], folder=tmp_path)
-        return webhooking(hooks, store, data=data, grace=grace)
+        return webhooking(hooks, store, data=data, node=node, grace=grace)
 
     yield run
     assert unhandled == []

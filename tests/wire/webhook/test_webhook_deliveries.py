@@ -64,6 +64,16 @@ async def test_a_message_of_another_inbox_is_not_told(run: Run, store: MemorySto
     assert [request.data["id"] for request in requests] == [row.id]
 
 
+async def test_what_another_node_took_is_not_told(run: Run, store: MemoryStore) -> None:
+    """It is that node's to tell of; what is nobody's, from before nodes had names, is told."""
+    async with Receiver().running() as receiver, run(store, {"url": receiver.url}, node="a"):
+        await add(store, node="b")
+        wanted = [await add(store, node="a"), await add(store)]
+        requests = await receiver.wait_for(2)
+
+    assert {request.data["id"] for request in requests} == {row.id for row in wanted}
+
+
 async def test_without_a_secret_nothing_is_signed(run: Run, store: MemoryStore) -> None:
     """There is no field then, so that no receiver thinks that there was a key."""
     async with Receiver().running() as receiver, run(store, {"url": receiver.url}):
