@@ -1,4 +1,4 @@
-"""The tables about what becomes of kept mail: who sees it, where it goes, what is told of it."""
+"""The tables about kept mail: how long it stays, who sees it, where it goes, what is told of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from .kinds import EndpointText, FileName, ListenerNames, Table, TlsMode
+
+
+class Retention(Table, frozen=True):
+    """What is kept, `[retention]`; 0 = for ever. Oldest messages go first."""
+
+    messages: Annotated[int, Meta(ge=0, description="Messages kept.")] = 0
+    age: Annotated[float, Meta(ge=0, description="Age in seconds.")] = 0.0
+    size: Annotated[int, Meta(ge=0, description="Bytes of all messages together.")] = 0
 
 
 class WebAccess(Table, frozen=True):

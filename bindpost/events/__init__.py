@@ -1,6 +1,24 @@
 """The events that bindpost logs: `log.error(events.BIND_FAILED, wsa_error=10050, ...)`."""
 
+from .binding import (
+    CLIENT_FILE_ODD,
+    LISTENER_BOUND,
+    PATH_LOST,
+    PATH_RECOVERED,
+    REBIND_ATTEMPT,
+    SINGLE_SESSION,
+    WEB_BOUND,
+    WEB_FAILED,
+)
 from .catalogue import CATALOGUE, find_type
+from .clients import (
+    CLIENT_DROPPED,
+    INTERNAL_ERROR,
+    PROXY_HEADER_UNEXPECTED,
+    REQUEST_FAILED,
+    SESSION_REFUSED,
+    TLS_FAILED,
+)
 from .faults import FAULT_FIRED
 from .ims import (
     AUTH_FAILED,
@@ -36,43 +54,18 @@ from .inbox import (
 )
 from .index import INDEX_IMPOSSIBLE, INDEX_REBUILT, INDEXER_FAILED
 from .lab import SCENARIO_BROKEN, SCENARIO_ENDED, SCENARIO_STARTED
+from .logs import EVENTS_FOLDED, PROTOCOL_LOG_FAILED, SINK_FAILED, SINK_RECOVERED
 from .model import IMS, OURS, SEVERITIES, Category, EventType, Level, types_from
 from .nodes import NODE_BACK, NODE_DOUBLED, NODE_GONE
-from .ours import (
-    CLIENT_DROPPED,
-    CLIENT_FILE_ODD,
+from .relay import RELAY_DELAYED, RELAY_ERROR, RELAY_FAILED, RELAY_LOOP, RELAY_ON, RELAY_SENT
+from .service import (
     CUT,
     DRAINING,
-    EVENTS_FOLDED,
-    INTERNAL_ERROR,
-    LISTENER_BOUND,
-    PATH_LOST,
-    PATH_RECOVERED,
-    PROTOCOL_LOG_FAILED,
-    PROXY_HEADER_UNEXPECTED,
     READY,
-    REBIND_ATTEMPT,
-    RELAY_DELAYED,
-    RELAY_ERROR,
-    RELAY_FAILED,
-    RELAY_LOOP,
-    RELAY_ON,
-    RELAY_SENT,
     RELOAD_FAILED,
     RELOADED,
-    REQUEST_FAILED,
-    RETENTION_SWEPT,
     ROOT_GIVEN_UP,
     SERVICE_START_FAILED,
-    SESSION_REFUSED,
-    SINGLE_SESSION,
-    SINK_FAILED,
-    SINK_RECOVERED,
-    STORE_BACK,
-    STORE_FAILED,
-    TLS_FAILED,
-    WEB_BOUND,
-    WEB_FAILED,
 )
 from .standin import (
     STANDIN_ANNOUNCED,
@@ -84,6 +77,7 @@ from .standin import (
     STANDIN_REFUSED,
     STANDIN_SESSION,
 )
+from .store import RETENTION_SWEPT, STORE_BACK, STORE_FAILED
 from .web import WEB_LOGIN_FAILED, WEB_LOGIN_LIMITED, WEB_OPEN, WEB_UNENCRYPTED
 
 __all__ = [

@@ -22,7 +22,6 @@ from ..logins import read_users
 from ..mailboxes import Keys
 from ..store.store import MessageStore
 from .accounts import Accounts
-from .conversation import Rules
 from .fast import fast_sessions
 from .lmtp import LmtpProtocol
 from .personality import Personality, load
@@ -30,6 +29,7 @@ from .policy import Policy
 from .protocol import SmtpProtocol, Surroundings
 from .protocol_log import ProtocolLog
 from .reverse import Lookup, reverse_name
+from .rules import Rules
 from .sessions import Sessions
 from .tls import SELF_SIGNED, make_contexts
 

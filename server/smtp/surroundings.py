@@ -9,9 +9,9 @@ from ..faults import Faults
 from ..faults.bounces import Bounces
 from ..store.store import MessageStore
 from .accounts import Accounts
-from .conversation import Rules
 from .protocol_log import ProtocolLog
 from .reverse import Lookup, reverse_name
+from .rules import Rules
 from .sessions import Sessions
 
 

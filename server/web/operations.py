@@ -9,147 +9,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import Any, Final, Literal
 
 from bindpost.config.fault import Fault
-from bindpost.events import SEVERITIES
 
-from ..message import derived, regex
 from ..message.job import Job
 from ..store.index_state import IndexState
 from . import (
     check_objects,
-    criteria,
     event_objects,
-    event_query,
     fault_objects,
     faults,
     listener_objects,
     mailboxes,
     marking,
     moving,
-    native,
     native_objects,
     node_objects,
     release_objects,
     scenario_objects,
     webhook_objects,
 )
+from .choice_objects import DeleteAll, DeleteFound, DeleteThese, MarkAll, MarkFound, MarkThese
 from .operation import BYTES, Answer, Body, Operation, Parameter, json_of, sentence
-from .requests import ID_PATTERN, LARGEST_NUMBER
-from .responses import Moment
+from .parameters import (
+    AFTER,
+    CRITERIA,
+    EVENTS,
+    FAULT,
+    ID,
+    LIMIT,
+    MESSAGES,
+    RAW,
+    SCENARIO,
+    Address,
+    Addresses,
+    Flag,
+    Number,
+    Seconds,
+)
 
 PREFIX: Final = "/api/bindpost/v1"
 
-
-_Cursor = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
-_Search = Annotated[str, Meta(pattern=r"[0-9A-Za-z_]|[^\x00-\xbf\u1680\u2000-\u206f\u3000]")]
-"""Something to search for, and not only spaces; `\\w` is not the same in every dialect."""
-
-
-class DeleteThese(msgspec.Struct, forbid_unknown_fields=True):
-    """Messages to delete, by their ids."""
-
-    ids: list[str]
-    all: Annotated[bool, Meta(extra_json_schema={"const": False})] = False
-
-
-class DeleteAll(msgspec.Struct, forbid_unknown_fields=True):
-    """All messages are to be deleted."""
-
-    all: Annotated[bool, Meta(extra_json_schema={"const": True})]
-    ids: None = None
-    before: _Cursor | None = None
-    besides: list[str] = msgspec.field(name="except", default_factory=list)
-
-
-class MarkThese(msgspec.Struct, forbid_unknown_fields=True):
-    """Messages to mark, by their ids."""
-
-    read: bool
-    ids: list[str]
-
-
-class MarkAll(msgspec.Struct, forbid_unknown_fields=True):
-    """All messages are to be marked."""
-
-    read: bool
-    all: Annotated[bool, Meta(extra_json_schema={"const": True})]
-    before: _Cursor | None = None
-    besides: list[str] = msgspec.field(name="except", default_factory=list)
-
-
-class DeleteFound(msgspec.Struct, forbid_unknown_fields=True):
-    """What a search finds is to be deleted."""
-
-    search: _Search
-    before: _Cursor | None = None
-    besides: list[str] = msgspec.field(name="except", default_factory=list)
-
-
-class MarkFound(DeleteFound, forbid_unknown_fields=True, kw_only=True):
-    """What a search finds is to be marked."""
-
-    read: bool
-
-
-_Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
-_Limit = Annotated[int, Meta(ge=0, le=native.PAGE_LIMIT, extra_json_schema={"default": 50})]
-_Seconds = Annotated[
-    float, Meta(ge=0, le=native.WAIT_LIMIT, extra_json_schema={"default": native.WAIT_DEFAULT})
-]
-_Flag = Literal["true", "false", "1", "0"]
-_Field = Annotated[str, Meta(pattern=r"^[!-9;-~]+:")]
-_Fields = Annotated[list[_Field], Meta(max_length=criteria.CONDITION_LIMIT)]
-_Regex = Annotated[str, Meta(max_length=regex.PATTERN_LIMIT)]
-_MessageId = Annotated[str, Meta(pattern=f"^(?:latest|{ID_PATTERN})$")]
-_Listed = Annotated[str, Meta(pattern=r"[^\s,]")]
-_Ids = Annotated[list[_Number], Meta(max_length=event_query.LISTED_LIMIT)]
-_Sources = Annotated[list[_Listed], Meta(max_length=event_query.LISTED_LIMIT)]
-_Address = Annotated[str, Meta(max_length=derived.ADDRESS_LIMIT)]
-_Addresses = list[_Address]
-_Level: Any = Literal[SEVERITIES]
-
-_ID: Final = Parameter("id", "A message's id, or `latest`.", _MessageId, "path")
-_RAW: Final = Parameter("raw", "Whether the bytes as received are given too.", _Flag)
-_AFTER: Final = Parameter("after", "A cursor: only what lies behind it.", _Number)
-_BEFORE: Final = Parameter("before", "A cursor: only what lies in front of it.", _Number)
-_SCENARIO: Final = Parameter("name", "The scenario's name.", str, "path")
-_LIMIT: Final = Parameter("limit", "How many are given; 0 for 1000.", _Limit)
-_MESSAGES: Final = (
-    Parameter("recipient", "A whole address that is a recipient in the envelope.", str),
-    Parameter("sender", "The whole address of the envelope's sender.", str),
-    Parameter("subject", "A part of the subject.", str),
-    _AFTER,
-    _BEFORE,
-)
-_CRITERIA: Final = (
-    *_MESSAGES,
-    Parameter("subject_regex", "A pattern (RE2) that is in the subject.", _Regex),
-    Parameter("header", "`NAME: VALUE` of a field of the header, decoded.", _Fields),
-    Parameter("header_regex", "`NAME: PATTERN` likewise.", _Fields),
-    Parameter("has_link", "Whether the message must have a link.", _Flag),
-)
-_EVENTS: Final = (
-    Parameter("id", "An event's number; commas may stand between several.", _Ids),
-    Parameter("source", "`MSExchangeIMC` or `bindpost`; likewise.", _Sources),
-    Parameter("node", "The name of the node where it happened; likewise.", _Sources),
-    Parameter("level", "The least grave that is given.", _Level),
-    Parameter("since", "The earliest time, inclusive.", Moment),
-    Parameter("until", "The latest time, inclusive.", Moment),
-    Parameter("text", "A part of the sentence, in any case.", str),
-    _AFTER,
-    _BEFORE,
-)
 _EXPORTS: Final = ("application/x-ndjson", "application/xml", BYTES)
 _BAD_QUERY: Final = sentence("A parameter is wrong; the text says which.")
 _NO_MESSAGE: Final = sentence("There is no such message.")
 _NO_FAULT: Final = sentence("There is no fault of this name.")
 _BAD_FAULT: Final = sentence("The rule can't be: the text says why. Nothing has changed.")
-_FAULT: Final = Parameter("name", "The fault's name.", str, "path")
 _NO_SCENARIO: Final = sentence("There is no such scenario.")
 _NO_EVENTS: Final = sentence("No events are kept.")
 _TOO_LARGE: Final = sentence("The body is larger than 5 MiB.")
@@ -169,9 +75,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/wait": Operation(
             summary="Wait for a message",
             parameters=(
-                *_CRITERIA,
-                _RAW,
-                Parameter("timeout", "Seconds to wait.", _Seconds),
+                *CRITERIA,
+                RAW,
+                Parameter("timeout", "Seconds to wait.", Seconds),
             ),
             answers={
                 200: json_of(native_objects.Message, "The message."),
@@ -186,10 +92,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/messages": Operation(
             summary="Messages, newest first",
             parameters=(
-                *_CRITERIA,
+                *CRITERIA,
                 Parameter("query", "A search, as Mailpit's API takes it.", str),
                 Parameter("tz", "The time zone of the search's dates, `Europe/Berlin`.", str),
-                _LIMIT,
+                LIMIT,
             ),
             answers={
                 200: json_of(native_objects.Messages, "A page of them."),
@@ -209,8 +115,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/stream": Operation(
             summary="Changes of the inbox as they happen, as server-sent events",
             parameters=(
-                _AFTER,
-                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+                AFTER,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", Number, "header"),
             ),
             answers={
                 200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
@@ -228,7 +134,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages/{{id}}": Operation(
             summary="All that is known of a message",
-            parameters=(_ID, _RAW),
+            parameters=(ID, RAW),
             answers={
                 200: json_of(native_objects.Message, "The message."),
                 400: _BAD_QUERY,
@@ -237,12 +143,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/messages/{{id}}/raw": Operation(
             summary="A message's bytes as received",
-            parameters=(_ID,),
+            parameters=(ID,),
             answers={200: _file("The bytes.", BYTES), 404: _NO_MESSAGE},
         ),
         f"GET {PREFIX}/messages/{{id}}/html-check": Operation(
             summary="Which features of a message's HTML mail programs don't support",
-            parameters=(_ID,),
+            parameters=(ID,),
             answers={
                 200: json_of(check_objects.HtmlCheck, "The features, the least supported first."),
                 404: sentence("There is no such message, or it has no HTML."),
@@ -251,8 +157,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"POST {PREFIX}/messages/{{id}}/link-check": Operation(
             summary="Ask whether the links of a message are there",
             parameters=(
-                _ID,
-                Parameter("follow", "Whether redirects are followed.", _Flag),
+                ID,
+                Parameter("follow", "Whether redirects are followed.", Flag),
             ),
             answers={
                 200: json_of(check_objects.LinkCheck, "What came of each link."),
@@ -264,7 +170,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/messages/{{id}}/release": Operation(
             summary="What became of a message's releases",
             is_of_server=True,
-            parameters=(_ID,),
+            parameters=(ID,),
             answers={
                 200: json_of(release_objects.Jobs, "The relay's jobs, newest first."),
                 400: sentence("The relay is off."),
@@ -274,7 +180,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"POST {PREFIX}/messages/{{id}}/release": Operation(
             summary="Give a message to the relay",
             is_of_server=True,
-            parameters=(_ID,),
+            parameters=(ID,),
             body=Body((release_objects.Release,), required=False),
             answers={
                 200: json_of(Job, "The job, queued."),
@@ -287,9 +193,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Keep a message as if it had been received",
             is_of_server=True,
             parameters=(
-                Parameter("sender", "The reverse-path; else taken from the header.", _Address),
+                Parameter("sender", "The reverse-path; else taken from the header.", Address),
                 Parameter(
-                    "recipient", "A forward-path; without any, taken from the header.", _Addresses
+                    "recipient", "A forward-path; without any, taken from the header.", Addresses
                 ),
             ),
             body=Body((bytes,)),
@@ -302,7 +208,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/inbox": Operation(
             summary="The inbox as a file, the oldest message first",
             is_of_server=True,
-            parameters=_MESSAGES,
+            parameters=MESSAGES,
             answers={200: _file("An inbox file.", BYTES), 400: _BAD_QUERY},
         ),
         f"POST {PREFIX}/inbox": Operation(
@@ -335,7 +241,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/faults/log": Operation(
             summary="What has fired, oldest first",
-            parameters=(Parameter("after", "A number: only what fired behind it.", _Number),),
+            parameters=(Parameter("after", "A number: only what fired behind it.", Number),),
             answers={200: json_of(fault_objects.Log, "The newest thousand."), 400: _BAD_QUERY},
         ),
         f"GET {PREFIX}/faults/authority": Operation(
@@ -366,12 +272,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/faults/{{name}}": Operation(
             summary="A fault in force",
-            parameters=(_FAULT,),
+            parameters=(FAULT,),
             answers={200: json_of(fault_objects.Rule, "The fault."), 404: _NO_FAULT},
         ),
         f"PUT {PREFIX}/faults/{{name}}": Operation(
             summary="Exchange a fault for another in its place",
-            parameters=(_FAULT,),
+            parameters=(FAULT,),
             body=Body((Fault,)),
             answers={
                 200: json_of(fault_objects.Rule, "The fault; its counts begin anew."),
@@ -382,7 +288,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"DELETE {PREFIX}/faults/{{name}}": Operation(
             summary="Remove a fault",
-            parameters=(_FAULT,),
+            parameters=(FAULT,),
             answers={204: Answer("It is gone."), 404: _NO_FAULT},
         ),
         f"GET {PREFIX}/webhooks": Operation(
@@ -402,7 +308,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"POST {PREFIX}/listeners/{{number}}/rebind": Operation(
             summary="Try to bind a listener at once",
             is_of_server=True,
-            parameters=(Parameter("number", "Its place in the settings.", _Number, "path"),),
+            parameters=(Parameter("number", "Its place in the settings.", Number, "path"),),
             answers={
                 200: json_of(listener_objects.Listener, "The listener after the attempt."),
                 404: sentence("There is no such listener."),
@@ -421,8 +327,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/scenarios/stream": Operation(
             summary="What happens in runs of scenarios, as server-sent events",
             parameters=(
-                _AFTER,
-                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+                AFTER,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", Number, "header"),
             ),
             answers={
                 200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
@@ -431,7 +337,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/scenarios/{{name}}": Operation(
             summary="A scenario's story and phases, and what its last run found",
-            parameters=(_SCENARIO,),
+            parameters=(SCENARIO,),
             answers={
                 200: json_of(scenario_objects.WholeScenario, "The scenario."),
                 404: _NO_SCENARIO,
@@ -439,7 +345,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/scenarios/{{name}}/run": Operation(
             summary="Run a scenario",
-            parameters=(_SCENARIO, Parameter("only", "The one phase to run.", str)),
+            parameters=(SCENARIO, Parameter("only", "The one phase to run.", str)),
             answers={
                 202: json_of(scenario_objects.Scenario, "The scenario, which runs."),
                 404: sentence("There is no such scenario, or it has no such phase."),
@@ -448,7 +354,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"POST {PREFIX}/scenarios/{{name}}/stop": Operation(
             summary="End a run",
-            parameters=(_SCENARIO,),
+            parameters=(SCENARIO,),
             answers={
                 200: json_of(scenario_objects.Scenario, "The scenario, when all has ended."),
                 404: _NO_SCENARIO,
@@ -457,7 +363,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         ),
         f"GET {PREFIX}/scenarios/{{name}}/report": Operation(
             summary="The report of a scenario's last run",
-            parameters=(_SCENARIO,),
+            parameters=(SCENARIO,),
             answers={
                 200: Answer("A page that needs nothing else.", ("text/html; charset=utf-8",), str),
                 404: sentence("There is no such scenario, or no report of it."),
@@ -471,7 +377,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/events": Operation(
             summary="Events, newest first",
             is_of_server=True,
-            parameters=(*_EVENTS, _LIMIT),
+            parameters=(*EVENTS, LIMIT),
             answers={
                 200: json_of(event_objects.Events, "A page of them."),
                 400: _BAD_QUERY,
@@ -482,8 +388,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Events as they happen, as server-sent events",
             is_of_server=True,
             parameters=(
-                *_EVENTS,
-                Parameter("Last-Event-ID", "The cursor that was seen last.", _Number, "header"),
+                *EVENTS,
+                Parameter("Last-Event-ID", "The cursor that was seen last.", Number, "header"),
             ),
             answers={
                 200: Answer("The stream.", ("text/event-stream; charset=utf-8",), str),
@@ -495,7 +401,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
             summary="Events as a file, oldest first",
             is_of_server=True,
             parameters=(
-                *_EVENTS,
+                *EVENTS,
                 Parameter(
                     "format",
                     "The file's form; `json` if none.",
@@ -511,7 +417,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         f"GET {PREFIX}/events/{{cursor}}": Operation(
             summary="An event, and what its kind means",
             is_of_server=True,
-            parameters=(Parameter("cursor", "The event's cursor.", _Number, "path"),),
+            parameters=(Parameter("cursor", "The event's cursor.", Number, "path"),),
             answers={
                 200: json_of(event_objects.Explained, "The event."),
                 404: sentence("It is not kept."),

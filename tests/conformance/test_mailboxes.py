@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bindpost.errors import StoreError
-from bindpost.server.message.model import Envelope, Message, SessionFacts, TranscriptLine
+from bindpost.server.message.model import Envelope, SessionFacts, TranscriptLine
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.postgres import PostgresStore
@@ -18,9 +18,9 @@ from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.store import Change, Counts, MessageStore, Query, SharedStore
 from bindpost.server.store.terms import Term
 
-MakeMessage = Callable[..., Message]
+from .bench import NOTHING, MakeMessage
+
 HELLO = b"Subject: hello\r\nX-Tags: News\r\n\r\nbody\r\n"
-NOTHING = Counts(total=0, unread=0, size=0)
 
 
 def by_domain(envelope: Envelope, _: SessionFacts) -> tuple[str, ...]:

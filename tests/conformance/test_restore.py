@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -13,11 +12,10 @@ from bindpost.server.message.model import Message, Transcript, TranscriptLine
 from bindpost.server.store.mailbox import MailboxView
 from bindpost.server.store.store import Copy, Counts, Place, Query, Retention, SharedStore
 
+from .bench import SAID, MakeMessage
 from .conftest import OpenStore
 
-MakeMessage = Callable[..., Message]
 RAW = b"Subject: hello\r\nX-Tags: Brought\r\n\r\nbody\r\n"
-SAID: Transcript = (TranscriptLine(0, "S", "220 ready"), TranscriptLine(2, "C", "HELO x"))
 MORE: Transcript = (*SAID, TranscriptLine(3, "S", "250 ok"))
 
 

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from bindpost.config.model import Listener, Settings
-from bindpost.server.smtp.conversation import Rules
 from bindpost.server.smtp.phrases import Phrasebook
 from bindpost.server.smtp.reply import Reply
+from bindpost.server.smtp.rules import Rules
 from bindpost.server.smtp.service import Resources, session_factory
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.store.memory import MemoryStore

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(240)  # one question makes an environment
 ROWS = [
     "`loop.create_server`",
     "`loop.create_server` again",
@@ -90,7 +91,7 @@ ASKED = [
 ]
 
 
-def bench(checkout: Path, *options: str, patience: float = 55) -> subprocess.CompletedProcess[str]:
+def bench(checkout: Path, *options: str, patience: float = 200) -> subprocess.CompletedProcess[str]:
     """Run it."""
     command = [str(checkout / "scripts" / "bench"), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)

@@ -11,8 +11,8 @@ from bindpost.server.mailboxes.keys import Key
 from bindpost.server.passwords import Plain, Scrypt
 from bindpost.server.smtp import personality
 from bindpost.server.smtp.accounts import Accounts
-from bindpost.server.smtp.conversation import Circumstances, Rules
 from bindpost.server.smtp.policy import Policy
+from bindpost.server.smtp.rules import Circumstances, Rules
 from bindpost.server.smtp.sasl import cram_digest
 
 USERS = {"ann": b"secret"}

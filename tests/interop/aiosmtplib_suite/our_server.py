@@ -24,12 +24,12 @@ from bindpost.server.faults.bounces import Bounces
 from bindpost.server.message.model import Message, Transcript
 from bindpost.server.smtp import personality
 from bindpost.server.smtp.accounts import Accounts
-from bindpost.server.smtp.conversation import Rules
 from bindpost.server.smtp.engine import ReceivingBuffer
 from bindpost.server.smtp.fast import LANE, EveryCommand, FastProtocol
 from bindpost.server.smtp.policy import Policy
 from bindpost.server.smtp.prepared import prepare
 from bindpost.server.smtp.protocol import SmtpProtocol, Surroundings
+from bindpost.server.smtp.rules import Rules
 from bindpost.server.smtp.sessions import Sessions
 from bindpost.server.smtp.sweeper import Sweeper
 from bindpost.server.store.memory import MemoryStore
