@@ -256,7 +256,8 @@ class SqlInbox(Inbox):
         told: Mapping[str, Place] = NOWHERE,
     ) -> MessageRow:
         """Keep a message as it is in these places; `told` are those that the change tells of."""
-        cursor, size = self._totals.sequence + 1, len(message.raw)
+        totals = self._totals
+        cursor, size = totals.sequence + 1, len(message.raw)
         self._keep_body(cursor, message)
         row = MessageRow(
             cursor=cursor,
@@ -267,20 +268,20 @@ class SqlInbox(Inbox):
             envelope=message.envelope,
             session=message.session,
             fields=fields,
-            tags=self._tags.add(cursor, whole.tags),
+            tags=self._tags.add(cursor, whole.tags) if whole.tags else (),
             mailboxes=tuple(sorted(mailboxes)),
         )
         self._new.add(row)
-        self._mailboxes.put_in(cursor, size, mailboxes)
         for name, place in mailboxes.items():
+            self._mailboxes.put_in(name, cursor, size, is_read=place.read)
             self._tags.add(cursor, place.tags, name)
         if transcript is None:
             self._transcripts.keep(row.session.session_id)
         else:
             self._transcripts.grow(row.session.session_id, transcript)
-        self._totals.total += 1
-        self._totals.unread += not whole.read
-        self._totals.size += size
+        totals.total += 1
+        totals.unread += not whole.read
+        totals.size += size
         touched = Touched([row.id], {name: [row.id] for name in mailboxes})
         self._announce("added", touched, row, places=told)
         return row

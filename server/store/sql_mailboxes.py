@@ -9,7 +9,6 @@ from typing import Final, NamedTuple, final
 from .sql_places import Members
 from .sql_session import SqlSession
 from .sql_tags import Tags
-from .store import Place
 from .terms import fold
 
 _COUNT_ON: Final = (
@@ -38,15 +37,16 @@ class Mailboxes:
         )
         self._arrived: dict[str, _Step] = {}
 
-    def put_in(self, cursor: int, size: int, places: Mapping[str, Place]) -> None:
-        """Put a new message into these mailboxes, with its read flag in each."""
-        for name, place in places.items():
-            self._new.add(name, cursor, place.read)
-            total, unread, sizes = self._arrived.get(name, _Step())
-            self._arrived[name] = _Step(total + 1, unread + (not place.read), sizes + size)
+    def put_in(self, name: str, cursor: int, size: int, *, is_read: bool) -> None:
+        """Put a new message into a mailbox, with its read flag there."""
+        self._new.add(name, cursor, is_read)
+        total, unread, sizes = self._arrived.get(name, _Step())
+        self._arrived[name] = _Step(total + 1, unread + (not is_read), sizes + size)
 
     def write(self) -> None:
         """Write what was put in. Raises what the database raises."""
+        if not self._arrived:
+            return
         self._new.write(self._session)
         arrived, self._arrived = self._arrived, {}
         self._count(arrived)
