@@ -11,7 +11,7 @@ from bench_mail import Letter, letters
 
 from bindpost.server.message.model import Envelope, Message, Recipient, SessionFacts, new_id
 from bindpost.server.store.sqlite_connection import DATABASE_FILE, open_writer
-from bindpost.server.store.sqlite_inbox import Inbox
+from bindpost.server.store.sqlite_inbox import SqliteInbox
 from bindpost.server.store.sqlite_schema import migrate
 
 BATCH: Final = 1000
@@ -23,7 +23,7 @@ def fill(folder: Path, count: int) -> None:
     path = folder / DATABASE_FILE
     connection = open_writer(path)
     migrate(connection, path)
-    inbox = Inbox(connection, path, keep_free=0)
+    inbox = SqliteInbox(connection, path, keep_free=0)
     written = iter(letters(count))
     while batch := list(islice(written, BATCH)):
         inbox.begin()

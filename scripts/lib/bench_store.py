@@ -30,7 +30,7 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.sqlite import SqliteStore
-from bindpost.server.store.sqlite_connection import Durability
+from bindpost.server.store.store import Durability
 
 KIB: Final = 1024
 MOST: Final = 64 * KIB * KIB

@@ -12,6 +12,7 @@ from typing import Final, final
 from bindpost.errors import StoreError
 
 from ..store import sqlite_bodies, sqlite_queries
+from ..store.conditions import LAST_CURSOR
 from ..store.grams import indexed_form
 from ..store.store import MessageRow
 from .file import IndexFile
@@ -27,7 +28,6 @@ TIDY_FROM: Final = 1000
 """New messages that are worth putting the grams in order."""
 _PIECE: Final = 250
 """Pages of grams that are put in order at once, in some hundredths of a second."""
-_LAST_CURSOR: Final = 2**63 - 1
 
 
 class NoRoomError(Exception):
@@ -101,7 +101,7 @@ class Building:
         done = 0
         with self._index.transaction() as database:
             upto = self._index.state().upto
-            for row in sqlite_queries.added(self._mail, upto, _LAST_CURSOR, limit=BATCH):
+            for row in sqlite_queries.added(self._mail, upto, LAST_CURSOR, limit=BATCH):
                 self._check_room(row)
                 self._add(database, row, is_suspect=False)
                 done += 1
@@ -138,7 +138,7 @@ class Building:
         """Put one message in, marked while it is read."""
         self._careful -= 1
         state = self._index.state()
-        rows = sqlite_queries.added(self._mail, state.upto, _LAST_CURSOR, limit=1)
+        rows = sqlite_queries.added(self._mail, state.upto, LAST_CURSOR, limit=1)
         for row in rows:
             self._check_room(row)
             self._index.connection.execute("UPDATE state SET suspect = ?", (row.cursor,))

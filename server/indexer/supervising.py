@@ -25,8 +25,6 @@ PAUSES: Final = (1.0, 60.0)
 """Seconds before it is started again: the first time, and at most; each is twice the last."""
 _STEADY: Final = 60.0
 """Seconds after which an indexer counts as one that works."""
-
-
 _GATHER: Final = 0.1
 """Seconds in which news are gathered, so that no message is told alone while many come."""
 

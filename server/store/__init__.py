@@ -10,9 +10,8 @@ from .events import EventStore
 from .memory import MemoryStore
 from .memory_events import MemoryEventStore
 from .sqlite import SqliteStore
-from .sqlite_connection import DURABLE, Durability
 from .sqlite_events import SqliteEventStore
-from .store import KEEP_ALL, Retention, SharedStore, Sort, unsorted
+from .store import DURABLE, KEEP_ALL, Durability, Retention, SharedStore, Sort, unsorted
 
 __all__ = ["open_events", "open_store"]
 
@@ -30,7 +29,7 @@ async def open_store(
 
     A folder is made if it is missing. `sort` gives the mailboxes of each message that comes; `node`
     is the name of this node, which a database with several can tell from others. `durability` is
-    that of a folder or a database; see `sqlite_connection`. Raises `StoreInUseError` when another
+    that of a folder or a database; see `store`. Raises `StoreInUseError` when another
     process holds the folder, `StoreError` when it cannot be used, and `ConfigError` when the
     database can't be.
     """

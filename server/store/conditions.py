@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, final
 
-_LARGEST: Final = 2**63 - 1
+LAST_CURSOR: Final = 2**63 - 1
+"""The largest number that databases can hold, and so the last cursor."""
 
 Value = str | int
 """What a condition compares with; numbers may be larger than the database's."""
@@ -46,5 +47,5 @@ class Conditions:
 
 
 def fitting(number: int) -> int:
-    """Give the nearest number that SQLite can hold; they come from outside."""
-    return max(-_LARGEST, min(number, _LARGEST))
+    """Give the nearest number that a database can hold; they come from outside."""
+    return max(-LAST_CURSOR, min(number, LAST_CURSOR))

@@ -11,8 +11,8 @@ import msgspec
 
 from ..shared import Shared
 from .content import ContentSearch
+from .grams import is_about_content
 from .store import Change, Counts, Query
-from .terms import CONTENT_TERMS
 
 REMEMBERED: Final = 100
 """Searches whose counts are remembered."""
@@ -78,7 +78,7 @@ class Counted:
     async def _go_on(self, asked: tuple[Query, int]) -> Counts:
         """Count from where it is known, the oldest first."""
         query, upto = asked
-        is_limited = any(term.field in CONTENT_TERMS for term in query.terms)
+        is_limited = is_about_content(query)
         deadline = self._content.deadline()
         step = _STEP if is_limited else upto
         known = self._known.get(query, _Known(0, _NOTHING, self._state))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import final
 
@@ -18,8 +15,10 @@ from ..message.headers import HeaderFields, read_fields
 from ..message.model import Message, Transcript, utc_now
 from ..message.tags import clean_tag, clean_tags, read_tags
 from . import rules
-from .content import SEARCH_SECONDS, ContentSearch
+from .content import SEARCH_SECONDS
+from .copying import copies_of
 from .feed import REMEMBERED, ChangeFeed
+from .memory_search import Kept, MemorySearch
 from .shelf import Shelf
 from .store import (
     EVERYTHING,
@@ -37,22 +36,9 @@ from .store import (
     Sort,
     unsorted,
 )
-from .terms import CONTENT_TERMS, SearchedHeader, Term, fold, searched_header
 
 _Act = Callable[[Shelf, Sequence[str]], Sequence[str]]
 """Does something to messages on a shelf and gives the ids of those that changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a message is wherever it lies: its bytes, and the texts that queries compare."""
-
-    raw: bytes
-    session: str
-    sender: str
-    recipients: frozenset[str]
-    subject: str
-    header: SearchedHeader
 
 
 @final
@@ -74,16 +60,15 @@ class MemoryStore:
         search_seconds: float = SEARCH_SECONDS,
     ) -> None:
         self._retention = retention
-        self._next_age_check = 0.0
+        self._due = rules.Due(retention)
         self._sort = sort
         self._feed = ChangeFeed(remembered=remembered)
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
         self._whole = Shelf()
         self._mailboxes: dict[str, Shelf] = {}
         self._transcripts: dict[str, Transcript] = {}
         self._messages_of: dict[str, int] = {}
-        self._content = ContentSearch(seconds=search_seconds)
-        self._searching = asyncio.Lock()
+        self._queries = MemorySearch(self._kept, seconds=search_seconds)
         self._closed = False
 
     async def add(
@@ -98,7 +83,7 @@ class MemoryStore:
         names = rules.mailboxes(self._sort, message, mailbox)
         row = self._keep(message, fields, transcript, place, dict.fromkeys(names, place))
         self._announce("added", (row.id,), dict.fromkeys(names, (row.id,)), row=row)
-        if self._is_sweep_due():
+        if self._due.is_due(self._whole.counts):
             self._expire()
         return row
 
@@ -115,7 +100,7 @@ class MemoryStore:
             row = self._keep(message, fields, copy.transcript, copy.whole, places)
             parts = dict.fromkeys(places, (row.id,))
             self._announce("added", (row.id,), parts, row=row, places=places)
-        if self._is_sweep_due():
+        if self._due.is_due(self._whole.counts):
             self._expire()
         return there
 
@@ -139,14 +124,7 @@ class MemoryStore:
             tags=whole.tags,
             mailboxes=tuple(sorted(mailboxes)),
         )
-        self._kept[row.id] = _Kept(
-            raw=message.raw,
-            session=row.session.session_id,
-            sender=fold(row.envelope.reverse_path),
-            recipients=frozenset(fold(to.address) for to in row.envelope.recipients),
-            subject=fold(row.fields.subject),
-            header=searched_header(row.fields),
-        )
+        self._kept[row.id] = Kept.of(row, message.raw)
         session = row.session.session_id
         self._transcripts[session] = (
             self._transcripts.get(session, ()) if transcript is None else transcript
@@ -179,6 +157,16 @@ class MemoryStore:
         """Give the transcript; see `SharedStore`."""
         row = await self.get(message_id, mailbox=mailbox)
         return tuple(self._transcripts[self._kept[row.id].session]) if row else None
+
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """Give copies of messages; see `SharedStore`."""
+        self._check_open()
+        kept = [row for row in rows if row.id in self._kept]
+        raws = {row.cursor: self._kept[row.id].raw for row in kept}
+        places = {row.cursor: dict(self._places(row)) for row in kept}
+        return copies_of(rows, told, raws=raws, transcripts=self._transcripts, places=places)
 
     async def find(
         self,
@@ -235,9 +223,7 @@ class MemoryStore:
     async def rename_tag(self, name: str, new: str, *, mailbox: str | None = None) -> int:
         """Rename a tag; see `SharedStore`."""
         self._check_open()
-        had = len(self._shelf(mailbox).having(name))
-        self._rename_tag(name, clean_tag(new), mailbox)
-        return had
+        return self._rename_tag(name, clean_tag(new), mailbox)
 
     async def remove_tag(self, name: str, *, mailbox: str | None = None) -> int:
         """Remove a tag; see `SharedStore`."""
@@ -303,41 +289,17 @@ class MemoryStore:
 
     async def _search(self, query: Query, seconds: float | None = None) -> list[MessageRow]:
         """Give what matches, newest first."""
-        found = [(row, self._kept[row.id].raw) for row in self._matching(query)]
-        if all(term.field not in CONTENT_TERMS for term in query.terms):
-            return [row for row, _ in found]
-        deadline = self._content.deadline(seconds)
-        async with self._searching:
-            return await asyncio.to_thread(self._search_content, query.terms, found, deadline)
-
-    def _search_content(
-        self, terms: Sequence[Term], found: Sequence[tuple[MessageRow, bytes]], deadline: float
-    ) -> list[MessageRow]:
-        def holds(row: MessageRow, raw: bytes) -> bool:
-            return self._content.holds(terms, row, lambda: raw, deadline=deadline)
-
-        return [row for row, raw in found if holds(row, raw)]
-
-    def _matching(self, query: Query) -> Iterator[MessageRow]:
-        sender = None if query.sender is None else fold(query.sender)
-        recipient = None if query.recipient is None else fold(query.recipient)
-        subject = fold(query.subject or "")
-        for row in reversed(self._shelf(query.mailbox).rows.values()):
-            kept = self._kept[row.id]
-            if (
-                (sender is None or kept.sender == sender)
-                and (recipient is None or recipient in kept.recipients)
-                and subject in kept.subject
-                and (query.after is None or row.cursor > query.after)
-                and (query.before is None or row.cursor < query.before)
-                and (query.unread is None or row.read != query.unread)
-                and rules.terms_hold(query.terms, row, kept.header)
-            ):
-                yield row
+        rows = reversed(self._shelf(query.mailbox).rows.values())
+        return await self._queries.find(query, rows, seconds)
 
     def _shelf(self, mailbox: str | None) -> Shelf:
         """Give a mailbox's shelf, to be looked at: that of a mailbox without mail is a new one."""
         return self._whole if mailbox is None else self._mailboxes.get(mailbox) or Shelf()
+
+    def _places(self, row: MessageRow) -> Iterator[tuple[str, Place]]:
+        for name in row.mailboxes:
+            if here := self._shelf(name).rows.get(row.id):
+                yield name, Place(here.read, here.tags)
 
     def _parts(self, ids: Sequence[str]) -> Mapping[str, list[str]]:
         """Give these messages by the mailboxes that they are in."""
@@ -368,42 +330,23 @@ class MemoryStore:
         return len(whole if mailbox is None else changed[mailbox])
 
     def _rename_tag(self, name: str, new: str | None, mailbox: str | None) -> int:
+        """Change a tag's name on every message, None = take it off; give how many had it."""
         shelves = [self._shelf(mailbox)] if mailbox else [self._whole, *self._mailboxes.values()]
+        had = len(shelves[0].having(name))
         having = list(dict.fromkeys(chain(*(shelf.having(name) for shelf in shelves))))
-        return self._change(
+        self._change(
             "tagged",
             having,
             lambda shelf, some: shelf.rename_tag(some, name, new),
             mailbox=mailbox,
             are_all=True,
         )
-
-    def _is_sweep_due(self) -> bool:
-        """Say whether retention may let something go now; ages are looked at once a second."""
-        if rules.exceeds(self._retention, self._whole.counts):
-            return True
-        now = time.monotonic()
-        if self._retention.max_age is None or now < self._next_age_check:
-            return False
-        self._next_age_check = now + rules.AGE_CHECK
-        return True
+        return had
 
     def _expire(self) -> int:
-        return self._remove(list(self._expired()), cause="retention")
-
-    def _expired(self) -> Iterator[str]:
-        """Give what retention lets go, oldest first."""
-        cutoff = rules.too_old_before(self._retention, utc_now())
-        many = rules.too_many(self._retention, self._whole.counts)
-        large = rules.too_large(self._retention, self._whole.counts)
-        for row in self._whole.rows.values():
-            if cutoff is None and many <= 0 and large <= 0:
-                return  # else each message that comes would cost a look at all of them
-            old = cutoff is not None and rules.to_microseconds(row.received) < cutoff
-            if old or many > 0 or large > 0:
-                yield row.id
-                many -= 1
-                large -= row.size
+        rows = self._whole.rows.values()
+        expired = rules.expired(self._retention, self._whole.counts, rows, utc_now())
+        return self._remove([row.id for row in expired], cause="retention")
 
     def _remove(self, ids: Sequence[str], *, cause: ChangeCause) -> int:
         """Delete messages everywhere."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Final, final
@@ -13,6 +13,7 @@ from ..message.model import Message, Transcript, TranscriptLine
 from . import postgres_queries, rules
 from .codec import decode
 from .content import SEARCH_SECONDS, ContentSearch
+from .copying import copies_of, untold
 from .feed import REMEMBERED
 from .index_state import Progress
 from .postgres_connection import PATIENCE, Server, Session
@@ -24,13 +25,16 @@ from .postgres_reader import Reader
 from .postgres_schema import migrate
 from .postgres_search import Search
 from .sql_rows import message_row
-from .sqlite_connection import DURABLE, Durability
 from .store import (
+    DURABLE,
     EVERYTHING,
     KEEP_ALL,
     Change,
+    Copy,
     Counts,
+    Durability,
     MessageRow,
+    Place,
     Query,
     Retention,
     Sort,
@@ -39,6 +43,7 @@ from .store import (
 from .writer import QUIET
 from .written import WrittenStore
 
+_Lines = tuple[TranscriptLine, ...]
 _PAGE: Final = 100
 """Messages or changes that are asked for at once."""
 
@@ -145,8 +150,25 @@ class PostgresStore(WrittenStore):
         found = await self._look_up(message_id, postgres_queries.transcript(message_id, mailbox))
         if not found:
             return None
-        pieces = (decode(lines, tuple[TranscriptLine, ...]) for (lines,) in found)
+        pieces = (decode(lines, _Lines) for (lines,) in found)
         return tuple(chain.from_iterable(pieces))
+
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """Give copies of messages; see `SharedStore`."""
+        self._check_open()
+        cursors = [row.cursor for row in rows]
+        raws: dict[int, bytes] = dict(await self._reader.ask(postgres_queries.raws(cursors)))
+        said = await self._reader.ask(postgres_queries.transcripts(untold(rows, told)))
+        transcripts: dict[str, Transcript] = {}
+        for session, lines in said:
+            transcripts[session] = (*transcripts.get(session, ()), *decode(lines, _Lines))
+        places: dict[int, dict[str, Place]] = {}
+        for cursor, name, read, tags in await self._reader.ask(postgres_queries.places(cursors)):
+            place = Place(bool(read), decode(tags, tuple[str, ...]))
+            places.setdefault(cursor, {})[name] = place
+        return copies_of(rows, told, raws=raws, transcripts=transcripts, places=places)
 
     async def find(
         self,

@@ -19,7 +19,7 @@ from psycopg.errors import DiskFull, ReadOnlySqlTransaction, UniqueViolation
 from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
 from .sql_rows import Rows
-from .sqlite_connection import DURABLE, Durability
+from .store import DURABLE, Durability
 
 PATIENCE: Final = 5.0
 """Seconds that a connection is waited for; for a machine, and for another node, twice as long."""
@@ -154,8 +154,13 @@ class Session:
     """
     A connection for writing; one that was lost between two transactions is made anew.
 
-    Statements have `?` for parameters. Belongs to one thread at a time, but for `end_silence`.
+    Statements have `?` for parameters. Belongs to one thread at a time, but for `end_silence`. It
+    implements `SqlSession`.
     """
+
+    among: Final = "= ANY(?)"
+    message: Final = "message"
+    every_message: Final = "every_message"
 
     def __init__(self, server: Server, durability: Durability = DURABLE) -> None:
         self._server = server
@@ -184,6 +189,14 @@ class Session:
         """Execute a statement. Raises what psycopg raises."""
         with self._waiting():
             return self._open().execute(marked(sql), [storable(value) for value in parameters])
+
+    def several(self, values: Sequence[int] | Sequence[str]) -> object:
+        """Make one parameter of several values; see `SqlSession`."""
+        return list(values)
+
+    def new_rows(self, table: str, *columns: str, otherwise: str = "") -> Rows:
+        """Give rows for a table, to be collected and then written."""
+        return Rows(table, *columns, otherwise=otherwise, insert="INSERT")
 
     def script(self, sql: str) -> None:
         """Execute statements without parameters. Raises what psycopg raises."""
@@ -238,11 +251,6 @@ class Session:
     def _open(self) -> _Connection:
         assert self._connection is not None, "a transaction has begun"
         return self._connection
-
-
-def new_rows(table: str, *columns: str) -> Rows:
-    """Give rows for a table, to be collected and then written."""
-    return Rows(table, *columns, insert="INSERT")
 
 
 def array(numbers: Iterable[int]) -> str:

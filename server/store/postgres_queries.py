@@ -57,17 +57,36 @@ def raw(message_id: str, mailbox: str | None) -> Question:
     )
 
 
-def raw_at(cursor: int) -> Question:
-    """Ask for a message's bytes, by its cursor."""
-    return Question("SELECT raw FROM body WHERE cursor = ?", (cursor,))
-
-
 def transcript(message_id: str, mailbox: str | None) -> Question:
     """Ask for the pieces of the transcript of the session that brought a message."""
     return _scoped(
         mailbox,
         "SELECT lines FROM message JOIN transcript USING (session) WHERE id = ? ORDER BY line",
         message_id,
+    )
+
+
+def raws(cursors: Sequence[int]) -> Question:
+    """Ask for the cursors and the bytes of the messages at these cursors."""
+    return Question("SELECT cursor, raw FROM body WHERE cursor = ANY(?)", (list(cursors),))
+
+
+def transcripts(sessions: Sequence[str]) -> Question:
+    """Ask for the sessions and the pieces of their transcripts, in order."""
+    return Question(
+        "SELECT session, lines FROM transcript WHERE session = ANY(?) ORDER BY session, line",
+        (list(sessions),),
+    )
+
+
+def places(cursors: Sequence[int]) -> Question:
+    """Ask for cursor, mailbox, read flag and tags, as JSON, in each mailbox of these messages."""
+    return Question(
+        "SELECT cursor, name, read,"
+        " (SELECT coalesce(json_agg(tag.name ORDER BY folded), '[]')::text FROM mailbox_tag AS tag"
+        " WHERE tag.mailbox = mailbox.name AND tag.cursor = mailbox.cursor)"
+        " FROM mailbox WHERE cursor = ANY(?)",
+        (list(cursors),),
     )
 
 
@@ -144,7 +163,7 @@ def next_ones(after: int, *, limit: int, size: int) -> Question:
 
 
 def totals() -> Question:
-    """Ask for the same of all that is kept."""
+    """Ask how many messages are kept, how many of them are unread, and for their bytes."""
     return Question("SELECT total, unread, size FROM inbox")
 
 
@@ -154,7 +173,7 @@ def sequence() -> Question:
 
 
 def mailbox_totals(mailbox: str | None = None) -> Question:
-    """Ask for the name of each mailbox, or of one, and for the same of what is in it."""
+    """Ask for the name of each mailbox, or of one, and for the `totals` of what is in it."""
     sql = "SELECT name, total, unread, size FROM mailbox_total"
     if mailbox is None:
         return Question(f"{sql} ORDER BY name")

@@ -83,12 +83,14 @@ class Search:
     ) -> AsyncGenerator[list[MessageRow], None]:
         """Give what matches, newest first, in pieces of `limit` at most, 0 = of any size."""
         if not gains_by_index(query):
-            async for rows in self._read(query, deadline):
-                yield rows
+            async with aclosing(self._read(query, deadline)) as read:
+                async for rows in read:
+                    yield rows
             return
         upto, newest = await self._frontier()
-        async for rows in self._tail(query, upto, newest, deadline):
-            yield rows
+        async with aclosing(self._tail(query, upto, newest, deadline)) as tail:
+            async for rows in tail:
+                yield rows
         for number, stretch in enumerate(_stretches(query, upto)):
             question = postgres_queries.find_indexed(stretch, limit=limit, by_grams=number > 0)
             yield await self._rows(query, question, deadline)
@@ -105,8 +107,9 @@ class Search:
         if newest <= upto:
             return
         try:
-            async for rows in self._read(between(query, upto, newest), deadline):
-                yield rows
+            async with aclosing(self._read(between(query, upto, newest), deadline)) as read:
+                async for rows in read:
+                    yield rows
         except SearchTimeoutError as error:
             raise unindexed(error, upto) from None
 
@@ -140,9 +143,9 @@ class Search:
         """Give the rows whose contents match; in a thread, which has the loop read their bytes."""
 
         def raw(cursor: int) -> bytes | None:
-            asking = self._reader.ask(postgres_queries.raw_at(cursor))
+            asking = self._reader.ask(postgres_queries.raws([cursor]))
             found = asyncio.run_coroutine_threadsafe(asking, loop).result()
-            return found[0][0] if found else None
+            return found[0][1] if found else None
 
         def holds(row: MessageRow) -> bool:
             return self._content.holds(

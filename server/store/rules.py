@@ -1,10 +1,11 @@
-"""What all stores decide alike: how addresses compare, and what retention lets go."""
+"""What all stores decide alike: how addresses compare, what retention lets go, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, final
 
 from ..message.model import Message
 from .store import Counts, MessageRow, Query, Retention, Sort
@@ -13,7 +14,7 @@ from .terms import fold as fold
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-AGE_CHECK: Final = 1.0
+_AGE_CHECK: Final = 1.0
 """Least seconds between two looks for messages that are too old."""
 
 
@@ -60,6 +61,42 @@ def too_large(retention: Retention, counts: Counts) -> int:
 def exceeds(retention: Retention, counts: Counts) -> bool:
     """Say whether there are too many messages or bytes."""
     return too_many(retention, counts) > 0 or too_large(retention, counts) > 0
+
+
+def expired(
+    retention: Retention, counts: Counts, rows: Iterable[MessageRow], now: datetime
+) -> Iterator[MessageRow]:
+    """Give those of all messages, the oldest first, that retention lets go."""
+    cutoff = too_old_before(retention, now)
+    many = too_many(retention, counts)
+    large = too_large(retention, counts)
+    for row in rows:
+        if cutoff is None and many <= 0 and large <= 0:
+            return  # else each message that comes would cost a look at all of them
+        old = cutoff is not None and to_microseconds(row.received) < cutoff
+        if old or many > 0 or large > 0:
+            yield row
+            many -= 1
+            large -= row.size
+
+
+@final
+class Due:
+    """Tells when retention may let something go; of ages it does so once a second."""
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+        self._next_age_check = 0.0
+
+    def is_due(self, counts: Counts) -> bool:
+        """Say whether it may now, with so much kept; who is told so, sweeps."""
+        if exceeds(self._retention, counts):
+            return True
+        now = time.monotonic()
+        if self._retention.max_age is None or now < self._next_age_check:
+            return False
+        self._next_age_check = now + _AGE_CHECK
+        return True
 
 
 def mailboxes(sort: Sort, message: Message, mailbox: str | None) -> tuple[str, ...]:

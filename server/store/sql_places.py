@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, final
 
@@ -40,6 +40,20 @@ class Scope(NamedTuple):
         return cls(_SCOPE.format(message=message), (mailbox, mailbox))
 
 
+class Entry(NamedTuple):
+    """What must be known of a message to mark or delete it."""
+
+    cursor: int
+    id: str
+    size: int
+    read: int
+    session: str
+
+
+Members = Mapping[str, set[int]]
+"""The cursors of messages by the mailboxes that they are in."""
+
+
 @final
 @dataclass(slots=True)
 class Touched:
@@ -47,6 +61,15 @@ class Touched:
 
     ids: list[str] = field(default_factory=list)
     mailboxes: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], whole: Collection[int], members: Members) -> Touched:
+        """Note those of these entries, in order, that changed in the whole inbox, in mailboxes."""
+        touched = cls([entry.id for entry in entries if entry.cursor in whole])
+        for name, some in members.items():
+            if some:
+                touched.mailboxes[name] = [entry.id for entry in entries if entry.cursor in some]
+        return touched
 
     def note(self, message_id: str, mailbox: str | None) -> None:
         """Take note of a message to whom it happened in a mailbox, None = in the whole inbox."""

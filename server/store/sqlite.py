@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -14,22 +14,25 @@ import msgspec
 
 from ..message.digest import Digest
 from ..message.model import Transcript
-from . import rules, sqlite_mailboxes, sqlite_queries, sqlite_search, sqlite_transcripts
+from . import rules, sqlite_queries, sqlite_search, sqlite_transcripts
 from .content import SEARCH_SECONDS, ContentSearch
 from .feed import REMEMBERED
 from .grams import gains_by_index, is_about_content
 from .index_state import Progress
 from .lock import FolderLock, take_folder
-from .sqlite_connection import DATABASE_FILE, DURABLE, Durability, open_writer, translated
-from .sqlite_inbox import LARGE, SEGMENT, Inbox
+from .sqlite_connection import DATABASE_FILE, open_writer, translated
+from .sqlite_inbox import LARGE, SEGMENT, SqliteInbox
 from .sqlite_index import INDEX_FILE, IndexUnusableError, SearchIndex
 from .sqlite_reader import Reader
 from .sqlite_schema import migrate
 from .store import (
+    DURABLE,
     EVERYTHING,
     KEEP_ALL,
     Change,
+    Copy,
     Counts,
+    Durability,
     MessageRow,
     Query,
     Retention,
@@ -62,7 +65,7 @@ class SqliteStore(WrittenStore):
     def __init__(
         self,
         lock: FolderLock,
-        inbox: Inbox,
+        inbox: SqliteInbox,
         *,
         retention: Retention,
         remembered: int,
@@ -119,8 +122,8 @@ class SqliteStore(WrittenStore):
         `StoreError` when it cannot be used.
         """
 
-        def make(connection: sqlite3.Connection, path: Path) -> Inbox:
-            return Inbox(
+        def make(connection: sqlite3.Connection, path: Path) -> SqliteInbox:
+            return SqliteInbox(
                 connection,
                 path,
                 keep_free=keep_free,
@@ -151,6 +154,15 @@ class SqliteStore(WrittenStore):
     async def transcript(self, message_id: str, *, mailbox: str | None = None) -> Transcript | None:
         """Give the transcript; see `SharedStore`."""
         return await self._look_up(message_id, mailbox, sqlite_transcripts.read)
+
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """Give copies of messages; see `SharedStore`."""
+        self._check_open()
+        return await self._reader.ask(
+            partial(sqlite_queries.copies, folder=self._folder, rows=rows, told=told)
+        )
 
     async def find(
         self,
@@ -189,7 +201,9 @@ class SqliteStore(WrittenStore):
             return self._counts
         if query.mailbox is not None and query == Query(mailbox=query.mailbox):
             name = query.mailbox
-            return await self._reader.ask(lambda database: sqlite_mailboxes.counts(database, name))
+            return await self._reader.ask(
+                lambda database: sqlite_queries.counts_of_mailbox(database, name)
+            )
         return await self._counted.count(query, upto=self.sequence)
 
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
@@ -210,7 +224,7 @@ class SqliteStore(WrittenStore):
     async def mailboxes(self) -> Mapping[str, Counts]:
         """Give the mailboxes; see `SharedStore`."""
         self._check_open()
-        return await self._reader.ask(sqlite_mailboxes.all_counts)
+        return await self._reader.ask(sqlite_queries.mailbox_counts)
 
     async def tags(self, *, mailbox: str | None = None) -> Mapping[str, int]:
         """Give the tags; see `SharedStore`."""
@@ -329,8 +343,8 @@ def _count_selected(query: Query, database: sqlite3.Connection) -> Counts:
 
 
 def _take_folder(
-    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], Inbox]
-) -> tuple[FolderLock, Inbox]:
+    folder: Path, durability: Durability, make: Callable[[sqlite3.Connection, Path], SqliteInbox]
+) -> tuple[FolderLock, SqliteInbox]:
     """Lock a folder and open its database."""
     lock = take_folder(folder)
     path = folder / DATABASE_FILE

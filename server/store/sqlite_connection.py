@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, final
 
 from bindpost.errors import StoreError, StoreFullError
 
-Durability = Literal["full", "normal"]
-DURABLE: Final = "full"
-"""A commit returns after the fsync; with `normal` only a checkpoint syncs. See docs/settings.md."""
+from .sql_rows import Found, Rows
+from .store import DURABLE, Durability
+
 DATABASE_FILE: Final = "mail.db"
 PAGE_SIZE: Final = 8192
 WAL_PAGES: Final = 16_000
@@ -59,6 +60,34 @@ def open_writer(path: Path, durability: Durability = DURABLE) -> sqlite3.Connect
             connection.close()
             raise
         return connection
+
+
+@final
+class SqliteSession:
+    """The connection that writes, as statements see it that other databases take, too."""
+
+    among: Final = "IN (SELECT value FROM json_each(?))"
+    message: Final = "main.message"
+    every_message: Final = "main.message"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> Found:
+        """Execute a statement. Raises what SQLite raises."""
+        return self._connection.execute(sql, parameters)
+
+    def several(self, values: Sequence[int] | Sequence[str]) -> object:
+        """Make one parameter of several values; a text ends at its NUL."""
+        return json.dumps(values)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Do nothing: there is nothing between here and the database."""
+        return nullcontext()
+
+    def new_rows(self, table: str, *columns: str, otherwise: str = "") -> Rows:
+        """Give rows for a table, to be collected and then written."""
+        return Rows(table, *columns, otherwise=otherwise)
 
 
 def open_reader(path: Path, *, is_unchanging: bool = False) -> sqlite3.Connection:

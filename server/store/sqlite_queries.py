@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from . import sql_terms, sqlite_bodies
+from . import sql_terms, sqlite_bodies, sqlite_transcripts
 from .conditions import Conditions, fitting
+from .copying import copies_of, untold
 from .rules import from_microseconds
 from .sql_places import Scope
 from .sql_rows import message_row
-from .store import EVERYTHING, Counts, MessageRow, Query
+from .store import EVERYTHING, Copy, Counts, MessageRow, Place, Query
 from .terms import fold
 
 _COLUMNS: Final = (
@@ -62,6 +63,28 @@ def raw(
         (*scope.parameters, message_id),
     ).fetchone()
     return sqlite_bodies.read(connection, folder, found[0]) if found else None
+
+
+def copies(
+    connection: sqlite3.Connection,
+    folder: Path,
+    rows: Sequence[MessageRow],
+    told: Container[str],
+) -> list[Copy]:
+    """Give copies of messages; see `SharedStore.copies`."""
+    raws, transcripts, places = {}, {}, {}
+    sessions = set(untold(rows, told))
+    for row in rows:
+        if (body := sqlite_bodies.read(connection, folder, row.cursor)) is not None:
+            raws[row.cursor] = body
+        session = row.session.session_id
+        said = sqlite_transcripts.read(connection, row.id) if session in sessions else None
+        if said is not None:
+            transcripts[session] = said
+            sessions.remove(session)
+        here = {name: get(connection, row.id, name) for name in row.mailboxes}
+        places[row.cursor] = {name: Place(one.read, one.tags) for name, one in here.items() if one}
+    return copies_of(rows, told, raws=raws, transcripts=transcripts, places=places)
 
 
 def tag_names(connection: sqlite3.Connection, mailbox: str | None = None) -> list[str]:
@@ -137,7 +160,11 @@ def added(
 
 
 def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
-    """Give the texts of a message, its content aside, that terms look into, as they do."""
+    """
+    Give the texts of a message, its content aside, that terms look into, as they do.
+
+    Read, not made from its row: those of messages that an older bindpost has kept are others.
+    """
     texts: list[str] = []
     for question in (
         "SELECT sender, subject FROM message WHERE cursor = ?",
@@ -146,6 +173,23 @@ def searched(connection: sqlite3.Connection, cursor: int) -> list[str]:
         texts.extend(connection.execute(question, (cursor,)).fetchone() or ())
     recipients = connection.execute("SELECT address FROM recipient WHERE cursor = ?", (cursor,))
     return [*texts, *(address for (address,) in recipients)]
+
+
+def mailbox_counts(connection: sqlite3.Connection) -> Mapping[str, Counts]:
+    """Count what is in each mailbox."""
+    found = connection.execute("SELECT name, total, unread, size FROM mailbox_total ORDER BY name")
+    return {
+        name: Counts(total=total, unread=unread, size=size) for name, total, unread, size in found
+    }
+
+
+def counts_of_mailbox(connection: sqlite3.Connection, mailbox: str) -> Counts:
+    """Count what is in a mailbox."""
+    found = connection.execute(
+        "SELECT total, unread, size FROM mailbox_total WHERE name = ?", (mailbox,)
+    ).fetchone()
+    total, unread, size = found or (0, 0, 0)
+    return Counts(total=total, unread=unread, size=size)
 
 
 def oldest_behind(connection: sqlite3.Connection, cursor: int) -> datetime | None:

@@ -25,6 +25,7 @@ from .codec import decode
 from .content import ContentSearch, unindexed
 from .counted import add
 from .grams import grams_of, match_of
+from .sql_rows import marks
 from .sqlite_index import IndexUnusableError, SearchIndex
 from .sqlite_queries import Selection
 from .store import Counts, MessageRow, Query
@@ -132,7 +133,7 @@ def digests(
     """Give the digests of the messages at these cursors, as far as the index has them."""
     with index.open(connection):
         found = connection.execute(
-            f"SELECT cursor, digest FROM search.entry WHERE cursor IN ({_marks(cursors)})"  # noqa: S608 - question marks only
+            f"SELECT cursor, digest FROM search.entry WHERE cursor IN ({marks(cursors)})"  # noqa: S608 - question marks only
             " AND digest IS NOT NULL",
             list(cursors),
         )
@@ -192,8 +193,7 @@ def _tail(
     deadline: float,
 ) -> Iterator[MessageRow]:
     """Give what matches of the messages that are not in the index yet."""
-    after = upto if query.after is None else max(query.after, upto)
-    tail = msgspec.structs.replace(query, after=after)
+    tail = msgspec.structs.replace(query, after=max(query.after or 0, upto))
     try:
         yield from _directly(connection, folder, tail, content, deadline=deadline)
     except SearchTimeoutError as error:
@@ -280,7 +280,3 @@ def _limited(
         raise
     finally:
         connection.set_progress_handler(None, _CHECK_STEPS)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

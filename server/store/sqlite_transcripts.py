@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, final
 
@@ -18,9 +17,8 @@ from ..message.model import Transcript, TranscriptLine
 from .codec import decode, encode
 from .sql_places import Scope
 from .sql_rows import Rows, marks, pieces
+from .sql_transcripts import Grown, Transcripts, Written
 
-_SESSIONS: Final = 10_000
-"""Live sessions whose length is remembered; of the others the whole transcript is written anew."""
 _CHAIN: Final = (
     " UNION ALL SELECT transcript.previous FROM chain JOIN transcript USING (piece)"
     " WHERE transcript.previous > 0"
@@ -28,41 +26,13 @@ _CHAIN: Final = (
 _Lines = tuple[TranscriptLine, ...]
 
 
-@dataclass(slots=True)
-class _Written:
-    """How much of a session's transcript is in the database, or will be, and its last piece."""
-
-    lines: int = 0
-    last: TranscriptLine | None = None
-    piece: int = 0
-
-    def begins(self, transcript: Transcript) -> bool:
-        """Say whether a transcript goes on from this one."""
-        return 0 < self.lines <= len(transcript) and transcript[self.lines - 1] == self.last
-
-
-@dataclass(slots=True)
-class _Grown:
-    """What has to be written of a session. `is_anew`: in the place of all there may be of it."""
-
-    written: _Written
-    is_anew: bool
-    messages: int = 0
-    lines: list[TranscriptLine] = field(default_factory=list)
-
-
 @final
-class Transcripts:
-    """
-    Collects what has to be written of sessions, until `write` does so; used by one thread.
-
-    After a rollback `forget` must be called: what was remembered as written may not be.
-    """
+class SqliteTranscripts(Transcripts):
+    """The transcripts, and how many messages of each session are kept."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
         self._connection = connection
-        self._written: dict[str, _Written] = {}
-        self._grown: dict[str, _Grown] = {}
         self._pieces = Rows("transcript", "piece", "previous", "lines")
         self._sessions = Rows(
             *("session", "name", "messages", "piece"),
@@ -72,48 +42,13 @@ class Transcripts:
             ),
         )
 
-    def grow(self, session: str, transcript: Transcript, *, messages: int = 1) -> None:
-        """Count messages of a session, and take note of the lines that its transcript has more."""
-        written = self._written.get(session)
-        grown = self._grown.get(session)
-        if written is None or not written.begins(transcript):
-            kept = grown.messages if grown else 0
-            written = _Written()
-            grown = self._grown[session] = _Grown(written, is_anew=True, messages=kept)
-            self._remember(session, written)
-        elif grown is None:
-            grown = self._grown[session] = _Grown(written, is_anew=False)
-        grown.messages += messages
-        if new := transcript[written.lines :]:
-            grown.lines += new
-            written.lines += len(new)
-            written.last = new[-1]
-
-    def count(self, session: str) -> None:
+    def keep(self, session: str) -> None:
         """Count a message of a session whose transcript stays as it is written."""
         written = self._written.get(session)
         if written is None:
             found = self._connection.execute("SELECT piece FROM session WHERE name = ?", (session,))
-            written = _Written(piece=(found.fetchone() or (0,))[0])
-        self._grown.setdefault(session, _Grown(written, is_anew=False)).messages += 1
-
-    def _remember(self, session: str, written: _Written) -> None:
-        if len(self._written) >= _SESSIONS:
-            self._written.clear()
-        self._written[session] = written
-
-    def knows(self, session: str) -> bool:
-        """Say whether a session is remembered as one that has kept a message."""
-        return session in self._written
-
-    def finish(self, session: str, transcript: Transcript) -> None:
-        """Give the transcript of a session that is over; of none when it has kept no message."""
-        if not self.knows(session):
-            kept = self._connection.execute("SELECT 1 FROM session WHERE name = ?", (session,))
-            if not kept.fetchone():
-                return
-        self.grow(session, transcript, messages=0)
-        del self._written[session]
+            written = Written(piece=(found.fetchone() or (0,))[0])
+        self._grown.setdefault(session, Grown(written, is_anew=False)).messages += 1
 
     def write(self) -> None:
         """Write what was collected. Raises what SQLite raises."""
@@ -156,10 +91,13 @@ class Transcripts:
 
     def forget(self) -> None:
         """Forget what is written, so that transcripts are written as a whole again."""
-        self._written.clear()
-        self._grown.clear()
+        super().forget()
         self._pieces.clear()
         self._sessions.clear()
+
+    def _has_kept(self, session: str) -> bool:
+        kept = self._connection.execute("SELECT 1 FROM session WHERE name = ?", (session,))
+        return kept.fetchone() is not None
 
     def _last_piece(self) -> int:
         found = self._connection.execute("SELECT max(piece) FROM transcript").fetchone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -136,6 +136,11 @@ class Retention(msgspec.Struct, frozen=True):
 
 KEEP_ALL: Final = Retention()
 """The retention without a limit."""
+
+
+Durability = Literal["full", "normal"]
+DURABLE: Final = "full"
+"""A commit returns after the fsync; with `normal` the latest may be lost. See docs/settings.md."""
 
 
 Sort = Callable[[Envelope, SessionFacts], tuple[str, ...]]
@@ -290,6 +295,17 @@ class SharedStore(MessageStore, Protocol):
 
         The rules are not asked for their mailboxes. Gives the ids of those that are here already,
         with whatever bytes: they are left alone. Raises as `add` does.
+        """
+        ...
+
+    async def copies(
+        self, rows: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
+        """
+        Give messages as `restore` takes them, in the order of these rows of the whole inbox.
+
+        Those that have gone meanwhile are left out. A transcript stands with the first message of
+        its session, of those sessions that were not `told` before. All bytes are in memory at once.
         """
         ...
 

@@ -10,27 +10,24 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Generic, Protocol, TypeVar, TypeVarTuple, Unpack, final
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple, Unpack, final
 
 from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
-from ..message.model import Message, Transcript
 from .backlog import Backlog
-from .store import Change, Copy, Counts, MessageRow, Retention
+from .store import Change, Counts
 
 BATCH_JOBS: Final = 512
 BATCH_BYTES: Final = 32 * 1024 * 1024
 QUIET: Final = 1.0
 """Seconds without work after which the database is tidied."""
-SLICE: Final = 500
-"""Messages that one transaction deletes or marks, so that added ones need not wait long."""
 
 
-class Inbox(Protocol):
+class Inbox(ABC):
     """
     An inbox as its writer sees it: `begin`, some work, then `commit` or `rollback`.
 
@@ -38,95 +35,43 @@ class Inbox(Protocol):
     """
 
     @property
+    @abstractmethod
     def counts(self) -> Counts:
-        """How much is kept, as far as it was committed."""
-        ...
+        """How much is kept, as far as it was committed and seen here."""
 
+    @abstractmethod
     def begin(self) -> None:
         """Begin a transaction."""
-        ...
 
+    @abstractmethod
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what it changed."""
-        ...
 
+    @abstractmethod
     def rollback(self) -> None:
         """Undo the transaction."""
-        ...
 
+    @abstractmethod
     def translate(self, error: Exception) -> StoreError:
         """Say what an error means."""
-        ...
 
-    def make_room(self, sizes: Sequence[int]) -> None:
+    def make_room(self, sizes: Sequence[int]) -> None:  # noqa: B027 - not every disk is ours
         """Give the disk back what can be, until there is room for messages of these sizes."""
-        ...
 
-    def shorten_log(self) -> None:
+    def shorten_log(self) -> None:  # noqa: B027 - as above
         """Have the log copied into the database when it is time; called between transactions."""
-        ...
 
     def tidy(self) -> bool:
         """Do a piece of the work that can wait for a quiet moment; say whether more is left."""
-        ...
+        return False
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything."""
-        ...
-
-    def add(
-        self, message: Message, transcript: Transcript, *, mailbox: str | None = None
-    ) -> MessageRow:
-        """Keep a message, its cursor the number of the change that this is."""
-        ...
-
-    def restore(self, copies: Sequence[Copy]) -> list[str]:
-        """Keep messages of another inbox; give the ids of those that are here already."""
-        ...
-
-    def end_session(self, session: str, transcript: Transcript) -> None:
-        """Replace the transcript of a session, if it has kept messages."""
-        ...
-
-    def mark(self, ids: Sequence[str], *, read: bool, mailbox: str | None = None) -> int:
-        """Set or clear the read flag of these messages; give how many changed."""
-        ...
-
-    def mark_slice(
-        self, after: int, upto: int, *, read: bool, mailbox: str | None = None
-    ) -> tuple[int, int]:
-        """
-        Set or clear the read flag of the first messages behind `after`, to `upto` at most.
-
-        Gives how many changed, and the cursor to go on after.
-        """
-        ...
-
-    def set_tags(
-        self, ids: Sequence[str], tags: Sequence[str], *, mailbox: str | None = None
-    ) -> int:
-        """Give these messages these tags instead of theirs; give how many changed."""
-        ...
-
-    def rename_tag(self, name: str, new: str | None, *, mailbox: str | None = None) -> int:
-        """Change a tag's name on every message, None = take it off; give how many had it."""
-        ...
-
-    def delete(self, ids: Sequence[str], *, mailbox: str | None = None) -> int:
-        """Delete these messages, or take them out of a mailbox; give how many there were."""
-        ...
-
-    def delete_slice(self, upto: int, *, mailbox: str | None = None) -> int:
-        """Delete the oldest messages, to the cursor `upto` at most; give how many, 0 = no more."""
-        ...
-
-    def expire_slice(self, retention: Retention, now: datetime) -> int:
-        """Delete some of the messages that retention lets go; give how many, 0 = no more."""
-        ...
 
 
+_Inbox = TypeVar("_Inbox", bound=Inbox)
 _T = TypeVar("_T")
-Work = Callable[[Inbox], _T]
 _Ts = TypeVarTuple("_Ts")
 
 
@@ -145,7 +90,7 @@ _Results = Sequence[Any]
 
 
 @final
-class Writer:
+class Writer(Generic[_Inbox]):
     """
     Does work on an inbox in a thread of its own, and answers on the event loop that made it.
 
@@ -155,7 +100,7 @@ class Writer:
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: _Inbox,
         *,
         quiet: float = QUIET,
         committed: Callable[[Sequence[Change], Counts], None],
@@ -174,7 +119,7 @@ class Writer:
         self._thread.start()
 
     async def do(
-        self, work: Callable[[Inbox, Unpack[_Ts]], _T], *arguments: *_Ts, size: int = 0
+        self, work: Callable[[_Inbox, Unpack[_Ts]], _T], *arguments: *_Ts, size: int = 0
     ) -> _T:
         """
         Do this work in a transaction; when it returns, the transaction is durable.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -16,8 +15,9 @@ from . import rules
 from .content import ContentSearch
 from .counted import Count, Counted
 from .feed import ChangeFeed, Recall
+from .sql_inbox import SLICE, SqlInbox
 from .store import Change, Copy, Counts, MessageRow, Retention
-from .writer import SLICE, Inbox, Work, Writer
+from .writer import Writer
 
 
 class WrittenStore(ABC):
@@ -33,7 +33,7 @@ class WrittenStore(ABC):
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: SqlInbox,
         *,
         sequence: int,
         retention: Retention,
@@ -50,7 +50,7 @@ class WrittenStore(ABC):
         self._counted = Counted(count, content)
         self._writer = Writer(inbox, quiet=quiet, committed=self._committed)
         self._sweeping: asyncio.Task[None] | None = None
-        self._next_age_check = 0.0
+        self._due = rules.Due(retention)
         self._closing: asyncio.Task[None] | None = None
         self._sweep_if_due()
 
@@ -158,13 +158,13 @@ class WrittenStore(ABC):
             raise StoreError("the message store is closed")
 
     async def _in_slices(
-        self, ids: Sequence[str], work: Callable[[Inbox, Sequence[str]], int]
+        self, ids: Sequence[str], work: Callable[[SqlInbox, Sequence[str]], int]
     ) -> int:
         known = [name for name in dict.fromkeys(ids) if rules.is_unicode(name)]
         slices = [known[start : start + SLICE] for start in range(0, len(known), SLICE)]
         return sum([await self._writer.do(work, some) for some in slices])
 
-    async def _until_none(self, work: Work[int]) -> int:
+    async def _until_none(self, work: Callable[[SqlInbox], int]) -> int:
         total = 0
         while some := await self._writer.do(work):
             total += some
@@ -181,22 +181,19 @@ class WrittenStore(ABC):
         self._feed.publish(changes)
 
     def _sweep_if_due(self) -> None:
-        if self._sweeping is None and self._closing is None and self._is_sweep_due():
+        if self._sweeping is None and self._closing is None and self._due.is_due(self._counts):
             self._sweeping = asyncio.create_task(self._sweep_until_kept())
-
-    def _is_sweep_due(self) -> bool:
-        if rules.exceeds(self._retention, self._counts):
-            return True
-        return self._retention.max_age is not None and time.monotonic() >= self._next_age_check
 
     async def _sweep_until_kept(self) -> None:
         """Apply retention; again when messages came while its last transaction ran."""
         with suppress(StoreError):  # told to those who add; tried again with the next message
-            while self._is_sweep_due():
-                self._next_age_check = time.monotonic() + rules.AGE_CHECK
+            await self.sweep()
+            while self._due.is_due(self._counts):
                 await self.sweep()
         self._sweeping = None
 
 
-def _add(inbox: Inbox, message: Message, transcript: Transcript, mailbox: str | None) -> MessageRow:
+def _add(
+    inbox: SqlInbox, message: Message, transcript: Transcript, mailbox: str | None
+) -> MessageRow:
     return inbox.add(message, transcript, mailbox=mailbox)

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ..message.model import Message, utc_now
+from ..message.model import utc_now
 from ..store import inbox_file
-from ..store.store import Copy, MessageRow, Place, Query, SharedStore
+from ..store.store import Copy, MessageRow, Query, SharedStore
 from .operation import BYTES
 from .requests import read_query, refuse
 from .responses import json_response
@@ -124,17 +124,11 @@ async def _file(store: SharedStore, query: Query) -> AsyncIterator[bytes]:
     told: set[str] = set()
     async for rows in _pages(store, query):
         for part in _parts(rows):
-            asked = [_copy_of(store, row, row.session.session_id not in told) for row in part]
-            written = []
-            for copy in filter(None, await asyncio.gather(*asked)):
-                session = copy.message.session.session_id
-                if session in told:
-                    copy = msgspec.structs.replace(copy, transcript=None)
-                elif len(told) == _SESSIONS:
-                    told.clear()
-                told.add(session)
-                written.append(inbox_file.write(copy))
-            yield b"".join(written)
+            copies = await store.copies(part, told=told)
+            if len(told) >= _SESSIONS:
+                told.clear()
+            told.update(copy.message.session.session_id for copy in copies)
+            yield b"".join(map(inbox_file.write, copies))
 
 
 async def _pages(store: SharedStore, query: Query) -> AsyncIterator[list[MessageRow]]:
@@ -162,21 +156,3 @@ def _parts(rows: Sequence[MessageRow]) -> Iterator[list[MessageRow]]:
         size += row.size
     if part:
         yield part
-
-
-async def _copy_of(store: SharedStore, row: MessageRow, with_transcript: bool) -> Copy | None:
-    """Read a message; None if it has gone meanwhile."""
-    raw = await store.raw(row.id)
-    transcript = await store.transcript(row.id) if with_transcript else None
-    if raw is None or (with_transcript and transcript is None):
-        return None
-    places = {}
-    for name in row.mailboxes:
-        if (here := await store.get(row.id, mailbox=name)) is not None:
-            places[name] = Place(here.read, here.tags)
-    return Copy(
-        message=Message(row.id, row.received, row.envelope, row.session, raw),
-        transcript=transcript,
-        whole=Place(row.read, row.tags),
-        mailboxes=places,
-    )

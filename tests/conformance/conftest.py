@@ -58,8 +58,8 @@ class IndexedStore:
 
 @pytest.fixture(
     params=[
-        *("memory", "sqlite", "sqlite segments", "postgres"),
-        *("memory mailbox", "sqlite mailbox", "postgres mailbox"),
+        *("memory", "sqlite", "segments", "postgres"),
+        *("memory mailbox", "sqlite mailbox", "segments mailbox", "postgres mailbox"),
     ]
 )
 def kind(request: pytest.FixtureRequest) -> str:
@@ -83,13 +83,13 @@ async def open_store(
             remembered: int = 1000,
         ) -> MessageStore:
             store: SharedStore
-            base, _, mailbox = kind.partition(" ")
+            base, _, how = kind.partition(" ")
             if base == "memory":
                 store = MemoryStore(retention, remembered=remembered)
             elif base == "postgres":
                 url = stack.enter_context(request.getfixturevalue("postgres").inbox())
                 store = await PostgresStore.open(url, retention, remembered=remembered)
-                if kind == "postgres indexed":
+                if how == "indexed":
                     store = IndexedStore(store, make_index)
             else:
                 folder = tmp_path / new_id()
@@ -97,13 +97,13 @@ async def open_store(
                     folder,
                     retention,
                     remembered=remembered,
-                    large=1 if kind == "sqlite segments" else LARGE,
-                    segment=100 if kind == "sqlite segments" else SEGMENT,
+                    large=1 if base == "segments" else LARGE,
+                    segment=100 if base == "segments" else SEGMENT,
                 )
                 if base == "indexed":
                     store = IndexedStore(store, make_index)
             stack.push_async_callback(store.close)
-            return MailboxView(store, mailbox) if mailbox == "mailbox" else store
+            return MailboxView(store, "mailbox") if how == "mailbox" else store
 
         yield open_one
 

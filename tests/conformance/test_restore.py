@@ -173,3 +173,32 @@ async def test_a_closed_store_says_so(store: SharedStore, message: MakeMessage) 
 
     with pytest.raises(StoreError, match="closed"):
         await store.restore([copy_of(message())])
+
+
+async def test_copies_are_what_was_kept(store: SharedStore, message: MakeMessage) -> None:
+    """Of messages of the whole inbox `copies` gives what `restore` took, in the order asked."""
+    places = {"a": Place(read=False, tags=("In a", "Too")), "b": Place(read=True)}
+    whole = Place(read=True, tags=("Mine",))
+    kept = [
+        copy_of(message(RAW, session="one"), transcript=MORE, whole=whole, mailboxes=places),
+        copy_of(message(b"other", session="two")),
+    ]
+    await store.restore(kept)
+    rows = await store.find(limit=0)
+
+    assert list(await store.copies(rows)) == kept[::-1]
+    assert list(await store.copies([])) == []
+
+
+async def test_copies_tell_a_transcript_once(store: SharedStore, message: MakeMessage) -> None:
+    """It stands with the first message of its session that is still there, unless it was told."""
+    one, two, three = [await store.add(message(RAW, session="one"), SAID) for _ in range(3)]
+    other = await store.add(message(RAW, session="two"), MORE)
+    await store.delete([one.id])
+
+    copies = await store.copies([one, two, three, other])
+    later = await store.copies([three, other], told={"one"})
+
+    ids = [(copy.message.id, copy.transcript) for copy in copies]
+    assert ids == [(two.id, SAID), (three.id, None), (other.id, MORE)]
+    assert [copy.transcript for copy in later] == [None, MORE]

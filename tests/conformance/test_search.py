@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +215,24 @@ async def test_a_search_through_contents_has_a_limit(
             await store.count(Query(terms=(Term("raw", "secret"),)))
 
         assert await found(store, Term("from", "jane")) == [row.id]
+
+
+async def test_a_full_page_leaves_nothing_half_read(
+    store: MessageStore, message: MakeMessage
+) -> None:
+    """What a search has begun to read is let go of with its answer, not some time later."""
+    for _ in range(3):
+        await store.add(message(POOR), ())
+    begun: list[Any] = []
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=begun.append)
+    try:
+        for term in (Term("text", "nothing to see"), Term("raw", "nothing to see")):
+            assert len(await store.find(Query(terms=(term,)), limit=1)) == 1
+    finally:
+        sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
+
+    assert [one for one in begun if one.ag_frame is not None] == []
 
 
 # Tags

@@ -111,6 +111,16 @@ async def test_unknown_id_gives_none(
     assert await store.transcript(unknown) is None
 
 
+async def test_an_id_ends_where_it_ends(store: MessageStore, message: MakeMessage) -> None:
+    """An id with something behind a NUL is unknown, whatever a database makes of NULs."""
+    row = await store.add(message(), ())
+
+    assert await store.mark([f"{row.id}\0", f"{row.id}\0x"], read=True) == 0
+    assert await store.delete([f"{row.id}\0"]) == 0
+
+    assert await store.find() == [row]
+
+
 async def test_cursors_rise(store: MessageStore, message: MakeMessage) -> None:
     """Cursors are positive and rise in the order of acceptance."""
     cursors = [(await store.add(message(), SAID)).cursor for _ in range(5)]

@@ -14,7 +14,7 @@ from bindpost.server.message.model import Envelope, Message, SessionFacts, new_i
 from bindpost.server.store import sqlite_queries
 from bindpost.server.store.sqlite_bodies import SEGMENT_FOLDER
 from bindpost.server.store.sqlite_connection import open_reader, open_writer
-from bindpost.server.store.sqlite_inbox import Inbox
+from bindpost.server.store.sqlite_inbox import SqliteInbox
 from bindpost.server.store.sqlite_schema import migrate
 
 BODIES = st.lists(st.binary(min_size=4, max_size=40), min_size=1, max_size=8)
@@ -37,7 +37,7 @@ class SegmentMachine(RuleBasedStateMachine):
         connection = open_writer(self.path)
         connection.execute("PRAGMA synchronous = OFF")  # a crash is not what this is about
         migrate(connection, self.path)
-        self.inbox = Inbox(connection, self.path, keep_free=0, large=1, segment=100)
+        self.inbox = SqliteInbox(connection, self.path, keep_free=0, large=1, segment=100)
 
     def teardown(self) -> None:
         """Close everything."""

@@ -18,7 +18,7 @@ from bindpost.server.message.model import Envelope, Message, SessionFacts, new_i
 from bindpost.server.store import sqlite_bodies, sqlite_queries
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_reader, open_writer
-from bindpost.server.store.sqlite_inbox import Inbox
+from bindpost.server.store.sqlite_inbox import SqliteInbox
 from bindpost.server.store.sqlite_schema import migrate
 from bindpost.server.store.store import Query
 from bindpost.server.store.terms import Term
@@ -39,19 +39,19 @@ def bodies(count: int, size: int = 4 * LARGE) -> list[bytes]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Inbox]:
+def opened(folder: Path) -> Iterator[SqliteInbox]:
     """Open the inbox of a folder as its writer does, with small segments."""
     path = folder / "mail.db"
     connection = open_writer(path)
     migrate(connection, path)
-    inbox = Inbox(connection, path, keep_free=0, large=LARGE, segment=SEGMENT)
+    inbox = SqliteInbox(connection, path, keep_free=0, large=LARGE, segment=SEGMENT)
     try:
         yield inbox
     finally:
         inbox.close()
 
 
-def add(inbox: Inbox, raws: Sequence[bytes]) -> list[str]:
+def add(inbox: SqliteInbox, raws: Sequence[bytes]) -> list[str]:
     """Add messages, each in its own transaction; give their ids."""
     ids = []
     for raw in raws:
@@ -63,7 +63,7 @@ def add(inbox: Inbox, raws: Sequence[bytes]) -> list[str]:
     return ids
 
 
-def add_together(inbox: Inbox, raws: Sequence[bytes]) -> list[str]:
+def add_together(inbox: SqliteInbox, raws: Sequence[bytes]) -> list[str]:
     """Add messages in one transaction, so in one segment; give their ids."""
     messages = [make_message(raw) for raw in raws]
     inbox.begin()
@@ -73,7 +73,7 @@ def add_together(inbox: Inbox, raws: Sequence[bytes]) -> list[str]:
     return [message.id for message in messages]
 
 
-def delete(inbox: Inbox, ids: Sequence[str]) -> None:
+def delete(inbox: SqliteInbox, ids: Sequence[str]) -> None:
     """Delete messages."""
     inbox.begin()
     assert inbox.delete(ids) == len(ids)
@@ -248,7 +248,7 @@ def test_a_damaged_segment_is_not_compacted(tmp_path: Path) -> None:
 # The disk gets back what is deleted
 
 
-def tidy(inbox: Inbox) -> None:
+def tidy(inbox: SqliteInbox) -> None:
     """Do what the writer does in quiet moments, until nothing is left."""
     while inbox.tidy():
         pass
@@ -339,7 +339,7 @@ async def test_reading_goes_on_while_segments_move(tmp_path: Path) -> None:
     assert turns > 0
 
 
-def churn(inbox: Inbox, *, rounds: int) -> None:
+def churn(inbox: SqliteInbox, *, rounds: int) -> None:
     """Add and delete around what is kept, and move it about."""
     for _ in range(rounds):
         ids = add(inbox, bodies(6, 500))

@@ -24,7 +24,7 @@ from bindpost.server.message.model import (
 from bindpost.server.store import sqlite_queries, sqlite_search
 from bindpost.server.store.content import ContentSearch
 from bindpost.server.store.sqlite_connection import open_reader, open_writer
-from bindpost.server.store.sqlite_inbox import Inbox
+from bindpost.server.store.sqlite_inbox import SqliteInbox
 from bindpost.server.store.sqlite_index import SearchIndex
 from bindpost.server.store.sqlite_schema import migrate
 from bindpost.server.store.store import Query
@@ -35,6 +35,7 @@ TOLERANCE = 1.2
 """A tree of more rows may be a level deeper."""
 
 Question = Callable[[sqlite3.Connection], object]
+Work = Callable[[SqliteInbox, str], object]
 
 
 def make_message(number: int) -> Message:
@@ -67,9 +68,9 @@ class Filled:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "mail.db"
-        connection = open_writer(self.path)
-        migrate(connection, self.path)
-        self._inbox = Inbox(connection, self.path, keep_free=0, sort=lambda *_: ("all",))
+        self._writer = open_writer(self.path)
+        migrate(self._writer, self.path)
+        self._inbox = SqliteInbox(self._writer, self.path, keep_free=0, sort=lambda *_: ("all",))
         self._mail = open_reader(self.path)
         self._file = IndexFile(folder / "index.db")
         self._building = Building(self._file, self._mail, ending=lambda: False)
@@ -85,6 +86,23 @@ class Filled:
         while self._building.step() or self._building.tidy():
             pass
         self.index.trust(self._file.state().upto, is_new=False)
+
+    def steps_of(self, work: Work) -> int:
+        """Give the steps that SQLite takes for some work on the newest message."""
+        (newest,) = sqlite_queries.find(self._mail, Query(), limit=1, offset=0)
+        taken = 0
+
+        def count() -> int:
+            nonlocal taken
+            taken += 1
+            return 0
+
+        self._inbox.begin()
+        self._writer.set_progress_handler(count, 1)
+        work(self._inbox, newest.id)
+        self._writer.set_progress_handler(None, 1)
+        self._inbox.rollback()
+        return taken
 
     def close(self) -> None:
         """Let go of the files."""
@@ -198,3 +216,24 @@ def test_no_question_sorts(filled: Filled) -> None:
                 # The names of one message's tags are put in order, which are few.
                 outer = [step[3] for step in plan if "TEMP B-TREE" in step[3] and not step[1]]
                 assert outer == [], f"{name}: {sql}"
+
+
+@pytest.mark.parametrize("mailbox", [None, "all"])
+def test_no_work_takes_longer_in_a_larger_inbox(tmp_path: Path, mailbox: str | None) -> None:
+    """To mark, tag or delete a message never goes through the inbox, or through a mailbox."""
+    works: dict[str, Work] = {
+        "mark": lambda inbox, known: inbox.mark([known], read=False, mailbox=mailbox),
+        "tag": lambda inbox, known: inbox.set_tags([known], ["common", "new"], mailbox=mailbox),
+        "delete": lambda inbox, known: inbox.delete([known], mailbox=mailbox),
+        "add": lambda inbox, _: inbox.add(make_message(1), ()),
+    }
+    with closing(Filled(tmp_path)) as filled:
+        filled.grow(FEW)
+        few = {name: filled.steps_of(work) for name, work in works.items()}
+        filled.grow(MANY)
+        many = {name: filled.steps_of(work) for name, work in works.items()}
+
+    assert all(few.values())
+    assert {
+        name: (few[name], many[name]) for name in few if many[name] > TOLERANCE * few[name]
+    } == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 
 import httpx
 import pytest
@@ -85,16 +85,20 @@ async def test_filters(http: httpx.AsyncClient, deliver: Deliver) -> None:
     assert (await http.get(ROUTE, params={"after": "x"})).status_code == 400
 
 
-async def test_messages_that_go_while_it_is_read(store: MemoryStore, deliver: Deliver) -> None:
+async def test_messages_that_go_while_it_is_read(
+    store: MemoryStore, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are left out, and one that came later brings the transcript of their session."""
     rows = [await deliver() for _ in range(100)]
-    raw = store.raw
+    copies = store.copies
 
-    async def raw_of_some(message_id: str, *, mailbox: str | None = None) -> bytes | None:
+    async def copies_of_some(
+        found: Sequence[MessageRow], *, told: Container[str] = ()
+    ) -> Sequence[Copy]:
         await store.delete([row.id for row in rows[::2]])
-        return await raw(message_id, mailbox=mailbox)
+        return await copies(found, told=told)
 
-    store.raw = raw_of_some  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "copies", copies_of_some)
     app = create_app(store, ready=lambda: True, version="1")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://localhost"

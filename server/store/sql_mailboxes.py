@@ -1,4 +1,4 @@
-"""Mailboxes in PostgreSQL: what the thread that writes does to them, inside a transaction."""
+"""Mailboxes in a database: what the thread that writes does to them, inside a transaction."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, final
 
-from .postgres_connection import Session, new_rows
-from .postgres_tags import Tags
-from .store import Place
+from .sql_places import Members
+from .sql_session import SqlSession
+from .sql_tags import Tags
 from .terms import fold
 
-_COUNT: Final = (
-    "INSERT INTO mailbox_total (name, total, unread, size)"
-    " SELECT * FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::bigint[])"
-    " ON CONFLICT (name) DO UPDATE SET total = mailbox_total.total + excluded.total,"
+_COUNT_ON: Final = (
+    "ON CONFLICT (name) DO UPDATE SET total = mailbox_total.total + excluded.total,"
     " unread = mailbox_total.unread + excluded.unread, size = mailbox_total.size + excluded.size"
 )
-
-Members = Mapping[str, set[int]]
-"""The cursors of messages by the mailboxes that they are in."""
 
 
 class _Step(NamedTuple):
@@ -34,20 +29,24 @@ class _Step(NamedTuple):
 class Mailboxes:
     """Writes which message is in which mailbox, and their counts; new ones wait for `write`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SqlSession) -> None:
         self._session = session
-        self._new = new_rows("mailbox", "name", "cursor", "read")
+        self._new = session.new_rows("mailbox", "name", "cursor", "read")
+        self._totals = session.new_rows(
+            "mailbox_total", "name", "total", "unread", "size", otherwise=_COUNT_ON
+        )
         self._arrived: dict[str, _Step] = {}
 
-    def put_in(self, cursor: int, size: int, places: Mapping[str, Place]) -> None:
-        """Put a new message into these mailboxes, with its read flag in each."""
-        for name, place in places.items():
-            self._new.add(name, cursor, place.read)
-            total, unread, sizes = self._arrived.get(name, _Step())
-            self._arrived[name] = _Step(total + 1, unread + (not place.read), sizes + size)
+    def put_in(self, name: str, cursor: int, size: int, *, is_read: bool) -> None:
+        """Put a new message into a mailbox, with its read flag there."""
+        self._new.add(name, cursor, is_read)
+        total, unread, sizes = self._arrived.get(name, _Step())
+        self._arrived[name] = _Step(total + 1, unread + (not is_read), sizes + size)
 
     def write(self) -> None:
-        """Write what was put in. Raises what psycopg raises."""
+        """Write what was put in. Raises what the database raises."""
+        if not self._arrived:
+            return
         self._new.write(self._session)
         arrived, self._arrived = self._arrived, {}
         self._count(arrived)
@@ -55,14 +54,15 @@ class Mailboxes:
     def clear(self) -> None:
         """Forget what was put in."""
         self._new.clear()
+        self._totals.clear()
         self._arrived = {}
 
     def of(self, cursors: Sequence[int], mailbox: str | None = None) -> Members:
         """Give the mailboxes that messages are in; of these only `mailbox` if it is given."""
-        within, own = _within(mailbox)
+        which, values = self._which(cursors, mailbox)
         found = self._session.execute(
-            f"SELECT name, cursor FROM mailbox WHERE cursor = ANY(?) {within} ORDER BY name",  # noqa: S608 - constants only
-            (list(cursors), *own),
+            f"SELECT name, cursor FROM mailbox {which} ORDER BY name",  # noqa: S608 - constants only
+            values,
         )
         return _members(found.fetchall())
 
@@ -76,11 +76,10 @@ class Mailboxes:
 
     def mark(self, cursors: Sequence[int], *, read: bool, mailbox: str | None = None) -> Members:
         """Set or clear read flags in one mailbox, or in all; give those that changed."""
-        within, own = _within(mailbox)
+        which, values = self._which(cursors, mailbox)
         found = self._session.execute(
-            f"UPDATE mailbox SET read = ? WHERE cursor = ANY(?) AND read != ? {within}"  # noqa: S608 - constants only
-            " RETURNING name, cursor",
-            (read, list(cursors), read, *own),
+            f"UPDATE mailbox SET read = ? {which} AND read != ? RETURNING name, cursor",  # noqa: S608 - constants only
+            (read, *values, read),
         )
         changed = _members(found.fetchall())
         self._count(
@@ -97,12 +96,12 @@ class Mailboxes:
 
         `sizes` has the bytes of each, by its cursor.
         """
-        within, own = _within(mailbox)
+        which, values = self._which(list(sizes), mailbox)
         found = self._session.execute(
-            f"DELETE FROM mailbox WHERE cursor = ANY(?) {within} RETURNING name, cursor, read",  # noqa: S608 - constants only
-            (list(sizes), *own),
+            f"DELETE FROM mailbox {which} RETURNING name, cursor, read",  # noqa: S608 - constants only
+            values,
         ).fetchall()
-        members = _members([(name, cursor) for name, cursor, _ in found])
+        members = _members((name, cursor) for name, cursor, _ in found)
         unread = Counter(name for name, _, read in found if not read)
         for name, some in members.items():
             Tags(self._session, name).remove(some)
@@ -114,20 +113,22 @@ class Mailboxes:
         )
         return members
 
+    def _which(self, cursors: Sequence[int], mailbox: str | None) -> tuple[str, Sequence[object]]:
+        """Give the condition for these messages in a mailbox, or in all, and its parameters."""
+        which, values = f"WHERE cursor {self._session.among}", self._session.several(cursors)
+        return (
+            (which, (values,)) if mailbox is None else (f"{which} AND name = ?", (values, mailbox))
+        )
+
     def _count(self, steps: Mapping[str, _Step]) -> None:
-        if not steps:
-            return
-        names = sorted(steps)
-        columns = [[steps[name][part] for name in names] for part in range(len(_Step._fields))]
-        self._session.execute(_COUNT, (names, *columns))
-        if any(step.total < 0 for step in steps.values()):
-            self._session.execute(
-                "DELETE FROM mailbox_total WHERE name = ANY(?) AND total = 0", (names,)
-            )
-
-
-def _within(mailbox: str | None) -> tuple[str, tuple[str, ...]]:
-    return ("", ()) if mailbox is None else ("AND name = ?", (mailbox,))
+        for name, step in sorted(steps.items()):
+            self._totals.add(name, *step)
+        with self._session.together():
+            self._totals.write(self._session)
+            for name in [name for name, step in steps.items() if step.total < 0]:
+                self._session.execute(
+                    "DELETE FROM mailbox_total WHERE name = ? AND total = 0", (name,)
+                )
 
 
 def _members(found: Iterable[tuple[str, int]]) -> Members:
