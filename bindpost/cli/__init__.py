@@ -74,6 +74,9 @@ class _Bindpost(click.Group):
         except BindpostError as error:
             click.echo(f"bindpost: {_line(error)}", err=True)
             ctx.exit(error.exit_code)
+        except click.ClickException:
+            _let_go_of_output()
+            raise
         except BrokenPipeError:
             _end_quietly(ctx)
         except (KeyboardInterrupt, click.Abort):
@@ -87,9 +90,21 @@ def _line(error: BindpostError) -> str:
 
 
 def _end_quietly(ctx: click.Context) -> NoReturn:
+    _forget_output()
+    ctx.exit(EXIT_BROKEN_PIPE)
+
+
+def _let_go_of_output() -> None:
+    """Write what is still to be written, if that can be."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_output()
+
+
+def _forget_output() -> None:
     # Or else the interpreter complains when it flushes standard output at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    ctx.exit(EXIT_BROKEN_PIPE)
 
 
 @click.group(cls=_Bindpost, context_settings={"help_option_names": ["-h", "--help"]})

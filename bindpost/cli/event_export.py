@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 import click
 
@@ -16,6 +15,9 @@ from bindpost.server.eventlog.replacing import replacing
 
 from .event_filter import filter_options
 from .event_place import Place, place_options
+from .terminal import write_all
+
+_PIECE: Final = 1024 * 1024
 
 
 @click.command()
@@ -52,7 +54,8 @@ def export(*, place: Place, which: EventFilter, form: str, output: Path | None) 
     with tempfile.TemporaryFile() as scratch:  # the forms seek, and a pipe can't
         place.export(which, form, cast("BinaryIO", scratch))
         scratch.seek(0)
-        shutil.copyfileobj(scratch, sys.stdout.buffer)
+        while piece := scratch.read(_PIECE):
+            write_all(sys.stdout.buffer, piece)
         sys.stdout.buffer.flush()
 
 

@@ -17,6 +17,7 @@ from bindpost.server.store import inbox_file
 from bindpost.server.store.lock import try_lock
 
 from .progress import Progress
+from .terminal import write_all
 
 _PIECE: Final = 1024 * 1024
 
@@ -62,7 +63,7 @@ class Pipe:
     def __enter__(self) -> Self:
         """Say that it is an inbox file."""
         with _writable("standard output"):
-            self._stream.write(inbox_file.HEAD)
+            write_all(self._stream, inbox_file.HEAD)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,7 +74,7 @@ class Pipe:
     def write(self, entry: inbox_file.Entry) -> None:
         """Write a message."""
         with _writable("standard output"):
-            self._stream.write(entry.data)
+            write_all(self._stream, entry.data)
 
 
 @final

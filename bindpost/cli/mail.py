@@ -12,7 +12,7 @@ from bindpost.client import Job, Message, MessageNotFoundError, MessageSummary
 
 from . import mail_transfer
 from .asking import client_of, in_mailbox, on_server
-from .terminal import as_json_option, print_json, printable
+from .terminal import as_json_option, print_json, printable, write_all
 
 
 @click.group()
@@ -74,7 +74,7 @@ def show(*, message_id: str, as_json: bool, mailbox: str | None, server: str | N
 @on_server
 def raw(*, message_id: str, mailbox: str | None, server: str | None) -> None:
     """Write a message's bytes to standard output, exactly as received."""
-    sys.stdout.buffer.write(client_of(server, mailbox).raw(message_id))
+    write_all(sys.stdout.buffer, client_of(server, mailbox).raw(message_id))
     sys.stdout.buffer.flush()
 
 

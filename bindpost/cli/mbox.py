@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
+from .terminal import write_all
+
 _QUOTABLE: Final = re.compile(rb"^(>*From )", re.MULTILINE)
 _QUOTED: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
 _UNFIT: Final = re.compile(r"\s")
@@ -38,8 +40,8 @@ def write(file: BinaryIO, raw: bytes, *, sender: str, received: datetime) -> Non
     """Put a message behind those that are in the file."""
     name = _UNKNOWN if _UNFIT.search(sender) else sender or NOBODY
     moment = received.astimezone(UTC).strftime("%a %b %e %H:%M:%S %Y")
-    file.write(SEPARATOR + f"{name} {moment}\n".encode())
-    file.write(_QUOTABLE.sub(rb">\1", raw) + b"\n")
+    write_all(file, SEPARATOR + f"{name} {moment}\n".encode())
+    write_all(file, _QUOTABLE.sub(rb">\1", raw) + b"\n")
 
 
 def read(file: BinaryIO, start: bytes = SEPARATOR) -> Iterator[Entry]:

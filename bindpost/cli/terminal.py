@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from typing import Final
+from typing import BinaryIO, Final
 
 import click
 import msgspec
@@ -15,6 +15,13 @@ _TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "F
 """Directional classes of the characters that make a text look like another one (UAX 9)."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write bytes to a file that may take a part at a time: standard output does, unbuffered."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def print_json(value: object) -> None:

@@ -86,7 +86,8 @@ def inboxes(server: PostgresServer) -> Iterator[dict[str, Inbox]]:
         }
         for name, count in NODES.items():
             url = stack.enter_context(server.new_schema())
-            nodes = [stack.enter_context(serve({"store": url})(name)) for _ in range(count)]
+            settings = [{"store": url, "node": f"node{number}"} for number in range(count)]
+            nodes = [stack.enter_context(serve(each)(name)) for each in settings]
             found[name] = Inbox(nodes, url, server.pid)
         yield found
 

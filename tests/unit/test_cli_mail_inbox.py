@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -313,8 +314,11 @@ async def test_a_file_in_a_folder_that_is_not_there(here: Server, tmp_path: Path
     assert "can't be written: No such file" in result.output
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("target", ["my.inbox", "-"])
-async def test_a_disk_that_is_full(here: Server, tmp_path: Path, target: str) -> None:
+async def test_a_disk_that_is_full(
+    here: Server, tmp_path: Path, target: str, unbuffered: str
+) -> None:
     """It is told, and what is whole stays; the same command goes on when there is room."""
     file = tmp_path / "my.inbox"
     words = ["mail", "export", target, "--format", "inbox", "--server", here.url]
@@ -324,6 +328,7 @@ async def test_a_disk_that_is_full(here: Server, tmp_path: Path, target: str) ->
             cwd=tmp_path,
             stdout=output,
             stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
         )
         _, errors = await command.communicate()
