@@ -166,6 +166,8 @@ class Reader:
         """See that the file ends where it may."""
         if self._known is not None:
             raise CutOffError(f"it ends in the middle of message {self._known[1].id}")
+        if not (self._has_begun or self._buffer):
+            raise CutOffError("it is empty")
         if self._buffer:
             raise CutOffError(f"it ends in the middle of the line at byte {self._begin}")
 

@@ -23,7 +23,7 @@ CONFIG = """
 allow_header_conformance.enabled = true
 
 [[operations]]
-include-path-regex = "/(release|wait|import|link-check)$|/faults"
+include-path-regex = "/(release|wait|import|inbox|link-check)$|/faults"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
@@ -33,8 +33,8 @@ checks.positive_data_acceptance.enabled = false
 """
 """
 Which addresses a release takes the relay says, what is a pattern RE2 does, that the bytes of an
-import are not none, and which action a fault may have where; no schema can. An empty id, which is
-none, makes another path of a POST behind it.
+import are not none, what an inbox file is, and which action a fault may have where; no schema can.
+An empty id, which is none, makes another path of a POST behind it.
 """
 
 

@@ -141,6 +141,7 @@ async def test_it_comes_in_any_pieces(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        (b"", "it is empty"),
         (b"Subject: x\r\n\r\n", "neither a message of an inbox file begins here"),
         (b'{"bindpost":"inbox","version":2}\n', "version 2"),
         (b'{"bindpost":"inbox"}\n', "missing required field `version`"),
