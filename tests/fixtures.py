@@ -6,6 +6,7 @@ Fixtures for some of the tests only: whoever imports one has it.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -48,3 +49,12 @@ async def web_server(store: MemoryStore) -> AsyncIterator[WebServer]:
     await server.serve(create_app(store, ready=lambda: True, version="1"))
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def trusting() -> ssl.SSLContext:
+    """Give a client's TLS context that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,24 +12,14 @@ from bindpost.proxy.local import free_port
 from bindpost.testing import PATIENCE
 from bindpost.testing.programs import run, running
 
+from .doc_blocks import block
+
 if TYPE_CHECKING:
     from tests.interop.conftest import Node
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 HAPROXY = "127.0.0.1"
 NODES = {"192.0.2.21": "127.0.0.2", "192.0.2.22": "127.0.0.3", "192.0.2.23": "127.0.0.4"}
 """Where the page has the nodes, and where they are here."""
-
-
-def block(language: str, changes: Mapping[str, str]) -> str:
-    """Give a block of the page, with some of its words changed."""
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    text = found[1]
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 def test_three_nodes_as_the_page_has_them(
@@ -45,6 +34,7 @@ def test_three_nodes_as_the_page_has_them(
         settings = tmp_path / f"{ours}.toml"
         settings.write_text(
             block(
+                "scaling.md",
                 "toml",
                 {
                     "postgresql://bindpost@db.example/mail": url,
@@ -59,7 +49,7 @@ def test_three_nodes_as_the_page_has_them(
         changes[f"{theirs}:2525"] = "{}:{}".format(*nodes[-1].smtp)
         changes[f"{theirs}:8025"] = web
     file = tmp_path / "haproxy.cfg"
-    file.write_text(block("haproxy", changes))
+    file.write_text(block("scaling.md", "haproxy", changes))
 
     with running(smtp_port, haproxy, "-db", "-f", file) as address:
         assert run(source, "-N", "-s", 30, "-m", 60, "-t", "to@example.test", f"inet:{address}")

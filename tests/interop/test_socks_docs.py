@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,8 @@ from bindpost.proxy.socks.provider import SocksProvider
 from bindpost.testing import Serve
 from bindpost.testing.programs import insist
 
-PAGE = Path(__file__).parents[2] / "docs" / "socks.md"
+from .doc_blocks import block
+
 PATIENCE = 20.0
 """Seconds for a program to end."""
 CLIENTS = 64
@@ -29,17 +30,6 @@ HAPROXY = "127.0.0.3"
 """Where HAProxy comes from; the senders come from 127.0.0.1."""
 
 Program = Callable[[str], Path]
-
-
-def block(language: str, changes: Mapping[str, str]) -> str:
-    """Give a block of the page, with some of its words changed."""
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    text = found[1]
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 @contextmanager
@@ -68,7 +58,7 @@ def danted_conf(tmp_path: Path) -> Path:
     if os.geteuid() != 0:
         changes |= {"user.privileged: root\n": "", "user.unprivileged: nobody\n": ""}
     path = tmp_path / "danted.conf"
-    path.write_text(block("dante", changes))
+    path.write_text(block("socks.md", "dante", changes))
     return path
 
 
@@ -101,7 +91,7 @@ def haproxy_port(program: Program, bound: int, tmp_path: Path) -> Iterator[int]:
         fd = front.fileno()
         changes = {"127.0.0.1:25\n": f"fd@{fd}\n", "127.0.0.1:2525": f"127.0.0.1:{bound}"}
         changes["maxqueue 256"] = f"maxqueue 256 send-proxy-v2 source {HAPROXY}"
-        config.write_text(block("haproxy", changes))
+        config.write_text(block("socks.md", "haproxy", changes))
         with running(program("haproxy"), "-db", "-f", config, pass_fds=(fd,)):
             yield front.getsockname()[1]
 

@@ -19,6 +19,8 @@ from bindpost.config.model import WebAccess, WebLimits
 from bindpost.server.smtp.tls import make_context
 from bindpost.server.web.server import WebServer
 
+from ..fixtures import trusting as trusting
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -203,15 +205,6 @@ def https() -> ssl.SSLContext:
     access = WebAccess(certificate="self-signed")
     context = make_context(access, hostname="localhost", folder=Path(), table="web_access")
     assert context is not None
-    return context
-
-
-@pytest.fixture
-def trusting() -> ssl.SSLContext:
-    """Give a client's TLS context that takes any certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     return context
 
 

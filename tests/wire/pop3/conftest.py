@@ -28,6 +28,7 @@ from bindpost.server.smtp.service import Resources
 from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow
 
+from ...fixtures import trusting as trusting
 from ..conftest import PATIENCE, Peer
 
 Deliver = Callable[..., Awaitable[MessageRow]]
@@ -184,12 +185,3 @@ async def deliver(
 def put() -> Deliver:
     """Give `deliver`."""
     return deliver
-
-
-@pytest.fixture
-def trusting() -> ssl.SSLContext:
-    """Give a client's TLS context that takes any certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
