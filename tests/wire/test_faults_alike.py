@@ -6,11 +6,14 @@ import asyncio
 import base64
 import contextlib
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bindpost.config.fault import ALLOWED, Fault
+from bindpost.server.faults.bounces import VIA
+from bindpost.server.store.store import Change
 
 from .conftest import PATIENCE, Bench, Serve
 
@@ -25,6 +28,7 @@ IN_CHUNKS = SESSION.replace(
     b"BDAT 4\r\nSubjBDAT 8\r\nect: x\r\nBDAT 12 LAST\r\n\r\nline one\r\n",
 )
 _ID = re.compile(rb"[0-9A-Za-z]{22}")
+_DATE = re.compile(rb"Date: .*")
 ENDS = ("drop", "reset")
 """Actions after which it depends on the network how much of the last words arrives."""
 
@@ -35,6 +39,7 @@ async def outcome(bench: Bench, fault: Fault, session: bytes) -> dict[str, Any]:
     bench.faults.reset()
     bench.faults.add(fault)
     before = len(await bench.kept())
+    changes = bench.store.changes()
     peer = await bench.connected()
     peer.send(session)
     with contextlib.suppress(OSError):
@@ -45,11 +50,21 @@ async def outcome(bench: Bench, fault: Fault, session: bytes) -> dict[str, Any]:
             while piece := await peer.reader.read(1 << 16):
                 said += piece
     await bench.sessions.wait_for(0)
+    if fault.action == "bounce":
+        await bounced(changes)
     return {
         "said": b"" if fault.action in ENDS else shown(said, fault),
-        "kept": (await bench.kept())[before:],
+        "kept": [_DATE.sub(b"", _ID.sub(b"ID", raw)) for raw in (await bench.kept())[before:]],
         "fired": [(one.stage, one.sender, one.recipients) for one in bench.faults.log()],
     }
+
+
+async def bounced(changes: AsyncIterator[Change]) -> None:
+    """Return when a bounce is in the inbox, which comes after its session."""
+    async with asyncio.timeout(PATIENCE):
+        async for change in changes:
+            if change.row is not None and change.row.session.via == VIA:
+                return
 
 
 def shown(said: bytes, fault: Fault) -> bytes:
