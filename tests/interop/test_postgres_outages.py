@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from http.client import HTTPConnection
 from itertools import product
@@ -61,6 +61,13 @@ def answer(connection: HTTPConnection) -> tuple[int, str]:
         return response.status, response.read().decode()
 
 
+def check_refused(nodes: Iterable[Serving], paths: Iterable[str], *, patience: float) -> None:
+    """See that each node says on each path, asked at once, that PostgreSQL is not to be had."""
+    asked = [ask(node, path, patience=patience) for node, path in product(nodes, paths)]
+    for status, text in map(answer, asked):
+        assert (status, "PostgreSQL" in text) == (503, True)
+
+
 class Siege:
     """The load of three nodes, and a `wait` at the first of them, from before an outage."""
 
@@ -110,9 +117,7 @@ def test_away(
 
     with postgres.away():
         gone = time.monotonic()
-        for node, path in product(siege.nodes, ("/", WAIT)):
-            status, text = answer(ask(node, path, patience=AWAY + SLACK))
-            assert (status, "PostgreSQL" in text) == (503, True)
+        check_refused(siege.nodes, ("/", WAIT), patience=AWAY + SLACK)
         siege.load.wait_for_answer(gone + seconds, patience=seconds + PATIENCE)
         returns = time.monotonic()
     back = time.time()
@@ -161,9 +166,7 @@ def test_standing_still_for_a_minute(
 
     with postgres.still():
         stood = time.monotonic()
-        for page in [ask(node, "/", patience=SILENT + SLACK) for node in siege.nodes]:
-            status, text = answer(page)
-            assert (status, "PostgreSQL" in text) == (503, True)
+        check_refused(siege.nodes, ("/",), patience=SILENT + SLACK)
         siege.load.wait_for_answer(stood + 60, patience=60 + PATIENCE)
         goes_on = time.monotonic()
     back = time.time()
