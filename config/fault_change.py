@@ -1,24 +1,49 @@
-"""Changes of a preset: which keys of its rules are to be others, and what that makes of a rule."""
+"""What somebody says of a rule, key by key: a rule of its own, or changes of a preset's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
+from bindpost.errors import ConfigError
+
+from .environment import from_text
 from .fault import Fault, When, takes
+from .fields import fields_of
+from .kinds import Table
+from .tree import Tree, check
 
 Change = Mapping[str, int | float | str]
 """Keys of `[[fault]]` with the values that they are to have."""
 UNCHANGED: Final[Change] = MappingProxyType({})
 _WHEN: Final = frozenset(When.__struct_fields__)
-_TYPES: Final = {
-    field.name: field.type
-    for field in msgspec.structs.fields(Fault)
-    if field.name not in ("name", "stage", "action", "when")
-}
+_CHANGED: Final = frozenset(Fault.__struct_fields__) - {"name", "stage", "action", "when"}
+
+
+def read_rule(given: Mapping[str, str]) -> Fault:
+    """
+    Read a rule from texts, those of its condition beside the rest. Raises `ValueError`.
+
+    What they say is checked as that of a file of rules is.
+    """
+    tree: Tree = {"when": _from_texts(given.keys() & _WHEN, given, When)}
+    tree |= _from_texts(given.keys() - _WHEN, given, Fault)
+    try:
+        check(tree, lambda _: "", (Fault,))
+    except ConfigError as error:
+        hint = "" if error.hint else "; docs/faults.md lists the keys"
+        raise ValueError(f"{error}{hint}") from None
+    return msgspec.convert(tree, Fault)
+
+
+def _from_texts(keys: Iterable[str], given: Mapping[str, str], table: type[Table]) -> Tree:
+    fields = fields_of((table,))
+    return {
+        key: from_text(given[key], fields[key]) if key in fields else given[key] for key in keys
+    }
 
 
 def read_use(given: Mapping[str, Any], *, strict: bool = True) -> tuple[When, Change]:
@@ -27,26 +52,29 @@ def read_use(given: Mapping[str, Any], *, strict: bool = True) -> tuple[When, Ch
 
     Not strict, the values may be texts. Raises `ValueError` with a sentence.
     """
-    when = {key: value for key, value in given.items() if key in _WHEN}
+    when = {
+        key: _read(key, value, When, strict=strict) for key, value in given.items() if key in _WHEN
+    }
     rest = {key: value for key, value in given.items() if key not in _WHEN}
-    return msgspec.convert(when, When, strict=strict), read_change(rest, strict=strict)
+    return msgspec.convert(when, When), read_change(rest, strict=strict)
 
 
 def read_change(given: Mapping[str, Any], *, strict: bool = True) -> Change:
     """Check a change's keys and values. Raises `ValueError` with a sentence."""
-    if unknown := given.keys() - _TYPES.keys():
+    if unknown := given.keys() - _CHANGED:
         raise ValueError(
             f"{', '.join(sorted(unknown))}: no key that a preset can be used with; there are "
-            f"{', '.join(sorted(_WHEN | _TYPES.keys()))}"
+            f"{', '.join(sorted(_WHEN | _CHANGED))}"
         )
-    return {key: _read(key, value, strict=strict) for key, value in given.items()}
+    return {key: _read(key, value, Fault, strict=strict) for key, value in given.items()}
 
 
-def _read(key: str, value: object, *, strict: bool) -> int | float | str:
+def _read(key: str, value: object, table: type[Table], *, strict: bool) -> int | float | str:
+    field = fields_of((table,))[key]
     try:
-        read: int | float | str = msgspec.convert(value, _TYPES[key], strict=strict)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{key}: {error}") from None
+        read: int | float | str = msgspec.convert(value, field.annotation, strict=strict)
+    except msgspec.ValidationError:
+        raise ValueError(f"{key}: expected {field.expected}, got {value!r}") from None
     return read
 
 

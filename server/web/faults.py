@@ -122,7 +122,7 @@ class FaultRoutes:
         """Put a preset's rules into force, narrowed and changed; all that fit, or none."""
         name = request.path_params["name"]
         if name not in self._presets:
-            refuse(f"There is no preset {name!r}.", 404)
+            refuse(f"There is no preset {name!r}; there are {', '.join(self._presets)}.", 404)
         wanted = _decoded(await read_body(request) or b"{}", objects.Use)
         try:
             used = use(self._faults, self._presets[name], wanted.when, wanted.change)
