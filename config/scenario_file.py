@@ -92,7 +92,7 @@ def load_folder(folder: Path) -> dict[str, ScenarioFile]:
     Raises `ConfigError`.
     """
     if not folder.is_dir():
-        raise ConfigError(str(folder), "is no folder of scenarios")
+        raise ConfigError("lab.scenarios", f"there is no folder {folder}")
     found = {path.stem: load(str(path)) for path in sorted(folder.glob("*.toml"))}
     for name, file in found.items():
         if not _NAME.fullmatch(name):
