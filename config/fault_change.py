@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,14 +23,14 @@ _WHEN: Final = frozenset(When.__struct_fields__)
 _CHANGED: Final = frozenset(Fault.__struct_fields__) - {"name", "stage", "action", "when"}
 
 
-def read_rule(given: Mapping[str, str]) -> Fault:
+def read_rule(given: Mapping[str, Any]) -> Fault:
     """
-    Read a rule from texts, those of its condition beside the rest. Raises `ValueError`.
+    Read a rule, the keys of its condition beside the rest. Raises `ValueError`.
 
-    What they say is checked as that of a file of rules is.
+    What is said is checked as that of a file of rules is.
     """
-    tree: Tree = {"when": _from_texts(given.keys() & _WHEN, given, When)}
-    tree |= _from_texts(given.keys() - _WHEN, given, Fault)
+    when = {key: value for key, value in given.items() if key in _WHEN}
+    tree: Tree = {"when": when} | {key: given[key] for key in given.keys() - _WHEN}
     try:
         check(tree, lambda _: "", (Fault,))
     except ConfigError as error:
@@ -39,10 +39,12 @@ def read_rule(given: Mapping[str, str]) -> Fault:
     return msgspec.convert(tree, Fault)
 
 
-def _from_texts(keys: Iterable[str], given: Mapping[str, str], table: type[Table]) -> Tree:
-    fields = fields_of((table,))
+def from_texts(given: Mapping[str, str]) -> dict[str, Any]:
+    """Convert the values of keys as those of variables; what doesn't fit stays as it is."""
+    fields = {**fields_of((Fault,)), **fields_of((When,))}
     return {
-        key: from_text(given[key], fields[key]) if key in fields else given[key] for key in keys
+        key: from_text(value, fields[key]) if key in fields else value
+        for key, value in given.items()
     }
 
 

@@ -6,7 +6,7 @@ import click
 
 from bindpost.client.faults import FaultRule
 from bindpost.config.fault import ACTIONS, STAGES, Fault
-from bindpost.config.fault_change import read_rule, read_use
+from bindpost.config.fault_change import from_texts, read_rule, read_use
 from bindpost.config.fault_file import write_faults
 
 from .asking import client_of, on_server
@@ -139,7 +139,7 @@ def presets(*, as_json: bool, server: str | None) -> None:
 
 def _fault(stage: str, action: str, more: tuple[str, ...]) -> Fault:
     try:
-        return read_rule({"stage": stage, "action": action} | _pairs(more))
+        return read_rule({"stage": stage, "action": action} | from_texts(_pairs(more)))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
