@@ -30,7 +30,11 @@ def read_rule(given: Mapping[str, Any]) -> Fault:
     What is said is checked as that of a file of rules is.
     """
     when = {key: value for key, value in given.items() if key in _WHEN}
-    tree: Tree = {"when": when} | {key: given[key] for key in given.keys() - _WHEN}
+    return read_table({"when": when} | {key: given[key] for key in given.keys() - _WHEN})
+
+
+def read_table(tree: Tree) -> Fault:
+    """Read a rule as a file has it. Raises `ValueError` that names the key and what it may be."""
     try:
         check(tree, lambda _: "", (Fault,))
     except ConfigError as error:
