@@ -48,7 +48,7 @@ def _holder(endpoint: Endpoint) -> str:
 
     def is_in_the_way(other: IPv4Address | IPv6Address) -> bool:
         try:
-            return clashes(ip_address(endpoint.host), [other]) is not False
+            return clashes(ip_address(endpoint.host.partition("%")[0]), [other]) is not False
         except ValueError:
             return True  # a name, which may mean any of them
 
