@@ -244,6 +244,7 @@ class Fault(Table, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[\w.-]*$(?!\n)",
+            extra={"kind": "name"},
             max_length=100,
             description="Its name in the log and the API; empty = one is made.",
         ),
@@ -278,6 +279,7 @@ class Fault(Table, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$(?!\n)",
+            extra={"kind": "enhanced"},
             description="The reply's enhanced code, 4.7.1 for instance; empty = none.",
         ),
     ] = ""
@@ -303,7 +305,13 @@ class Fault(Table, frozen=True, kw_only=True):
     ] = 0
     limit: Annotated[int, Meta(ge=0, description="How often rate-limit allows it.")] = 10
     keyword: Annotated[
-        str, Meta(pattern=r"^[ -~]*$(?!\n)", max_length=500, description="Of hide and invent.")
+        str,
+        Meta(
+            pattern=r"^[ -~]*$(?!\n)",
+            max_length=500,
+            description="Of hide and invent.",
+            extra={"kind": "printable"},
+        ),
     ] = ""
     wsa_error: Annotated[int, Meta(ge=1, le=65535, description="Winsock code of bind-error.")] = (
         10050

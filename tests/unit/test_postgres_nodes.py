@@ -404,6 +404,17 @@ async def test_a_database_that_cannot_be_used_is_named(
     assert "geheim" not in str(raised.value)
 
 
+async def test_a_database_of_another_encoding_is_refused(postgres: PostgresServer) -> None:
+    """It is named in words, though all texts of a database in SQL_ASCII come as bytes."""
+    postgres.run(
+        "CREATE DATABASE ascii TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C' STRATEGY file_copy"
+    )
+    url = postgres.url("public").partition("?")[0]
+
+    with pytest.raises(StoreError, match="has the encoding SQL_ASCII, and it must be UTF8"):
+        await PostgresStore.open(f"{url}?dbname=ascii")
+
+
 async def test_a_database_of_a_newer_bindpost_is_left_alone(
     node: Node, postgres: PostgresServer, url: str
 ) -> None:
