@@ -190,6 +190,8 @@ class PostgresStore(WrittenStore):
         if query.mailbox is not None and query == Query(mailbox=query.mailbox):
             found = await self._reader.ask(postgres_queries.mailbox_totals(query.mailbox))
             return _counts(found[0][1:]) if found else Counts(total=0, unread=0, size=0)
+        if await self._latest() > self.sequence:
+            await self._catch_up()
         return await self._counted.count(query, upto=self.sequence)
 
     async def add(
@@ -247,6 +249,11 @@ class PostgresStore(WrittenStore):
             await asyncio.sleep(self._server.patience / 5)
             self._inbox.end_silence()
 
+    async def _latest(self) -> int:
+        """Give the number of the latest change; one of another node may not be heard of yet."""
+        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        return max(int(sequence), self.sequence)
+
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:
         """Tell changes again that are remembered in the database."""
         question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
@@ -274,7 +281,7 @@ class PostgresStore(WrittenStore):
                 self._hear(changes)
             if len(found) < _PAGE:
                 return
-        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        sequence = await self._latest()
         self._inbox.hear(sequence)
         if sequence > self.sequence:
             self._counted.forget()  # what was counted meanwhile

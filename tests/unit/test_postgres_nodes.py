@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 from zlib import crc32
 
+import httpx
 import psycopg
 import pytest
 
@@ -26,7 +27,9 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.postgres import PostgresStore
-from bindpost.server.store.store import Change, Query, Retention
+from bindpost.server.store.store import Change, MessageRow, Query, Retention
+from bindpost.server.web.app import create_app
+from bindpost.server.web.searching import find
 from bindpost.testing.postgres import PostgresServer
 
 Node = Callable[..., Awaitable[PostgresStore]]
@@ -88,10 +91,23 @@ async def heard(changes: AsyncIterator[Change], count: int) -> list[Change]:
     return await asyncio.wait_for(take(), 20)
 
 
+async def holds(_: MessageRow) -> bool:
+    """Let every message through."""
+    return True
+
+
 async def caught_up(store: PostgresStore, sequence: int) -> None:
     """Wait until a node has heard of a change."""
     if store.sequence < sequence:
         await heard(store.changes(), sequence - store.sequence)
+
+
+def deafen(postgres: PostgresServer, url: str) -> None:
+    """Cut the connections by which nodes hear of each other; they make new ones after a second."""
+    postgres.run(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        f" WHERE application_name = '{url.rpartition('%3D')[2]}' AND query LIKE 'LISTEN %'"
+    )
 
 
 def test_nodes_that_start_at_once_make_the_tables_once(url: str) -> None:
@@ -187,6 +203,44 @@ async def test_what_was_counted_is_counted_anew_when_another_node_deletes(node: 
     await caught_up(here, 4)
 
     assert (await here.count(query)).total == 2
+
+
+async def test_what_is_meant_by_all_does_not_depend_on_what_was_heard(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Counting, marking and deleting all on one node are about all that is there, at once."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    assert (await here.count(query)).total == 0
+    deafen(postgres, url)
+    rows = [await there.add(make_message(), SAID) for _ in range(2)]
+
+    assert (await here.count(query)).total == 2
+    rows.append(await there.add(make_message(), SAID))
+    assert await here.mark(None, read=True) == 3
+    rows.append(await there.add(make_message(), SAID))
+    await there.delete([rows[0].id])
+    assert (await here.count(query)).total == 3
+    rows.append(await there.add(make_message(), SAID))
+    assert await here.delete(None) == 4
+
+
+async def test_an_export_has_what_other_nodes_took_just_now(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """An inbox file has all that is there when it is asked for, and so has a slow search."""
+    here, there = await node(), await node()
+    deafen(postgres, url)
+    row = await there.add(make_message(), SAID)
+
+    app = create_app(here, ready=lambda: True, version="1")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        file = (await http.get("/api/bindpost/v1/inbox")).content
+    found = await find(here, Query(), limit=1, holds=holds)
+
+    assert row.id.encode() in file
+    assert [one.id for one in found.rows] == [row.id]
 
 
 async def test_what_is_forgotten_meanwhile_is_an_error(node: Node) -> None:
