@@ -304,6 +304,29 @@ async def test_retention_is_applied_by_one_node_at_a_time(node: Node) -> None:
     assert added.kind == "added"
 
 
+async def test_what_was_committed_is_never_called_refused(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Where what others did can't be read behind a commit, the message is there all the same."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    first = await here.add(make_message(), SAID)
+    await here.count(query)  # so that every change is worth reading
+    schema = url.rpartition("%3D")[2]
+    deafen(postgres, url)
+    postgres.run(f"ALTER TABLE {schema}.change RENAME TO told")
+    unreadable = f"SELECT * FROM {schema}.told WHERE 1 / (sequence - sequence) = 1"
+    postgres.run(f"CREATE VIEW {schema}.change AS {unreadable}")
+    other = await there.add(make_message(), SAID)
+
+    row = await here.add(make_message(), SAID)
+
+    postgres.run(f"DROP VIEW {schema}.change")
+    postgres.run(f"ALTER TABLE {schema}.told RENAME TO change")
+    assert [change.row for change in await heard(here.changes(0), 3)] == [first, other, row]
+    assert (await here.count(query)).total == 3
+
+
 async def test_an_outage_is_an_error_at_once_and_over_by_itself(
     node: Node, postgres: PostgresServer
 ) -> None:
