@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing, suppress
 from itertools import chain
 from typing import Any
 from zlib import crc32
@@ -27,6 +27,7 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.postgres import PostgresStore
+from bindpost.server.store.postgres_connection import Server, Session
 from bindpost.server.store.store import Change, MessageRow, Query, Retention
 from bindpost.server.web.app import create_app
 from bindpost.server.web.searching import find
@@ -404,6 +405,71 @@ async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
 
         with pytest.raises(StoreAwayError, match="lock timeout"):
             await store.add(make_message(), SAID)
+
+    await store.add(make_message(), SAID)
+
+
+async def test_a_node_that_stops_while_it_sends_is_ended_by_another(node: Node, url: str) -> None:
+    """The server waits for the rest of what it began to send; another node doesn't for ever."""
+    store = await node(patience=0.1)
+    with closing(psycopg.connect(url)) as stopped:
+        stopped.execute("SELECT * FROM inbox FOR UPDATE")
+        stopped.pgconn.enter_pipeline_mode()
+        stopped.pgconn.send_query_params(b"SELECT 1", None)
+        stopped.pgconn.flush()
+
+        async with asyncio.timeout(20):
+            while (await store.count()).total == 0:
+                with suppress(StoreAwayError):
+                    await store.add(make_message(), SAID)
+
+
+async def test_a_machine_that_vanishes_loses_its_lock(url: str) -> None:
+    """The server looks for a node as often as that looks for the server."""
+    server = Server(url, patience=7.0)
+    with closing(Session(server)) as session:
+        found = session.begin("SELECT current_setting('tcp_keepalives_idle')")
+        assert found.fetchall() == [("7",)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["&client_encoding=latin1", "%20-cdefault_transaction_isolation%3Dserializable"],
+)
+async def test_settings_of_elsewhere_do_no_harm(url: str, setting: str) -> None:
+    """What is set for a user or a database, or in the environment, counts where it is harmless."""
+    own = f"{url}{setting}"
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for _ in range(2):
+            nodes.append(await PostgresStore.open(own))
+            stack.push_async_callback(nodes[-1].close)
+        message = make_message(to="жук@example.com")
+        await nodes[0].add(message, SAID)
+        for _ in range(20):
+            await asyncio.gather(*(one.add(make_message(), SAID) for one in nodes))
+
+        found = await nodes[1].find(Query(recipient="жук@example.com"))
+        assert [row.id for row in found] == [message.id]
+
+
+async def test_a_server_that_only_lets_read_is_left(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """A connection that came to a standby is not kept when there is a primary again."""
+    store = await node(patience=0.5)
+    name = url.rpartition("%3D")[2]
+    setting = "ALTER ROLE bindpost IN DATABASE postgres {} default_transaction_read_only"
+    postgres.run(setting.format("SET") + " = on")
+    try:
+        postgres.run(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            f" WHERE application_name = '{name}'"
+        )
+        with pytest.raises(StoreAwayError, match="read-only"):
+            await store.add(make_message(), SAID)
+    finally:
+        postgres.run(f"BEGIN READ WRITE; {setting.format('RESET')}; COMMIT")
 
     await store.add(make_message(), SAID)
 
