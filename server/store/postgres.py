@@ -202,6 +202,12 @@ class PostgresStore(WrittenStore):
         self.index.news.set()
         return row
 
+    async def restore(self, copies: Sequence[Copy]) -> Sequence[str]:
+        """Keep messages of another inbox; see `SharedStore`."""
+        there = await super().restore(copies)
+        self.index.news.set()
+        return there
+
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
         """Give digests; see `MessageStore`."""
         self._check_open()
