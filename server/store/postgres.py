@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Final, final
+
+import msgspec
 
 from ..message.digest import Digest
 from ..message.model import Message, Transcript, TranscriptLine
@@ -263,7 +266,7 @@ class PostgresStore(WrittenStore):
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:
         """Tell changes again that are remembered in the database."""
         question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
-        return [decode(told, Change) for (told,) in await self._reader.ask(question)]
+        return _readable(await self._reader.ask(question))
 
     def _is_news(self, told: str) -> bool:
         """Say whether a number isn't one of a change that was heard of already."""
@@ -282,9 +285,12 @@ class PostgresStore(WrittenStore):
         """Learn what others have changed, and hand it on."""
         while self._is_looked_at():
             found = await self._reader.ask(postgres_queries.changes(self.sequence, limit=_PAGE))
-            if changes := self._new([decode(told, Change) for (told,) in found]):
+            readable = _readable(found)
+            if changes := self._new(readable):
                 self._inbox.hear(changes[-1].sequence)
                 self._hear(changes)
+            if len(readable) < len(found):
+                break
             if len(found) < _PAGE:
                 return
         sequence = await self._latest()
@@ -323,6 +329,15 @@ def _take(
         session.close()
         raise
     return channel, inbox
+
+
+def _readable(found: Sequence[tuple[str]]) -> list[Change]:
+    """Give changes as they were told, up to the first that another version wrote differently."""
+    changes: list[Change] = []
+    with suppress(msgspec.ValidationError):
+        for (told,) in found:
+            changes.append(decode(told, Change))
+    return changes
 
 
 def _counts(columns: Sequence[int]) -> Counts:

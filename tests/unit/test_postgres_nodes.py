@@ -487,6 +487,28 @@ async def test_anybody_may_notify(node: Node, postgres: PostgresServer, url: str
     assert (await heard(changes, 1))[0].row == row
 
 
+async def test_a_change_that_a_newer_node_tells_is_one_that_was_missed(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Who follows is told to read the inbox anew, and this node goes on hearing of what is new."""
+    here, there = await node(), await node()
+    schema = url.rpartition("%3D")[2]
+    waiting = asyncio.ensure_future(heard(here.changes(), 1))
+    await asyncio.sleep(0)
+    postgres.run(
+        f"""INSERT INTO {schema}.change VALUES (1, '{{"sequence": 1, "kind": "snoozed"}}');"""
+        f"UPDATE {schema}.inbox SET sequence = 1;"
+        f"NOTIFY bindpost_{crc32(schema.encode()):08x}, '1'"
+    )
+
+    with pytest.raises(StoreError, match="no longer remembered"):
+        await waiting
+
+    changes = here.changes()
+    row = await there.add(make_message(), SAID)
+    assert (await heard(changes, 1))[0].row == row
+
+
 async def test_a_database_that_went_back_is_not_written_to(
     node: Node, postgres: PostgresServer, url: str
 ) -> None:
