@@ -44,13 +44,15 @@ _SETTINGS: Final = (
 _END_STOPPED: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)"
     " WHERE datname = current_database() AND locktype = 'relation'"
-    " AND relation = 'inbox'::regclass AND mode = 'RowShareLock' AND granted AND state = 'active'"
-    " AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - make_interval(secs => ?)"
+    " AND relation = 'inbox'::regclass AND mode = 'RowShareLock' AND granted"
+    " AND state IN ('active', 'idle in transaction') AND wait_event = 'ClientRead'"
+    " AND query_start < clock_timestamp() - make_interval(secs => ?)"
 )
 """
-Ends who stopped while it sent a transaction that has the inbox's row.
+Ends who stopped in a transaction that has the inbox's row.
 
-The server waits for the rest of it as long as its machine lives: that is no idle transaction.
+The server ends it sooner, unless it stopped while it sent statements, or behind a pipeline: then
+the server waits for the rest as long as its machine lives.
 """
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
 """Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
@@ -259,9 +261,11 @@ class Session:
 
     def _begin(self, connection: _Connection, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
         try:
-            with self._waiting(), connection.pipeline():
-                connection.execute(b"BEGIN")
-                return connection.execute(marked(sql))
+            with self._waiting():
+                # No pipeline: psycopg ends it by a Flush, which stops the clock of idle ones.
+                begun = connection.execute(f"BEGIN; {sql}".encode(), prepare=False)
+                begun.nextset()
+                return begun
         except LockNotAvailable:
             with suppress(psycopg.Error), self._waiting():  # it may be another role's
                 connection.rollback()
