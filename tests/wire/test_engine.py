@@ -144,6 +144,17 @@ async def test_a_read_may_be_larger_than_the_buffer(serve: Serve) -> None:
     assert await bench.kept() == [body]
 
 
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_a_command_gets_more_than_may_wait(serve: Serve, engine: str) -> None:
+    """What XEXCH50 waits for does not wait itself, however much it is."""
+    bench = await serve(engine=engine, personality="ims-5.5")
+    peer = await bench.ehlo()
+
+    peer.send(b"XEXCH50 300000 2\r\n" + b"x" * 300_000 + b"NOOP\r\n")
+
+    assert [(await peer.reply())[:3] for _ in range(3)] == [b"354", b"250", b"250"]
+
+
 class CountingWire(Wire):
     """A wire that notes how often it was told to stop and to go on."""
 
