@@ -27,6 +27,7 @@ from .grammar import MalformedAddressError, split_path, strip_keyword
 from .metered import MeteredWire
 from .reader import Tap, read_body, read_chunk
 from .reply import Reply
+from .stalled import Stalled
 from .wire import UNCLEAN, Verb
 
 CarryOut = Callable[[], Awaitable[Reply]]
@@ -41,7 +42,6 @@ class FaultyWire(MeteredWire):
 
     _struck: tuple[str, ...] = ()
     """The faults that have struck since the last message."""
-    _stalled: asyncio.Future[None] | None = None
     _has_ended_sending = False
     _idle_timer: asyncio.TimerHandle | None = None
     _auth_faults: tuple[Fault, ...] = ()
@@ -241,21 +241,24 @@ class FaultyWire(MeteredWire):
         raise asyncio.CancelledError
 
     async def _wait_for_client(self, seconds: float) -> None:
-        """Return when the client has ended its side, or after some time."""
+        """Wait for some time; when the client ends its side the session ends."""
+        if self._has_ended_sending:
+            return
         self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
-        if not self._has_ended_sending:
-            self._stalled = self.loop.create_future()
-            await asyncio.wait({self._stalled}, timeout=seconds)
+        self._turn_deaf()
+        await asyncio.sleep(seconds)
+
+    def _turn_deaf(self) -> None:
+        """Hear nothing more but that the client is gone."""
+        transport: Any = self.transport
+        if not transport.is_closing():
+            transport.set_protocol(Stalled(self))
+            transport.resume_reading()
 
     def eof_received(self) -> bool | None:
         """Take note that the client has ended its side."""
-        self._client_ended_sending()
-        return super().eof_received()
-
-    def _client_ended_sending(self) -> None:
         self._has_ended_sending = True
-        if self._stalled is not None and not self._stalled.done():
-            self._stalled.set_result(None)
+        return super().eof_received()
 
     def _reset_connection(self) -> None:
         """Close with RST: without lingering, what is not sent yet is thrown away."""

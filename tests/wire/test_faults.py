@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -161,6 +162,30 @@ async def test_a_stalled_session_ends_when_the_client_goes(
     peer.half_close()
 
     assert await peer.rest() == b""
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("leaving", ["close", "reset"])
+@pytest.mark.parametrize(
+    ("stage", "action", "tls"),
+    [("accept", "stall", False), ("in-data", "half-close", False), ("in-data", "stall", True)],
+)
+async def test_a_client_that_goes_is_missed_whatever_it_has_sent(
+    start: Start,
+    client_tls: ssl.SSLContext,
+    stage: Stage,
+    action: Action,
+    tls: bool,
+    leaving: str,
+) -> None:
+    """More than a session reads ahead stands between a stalled one and its client's end."""
+    bench = await start(fault(stage, action), listener_tls="implicit" if tls else "auto")
+    peer = await bench.connected(tls=client_tls if tls else None)
+
+    peer.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + b"x" * 500_000)
+    await bench.events.wait_for(FAULT_FIRED)
+    {"close": peer.close, "reset": peer.reset}[leaving]()
+
     await bench.sessions.wait_for(0)
 
 
