@@ -146,10 +146,15 @@ class FaultyWire(MeteredWire):
             reply = reply if reply is not None and done.is_positive else done
         reply = with_keywords(reply, struck)
         await self._send_so(reply, manner)
-        if spoken is not None and reply.code == 421:
+        if spoken is not None:
+            self._end_behind(reply)
+        return reply
+
+    def _end_behind(self, reply: Reply) -> None:
+        """End the session if a fault's reply means that. Raises `CancelledError`."""
+        if reply.code == 421:
             self._close()
             raise asyncio.CancelledError
-        return reply
 
     async def _say_under(self, struck: tuple[Fault, ...], carry_out: CarryOut) -> Reply:
         """Carry a command out and send its reply, under faults if there are any."""

@@ -178,6 +178,21 @@ async def test_a_connection_ends_before_the_client_has_begun(start: Start) -> No
     assert [one.action for one in bench.faults.log()] == ["drop", "reset", "stall"]
 
 
+async def test_421_to_starttls_closes_the_connection(start: Start) -> None:
+    """As it does to any other command; after another refusal the session goes on."""
+    refusals = (
+        Fault(stage="STARTTLS", action="reply", count=1),
+        Fault(stage="STARTTLS", action="reply", code=421),
+    )
+    bench = await start("starttls", *refusals)
+    peer = await bench.ehlo()
+
+    assert await peer.say("STARTTLS") == b"454 Fault on purpose\r\n"
+    peer.send(b"STARTTLS\r\n")
+
+    assert await peer.rest() == b"421 Fault on purpose\r\n"
+
+
 async def test_a_stalled_one_ends_when_the_client_goes(start: Start) -> None:
     """Whatever it has sent until then; nothing answers."""
     bench = await start("implicit", fault("TLS", "stall"))
