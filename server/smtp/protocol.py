@@ -278,6 +278,9 @@ class SmtpProtocol(LoggingIn):
         if not self._around.rules.auth_offered:
             await self._send(self.conversation.say("unknown_command"))
             return
+        if self.conversation.transaction is not None:  # RFC 4954, 4
+            await self._send(self.conversation.say("mail_nested"))
+            return
         mechanism, _, response = (arg or "").partition(" ")
         await super().smtp_AUTH(f"{mechanism.upper()} {response}".strip())
 
