@@ -133,7 +133,9 @@ class SmtpProtocol(LoggingIn):
     async def _refuse_chunk(self, chunk: Chunk, refusal: Reply) -> None:
         """Read a chunk away, then say why; the last one ends its transaction all the same."""
         self._forget_chunks()
-        await self._read_octets(chunk.octets, Chunks(0))
+        self._unwanted = Chunks(0)
+        await self._read_octets(chunk.octets, self._unwanted)
+        self._unwanted = None
         if chunk.is_last and self.conversation.transaction is not None:
             self.conversation.end_transaction()
         await self._send(refusal)

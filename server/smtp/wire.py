@@ -100,6 +100,8 @@ class SmtpWire(SMTP):
     _bad_commands = 0
     _chunks: Chunks | None = None
     """What has come of a message by BDAT."""
+    _unwanted: Chunks | None = None
+    """A chunk that is being read away."""
     _expects_responses = False
     """Whether AUTH was said, or may have been, and nobody has logged in by it."""
 
@@ -240,8 +242,8 @@ class SmtpWire(SMTP):
 
     @property
     def open_transaction(self) -> object | None:
-        """The transaction that is open; its end is its message's."""
-        return self.conversation.transaction
+        """The transaction that is open, or a chunk of none; its end is its message's."""
+        return self.conversation.transaction or self._unwanted
 
     def end_transaction_now(self) -> None:
         """End in the middle of a transaction that has taken longer than limits.transaction_time."""
