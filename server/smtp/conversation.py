@@ -275,6 +275,17 @@ class Conversation:
         self.transaction = None
         return envelope
 
+    def is_in_turn(self, verb: str) -> bool:
+        """Tell whether MAIL, RCPT or DATA may come now; others may at any time."""
+        transaction = self.transaction
+        if verb == "MAIL":
+            return transaction is None and self._not_yet() is None
+        if verb not in ("RCPT", "DATA"):
+            return True
+        if transaction is None or transaction.is_chunked:
+            return False
+        return verb == "RCPT" or bool(transaction.recipients)
+
     def _not_yet(self) -> Reply | None:
         """Give the reply for a command that needs HELO or a login first, None if it may run."""
         if self.rules.personality.helo_required and self.helo_name is None:

@@ -101,21 +101,14 @@ class FaultyWire(MeteredWire):
 
     def _strike_command(self, stage: Stage, argument: str) -> tuple[Fault, ...]:
         """Ask at a command; where it is none, or out of sequence, nothing strikes."""
-        if UNCLEAN.search(argument):
+        if UNCLEAN.search(argument) or not self.conversation.is_in_turn(stage):
             return ()
-        transaction = self.conversation.transaction
         if stage in ("HELO", "EHLO"):
             return self._strike(stage, helo=argument)
         if stage == "MAIL":
-            if transaction is not None:
-                return ()
             return self._strike(stage, sender=self._path("FROM:", argument))
         if stage == "RCPT":
-            if transaction is None:
-                return ()
             return self._strike(stage, recipients=(self._path("TO:", argument) or "",))
-        if stage == "DATA" and (transaction is None or not transaction.recipients):
-            return ()
         return self._strike(stage)
 
     def _path(self, keyword: str, argument: str) -> str | None:

@@ -404,6 +404,33 @@ async def test_what_is_no_command_meets_with_no_fault(start: Start) -> None:
     assert bench.faults.log() == []
 
 
+@pytest.mark.parametrize(
+    ("before", "command"),
+    [
+        ("", "MAIL FROM:<a@b>"),
+        ("EHLO c\r\n", "RCPT TO:<c@d>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\n", "DATA"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nx", "RCPT TO:<c@d>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nx", "DATA"),
+    ],
+)
+async def test_what_is_out_of_turn_meets_with_no_fault(
+    start: Start, before: str, command: str
+) -> None:
+    """It is 503 as ever, and nothing fires."""
+    bench = await start()
+    peer = await bench.greeted()
+    peer.send(before.encode())
+    for _ in range(before.count("\r\n")):
+        await peer.reply()
+    for stage in ("MAIL", "RCPT", "DATA"):
+        bench.faults.add(Fault(stage=stage, action="reply", code=599))
+
+    assert (await peer.say(command)).startswith(b"503 ")
+    assert bench.faults.log() == []
+
+
 async def test_a_login_is_refused_by_its_name(start: Start) -> None:
     """Others get in; who is refused is not logged in."""
     bench = await start(fault("AUTH", "reply", code=535, when=When(login="ann")))
