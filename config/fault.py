@@ -89,7 +89,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "and 421 closes the connection; below 400 it is, and only the words are others.",
         "delay": "Wait for `seconds`, then go on.",
         "stall": "Say nothing until the client goes or `seconds` are over, then close.",
-        "drop": "Close the connection in good order (FIN).",
+        "drop": "Close the connection in good order (FIN); what still comes is taken for up to two "
+        "seconds.",
         "reset": "Close it with a reset (RST).",
         "half-close": "Send no more, but take what comes until the client goes.",
         "slow": "Send the reply in pieces of `bytes` octets, a pause of `seconds` after each; "

@@ -123,10 +123,10 @@ class FastProtocol(FastSmtp, SmtpProtocol):
         self._go_on()
         return True
 
-    def _turn_deaf(self) -> None:
+    def _turn_deaf(self, transport: Any) -> None:
         """Hear nothing more, and forget what was heard."""
         self._inbox.clear()
-        super()._turn_deaf()
+        super()._turn_deaf(transport)
 
     # aiosmtpd's loop, when it is needed
 

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -35,6 +35,8 @@ TOLD: Final = 100
 """Faults that a message tells of, the newest."""
 A_DAY: Final = 86400.0
 """Seconds that a stalled session lasts at most."""
+LINGER: Final = 2.0
+"""Seconds in which who was dropped may go by itself."""
 
 
 class FaultyWire(MeteredWire):
@@ -230,27 +232,39 @@ class FaultyWire(MeteredWire):
         await self._writer.drain()
         if fault.action == "reset":
             self._reset_connection()
-        elif fault.action in ("stall", "half-close"):
-            transport: Any = self._original_transport or self.transport
-            if fault.action == "half-close" and transport.can_write_eof():
-                transport.write_eof()
-            await self._wait_for_client(seconds_of(fault) or A_DAY)
+        elif fault.action == "stall":
+            await self._wait_for_client(self.transport, seconds_of(fault) or A_DAY)
+        elif fault.action == "half-close":
+            await self._half_close(seconds_of(fault) or A_DAY)
+        elif fault.action == "drop" and self._original_transport is None:  # TLS takes its leave
+            await self._half_close(min(LINGER, self._around.rules.limits.command_timeout))
         self._close()
         raise asyncio.CancelledError
 
-    async def _wait_for_client(self, seconds: float) -> None:
+    async def _half_close(self, seconds: float) -> None:
+        """Send FIN and take what comes; what is closed while something waits sends RST."""
+        below: Any = self._original_transport or self.transport
+        if not below.can_write_eof():
+            return
+        await asyncio.sleep(0)  # what TLS has still to send goes first
+        with contextlib.suppress(OSError):  # the client has gone meanwhile
+            below.write_eof()
+        await self._wait_for_client(below, seconds)
+        if below is not self.transport:
+            cast("asyncio.Transport", self.transport).abort()  # TLS could not take its leave
+
+    async def _wait_for_client(self, transport: Any, seconds: float) -> None:
         """Wait for some time; when the client ends its side the session ends."""
         if self._has_ended_sending:
             return
         self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
-        self._turn_deaf()
+        self._turn_deaf(transport)
         await asyncio.sleep(seconds)
 
-    def _turn_deaf(self) -> None:
+    def _turn_deaf(self, transport: Any) -> None:
         """Hear nothing more but that the client is gone."""
-        transport: Any = self.transport
         if not transport.is_closing():
-            transport.set_protocol(Stalled(self))
+            transport.set_protocol(Stalled(transport.get_protocol()))
             transport.resume_reading()
 
     def eof_received(self) -> bool | None:

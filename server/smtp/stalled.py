@@ -14,17 +14,18 @@ class Stalled(asyncio.Protocol):
     what its client has sent, and so never hear that it is gone.
     """
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, before: Any) -> None:
+        """Take the place of another protocol, which is still told what becomes of the transport."""
+        self._before = before
 
     def pause_writing(self) -> None:
-        """Tell the session."""
-        self._session.pause_writing()
+        """Tell the other."""
+        self._before.pause_writing()
 
     def resume_writing(self) -> None:
-        """Tell the session."""
-        self._session.resume_writing()
+        """Tell the other."""
+        self._before.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell the session, which ends."""
-        self._session.connection_lost(error)
+        """Tell the other, so that its session ends."""
+        self._before.connection_lost(error)

@@ -100,6 +100,30 @@ async def test_a_connection_is_dropped_or_reset(start: Start, stage: Stage) -> N
         peer, command = await up_to(bench, stage)
         peer.send(command.encode() + b"\r\n")
         assert await is_reset(peer) is expected
+        peer.close()
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("stage", ["accept", "MAIL", "in-data"])
+async def test_a_client_that_still_sends_is_dropped_with_fin(start: Start, stage: Stage) -> None:
+    """A connection that is closed while something waits to be taken is reset by the system."""
+    bench = await start(fault(stage, "drop"))
+    peer = await bench.connected()
+
+    peer.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + b"x" * 500_000)
+
+    assert not await is_reset(peer)
+    peer.close()
+    await bench.sessions.wait_for(0)
+
+
+async def test_who_does_not_go_is_dropped_all_the_same(start: Start) -> None:
+    """After a while, and no longer than a client may be silent."""
+    bench = await start(fault("EHLO", "drop"), limits=Limits(command_timeout=0.05))
+    peer = await bench.greeted()
+
+    assert await peer.say("EHLO c") == b""
+
     await bench.sessions.wait_for(0)
 
 
