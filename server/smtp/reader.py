@@ -14,7 +14,10 @@ Tap = Callable[[int], Awaitable[None]]
 AUTH_LIMIT: Final = 12288
 """Octets of AUTH with its initial response, and of each response after it (RFC 4954, 4.)."""
 SECRET: Final = b"********"
-_AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
+_AUTH: Final = re.compile(
+    rb"\A(\s*X?AUTH\b[\x00-\x20\x80-\xff]*+[\w-]*+\s*+).+", re.IGNORECASE | re.DOTALL
+)
+"""AUTH, a mechanism, and what is behind it, whatever is in the place of a blank."""
 _LONG: Final = re.compile(rb"X?AUTH ", re.IGNORECASE)
 OVERLONG: Final = b"(a line that is too long)"
 """What is shown of such a line."""
@@ -71,7 +74,7 @@ class CommandReader(asyncio.StreamReader):
         except asyncio.LimitOverrunError:
             self._overlong = True
             raise
-        self._heard(OVERLONG if self._overlong else _shown(line))
+        self._heard(OVERLONG if self._overlong else shown(line))
         self._overlong = False
         return line
 
@@ -105,7 +108,7 @@ class CommandReader(asyncio.StreamReader):
                 return b"*" if overlong else line
 
 
-def _shown(line: bytes) -> bytes:
+def shown(line: bytes) -> bytes:
     """Give a command as it may be shown: without its end, and without AUTH's response."""
     return _AUTH.sub(rb"\1" + SECRET, line.rstrip(b"\r\n"))
 
