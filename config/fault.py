@@ -368,6 +368,11 @@ def seconds_of(fault: Fault) -> float:
     return fault.seconds or DEFAULT_SECONDS.get(fault.action, 0.0)
 
 
+def octets_of(fault: Fault) -> int:
+    """Give how many octets of a message come before a rule of the stage in-data strikes."""
+    return 0 if fault.action == "slow" else fault.bytes
+
+
 def summary_of(fault: Fault) -> str:
     """Say in a few words what a rule does: `reply 451 at RCPT`."""
     told: dict[str, object] = {}

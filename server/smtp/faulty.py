@@ -60,6 +60,7 @@ class FaultyWire(MeteredWire):
         sender: str | None = None,
         recipients: tuple[str, ...] = (),
         login: str | None = None,
+        came: int = 0,
         raw: bytes | None = None,
         idle: float = 0.0,
     ) -> tuple[Fault, ...]:
@@ -77,6 +78,7 @@ class FaultyWire(MeteredWire):
             tls=talk.tls,
             sender=sender,
             recipients=recipients,
+            came=came,
             raw=raw,
             idle=idle,
         )
@@ -325,10 +327,6 @@ class FaultyWire(MeteredWire):
 
     # Messages
 
-    async def _read_under(self, struck: tuple[Fault, ...], limit: int) -> bytes | None:
-        """Read a message as faults have it."""
-        return await self._read_lines(limit, self._tap_of(struck))
-
     async def _read_lines(self, limit: int, tap: Tap | None = None) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
         return await read_body(
@@ -341,8 +339,7 @@ class FaultyWire(MeteredWire):
 
     def _begin_chunks(self, limit: int) -> Chunks:
         """Begin a message in chunks, as faults have it."""
-        struck = self._strike("in-data") if self._around.faults.is_on else ()
-        self._tap = self._tap_of(struck) if struck else None
+        self._tap = self._make_tap()
         self._chunks = Chunks(limit)
         return self._chunks
 
@@ -361,21 +358,26 @@ class FaultyWire(MeteredWire):
         super()._forget_chunks()
         self._tap = None
 
-    def _tap_of(self, struck: tuple[Fault, ...]) -> Tap:
-        """Give what strikes a message while it comes."""
-        waiting = list(struck)
+    def _make_tap(self) -> Tap | None:
+        """Give what strikes a message while it comes, None if no rule is for that."""
+        marks = self._around.faults.asked_in_data() if self._around.faults.is_on else []
+        if not marks:
+            return None
+        slow: list[Fault] = []
         seen = 0
 
         async def tap(size: int) -> None:
             nonlocal seen
-            for fault in tuple(waiting):
-                if fault.action == "slow":
-                    await self._pause((size - seen) / (fault.bytes or 1) * seconds_of(fault))
-                elif size >= fault.bytes:
-                    waiting.remove(fault)
-                    if fault.action != "delay":
+            for fault in slow:
+                await self._pause((size - seen) / (fault.bytes or 1) * seconds_of(fault))
+            while marks and marks[0] <= size:
+                for fault in self._strike("in-data", came=marks.pop(0)):
+                    if fault.action == "slow":
+                        slow.append(fault)
+                    elif fault.action == "delay":
+                        await self._pause(seconds_of(fault))
+                    else:
                         await self._end_by(fault)
-                    await self._pause(seconds_of(fault))
             seen = size
 
         return tap

@@ -68,10 +68,9 @@ class SmtpProtocol(LoggingIn):
             return
         self._in_data = True
         self._made_progress()
-        limit, faults = self._around.rules.size_limit, self._around.faults
-        struck = self._strike("in-data") if faults.is_on else ()
+        limit, tap = self._around.rules.size_limit, self._make_tap()
         try:
-            body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
+            body = await (self._read_lines(limit, tap) if tap else self._read_body(limit))
             await self._end_data(body)
         finally:
             self._release()

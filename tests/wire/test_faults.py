@@ -314,6 +314,35 @@ async def test_a_message_is_taken_slowly(start: Start) -> None:
     assert await bench.kept() == [b". dot\r\n" + b"z" * 200_000 + b"\r\n"]
 
 
+@pytest.mark.parametrize("by", ["DATA\r\n%s\r\n.", "BDAT 9 LAST\r\n%s"])
+async def test_a_message_that_is_too_short_does_not_count(start: Start, by: str) -> None:
+    """What strikes after so many octets has not fired before they have come."""
+    bench = await start(fault("in-data", "drop", bytes=100, count=1))
+    peer = await bench.rcpt()
+    await peer.say(by % "123456789")
+    await peer.say("NOOP")
+    assert bench.faults.log() == []
+    await peer.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>")
+    bench.faults.add(fault("in-data", "delay", bytes=50))
+
+    peer.send(b"DATA\r\n" + b"x" * 200 + b"\r\n.\r\n")
+    await peer.rest()
+
+    assert [one.action for one in bench.faults.log()] == ["delay", "drop"]
+    peer.close()
+
+
+async def test_a_rule_that_has_gone_does_not_strike_a_message_on_its_way(start: Start) -> None:
+    """Though it was in force when the message began."""
+    bench = await start(fault("in-data", "drop", bytes=100))
+    peer = await bench.data()
+
+    bench.faults.clear()
+
+    assert (await peer.say("x" * 200 + "\r\n.")).startswith(b"250 ")
+    assert bench.faults.log() == []
+
+
 async def test_what_was_accepted_is_lost(start: Start) -> None:
     """It is answered with 250, and is nowhere."""
     bench = await start(fault("after-acceptance", "lose", when=When(recipient="c@d")))
