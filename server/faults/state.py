@@ -63,7 +63,7 @@ class Armed:
         fault = self.fault
         if fault.count and self.fired >= fault.count:
             return False
-        if fault.stage == "idle" and seconds_of(fault) > facts.idle:
+        if fault.stage == "idle" and seconds_of(fault) != facts.idle:
             return False
         if fault.stage == "in-data" and octets_of(fault) != facts.came:
             return False

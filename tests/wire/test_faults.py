@@ -409,6 +409,17 @@ async def test_an_idle_client_is_told_to_go(start: Start) -> None:
     assert await peer.rest() == b"421 Too long\r\n"
 
 
+async def test_a_silence_is_met_once_by_each_rule(start: Start) -> None:
+    """A rule that has let it pass is not asked again when the next one is."""
+    bench = await start(
+        fault("idle", "drop", seconds=0.01, nth=2),
+        fault("idle", "reply", seconds=0.02, text="Too long"),
+    )
+    peer = await bench.greeted()
+
+    assert await peer.rest() == b"421 Too long\r\n"
+
+
 async def test_a_fault_is_told_of_in_transcript_event_and_message(
     start: Start, events: Events
 ) -> None:
