@@ -29,7 +29,8 @@ class CommandReader(asyncio.StreamReader):
     """
     A stream reader that shows each command line to `heard` as it is read, secrets replaced.
 
-    `limit` is the most octets of a line, CRLF included.
+    `heard` tells whether all of the line may be a secret; then nobody else gets it either. `limit`
+    is the most octets of a line, CRLF included.
 
     aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a
     body are read with another separator, and not shown.
@@ -44,7 +45,7 @@ class CommandReader(asyncio.StreamReader):
 
     def __init__(
         self,
-        heard: Callable[[bytes], None],
+        heard: Callable[[bytes], bool],
         *,
         limit: int,
         loop: asyncio.AbstractEventLoop,
@@ -74,9 +75,9 @@ class CommandReader(asyncio.StreamReader):
         except asyncio.LimitOverrunError:
             self._overlong = True
             raise
-        self._heard(OVERLONG if self._overlong else shown(line))
+        may_be_secret = self._heard(OVERLONG if self._overlong else shown(line))
         self._overlong = False
-        return line
+        return SECRET + b"\n" if may_be_secret and line.isascii() else line
 
     async def _read_command(self) -> bytes:
         try:

@@ -339,15 +339,21 @@ class SmtpWire(SMTP):
 
     # Talking
 
-    def _heard(self, line: bytes) -> None:
-        """Take note of a command line, secrets already replaced; after the end none is heard."""
+    def _heard(self, line: bytes) -> bool:
+        """
+        Take note of a command line, secrets already replaced; after the end none is heard.
+
+        Tells whether all of it may be one; aiosmtpd logs commands that it doesn't know.
+        """
         if self._writer.is_closing():
             raise asyncio.CancelledError
-        if self._expects_responses and self._may_be_response(line):
+        may_be_secret = self._expects_responses and self._may_be_response(line)
+        if may_be_secret:
             line = SECRET
         elif _BEGINS_LOGIN.match(line) or line is OVERLONG:
             self._expects_responses = True
         self._note(line, line.decode("utf-8", "replace"))
+        return may_be_secret
 
     def _may_be_response(self, line: bytes) -> bool:
         """
