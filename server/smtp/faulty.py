@@ -44,7 +44,7 @@ class FaultyWire(MeteredWire):
 
     _struck: tuple[str, ...] = ()
     """The faults that have struck since the last message."""
-    _has_ended_sending = False
+    _has_ended_sending = _is_stalled = False
     _idle_timer: asyncio.TimerHandle | None = None
     _auth_faults: tuple[Fault, ...] = ()
     _tap: Tap | None = None
@@ -259,6 +259,7 @@ class FaultyWire(MeteredWire):
         """Wait for some time; when the client ends its side the session ends."""
         if self._has_ended_sending:
             return
+        self._is_stalled = True
         self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
         self._turn_deaf(transport)
         await asyncio.sleep(seconds)
@@ -268,6 +269,13 @@ class FaultyWire(MeteredWire):
         if not transport.is_closing():
             transport.set_protocol(Stalled(transport.get_protocol()))
             transport.resume_reading()
+
+    def _take_leave(self) -> None:
+        """Close; there is no goodbye to be said where nothing more is, or can be."""
+        if self._is_stalled:
+            self.cut()
+        else:
+            super()._take_leave()
 
     def eof_received(self) -> bool | None:
         """Take note that the client has ended its side."""

@@ -249,8 +249,12 @@ class SmtpWire(SMTP):
         """End in the middle of a transaction that has taken longer than limits.transaction_time."""
         if not self._writer.is_closing():
             self._report(events.CLIENT_DROPPED, reason="a transaction longer than the time limit")
-            self._write(self._farewell())
-            self._close_in_time()
+            self._take_leave()
+
+    def _take_leave(self) -> None:
+        """Say goodbye and close, whatever is under way."""
+        self._write(self._farewell())
+        self._close_in_time()
 
     def end_session_soon(self) -> None:
         """End a session that has taken longer than limits.session_time, between transactions."""

@@ -12,7 +12,7 @@ import pytest
 
 from bindpost.config.fault import Action, Fault, Stage, When
 from bindpost.config.model import Limits
-from bindpost.events import FAULT_FIRED
+from bindpost.events import CLIENT_DROPPED, FAULT_FIRED
 
 from .conftest import PATIENCE, Bench, Events, Peer, Serve
 
@@ -210,6 +210,20 @@ async def test_a_client_that_goes_is_missed_whatever_it_has_sent(
     await bench.events.wait_for(FAULT_FIRED)
     {"close": peer.close, "reset": peer.reset}[leaving]()
 
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("action", ["stall", "half-close"])
+async def test_a_transaction_that_stalls_too_long_just_ends(start: Start, action: Action) -> None:
+    """To a session that says nothing more, or can't, there is no goodbye."""
+    bench = await start(fault("RCPT", action), limits=Limits(transaction_time=0.05))
+    peer = await bench.mail()
+    peer.send(b"RCPT TO:<c@d>\r\n")
+
+    event = await bench.events.wait_for(CLIENT_DROPPED)
+
+    assert event["reason"] == "a transaction longer than the time limit"
+    assert await peer.rest() == b""
     await bench.sessions.wait_for(0)
 
 
