@@ -19,8 +19,7 @@ command loop, its checks, AUTH, STARTTLS and hooks, and only what is below them 
 What follows from it, and is held by tests:
 
 * No command is taken while its predecessor waits, nor while the client does not take its replies.
-  What comes meanwhile stays in the inbox, and above 64 KiB in the network; not so what a command
-  itself waits for.
+  What comes meanwhile stays in the inbox, and above 64 KiB in the network.
 * The receiving buffer is never resized while a transport may write into it, and never kept.
 * What aiosmtpd itself says goes out at once, as it may close the transport next. So STARTTLS's 220
   is gone before TLS begins; and aiosmtpd empties the inbox then, so nothing injected is heard.
@@ -193,9 +192,7 @@ class FastSmtp(SMTP, asyncio.BufferedProtocol):
             (transport.pause_reading if must_hold else transport.resume_reading)()
 
     def _must_hold(self) -> bool:
-        driver = self._driver
-        is_hungry = driver is not None and driver.need is Need.INPUT and not self._paused
-        return len(self._inbox) > MAX_WAITING and not is_hungry
+        return len(self._inbox) > MAX_WAITING
 
     # Time
 

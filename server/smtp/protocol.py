@@ -18,7 +18,7 @@ from .body import Chunks
 from .content_limits import excess_of
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
-from .reader import has_longer_line
+from .reader import has_longer_line, read_away
 from .reply import Reply
 from .surroundings import Surroundings
 from .wire import UNCLEAN
@@ -250,7 +250,7 @@ class SmtpProtocol(LoggingIn):
         reply, octets = self.conversation.xexch50(text)
         await self._send(reply)
         if octets:
-            await self._reader.readexactly(octets)
+            await read_away(self._reader, octets)
             await self._send(self.conversation.say("xexch50_done"))
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:

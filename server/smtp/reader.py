@@ -193,6 +193,15 @@ async def read_chunk(
             progress()
 
 
+async def read_away(reader: asyncio.StreamReader, octets: int) -> None:
+    """Read so many octets and keep none. Raises `asyncio.IncompleteReadError`."""
+    while octets:
+        piece = await reader.read(min(octets, _TIMER_STEP))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", octets)
+        octets -= len(piece)
+
+
 def has_longer_line(body: bytes, limit: int) -> bool:
     """Tell whether a line of a message has more octets than the limit, CRLF included."""
     start = 0
