@@ -63,6 +63,7 @@ class FaultyWire(MeteredWire):
         came: int = 0,
         raw: bytes | None = None,
         idle: float = 0.0,
+        judged: dict[object, bool] | None = None,
     ) -> tuple[Fault, ...]:
         """Ask what strikes the session at a stage, and tell of it."""
         talk = self.conversation
@@ -81,6 +82,7 @@ class FaultyWire(MeteredWire):
             came=came,
             raw=raw,
             idle=idle,
+            judged={} if judged is None else judged,
         )
         struck = self._around.faults.decide(stage, facts, session=self.session_id())
         for fault in struck:

@@ -337,7 +337,7 @@ async def test_a_message_that_is_too_short_does_not_count(start: Start, by: str)
     await peer.say("NOOP")
     assert bench.faults.log() == []
     await peer.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>")
-    bench.faults.add(fault("in-data", "delay", bytes=50))
+    bench.faults.add(fault("in-data", "delay", bytes=50, seconds=0.001))
 
     peer.send(b"DATA\r\n" + b"x" * 200 + b"\r\n.\r\n")
     await peer.rest()
