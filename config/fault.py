@@ -89,7 +89,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "and 421 closes the connection; below 400 it is, and only the words are others.",
         "delay": "Wait for `seconds`, then go on.",
         "stall": "Say nothing until the client goes or `seconds` are over, then close.",
-        "drop": "Close the connection in good order (FIN).",
+        "drop": "Close the connection in good order (FIN); what still comes is taken for up to two "
+        "seconds.",
         "reset": "Close it with a reset (RST).",
         "half-close": "Send no more, but take what comes until the client goes.",
         "slow": "Send the reply in pieces of `bytes` octets, a pause of `seconds` after each; "
@@ -373,6 +374,11 @@ def seconds_of(fault: Fault) -> float:
     if fault.stage == "idle":
         return fault.seconds or IDLE_SECONDS
     return fault.seconds or DEFAULT_SECONDS.get(fault.action, 0.0)
+
+
+def octets_of(fault: Fault) -> int:
+    """Give how many octets of a message come before a rule of the stage in-data strikes."""
+    return 0 if fault.action == "slow" else fault.bytes
 
 
 def summary_of(fault: Fault) -> str:
