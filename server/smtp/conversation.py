@@ -195,14 +195,21 @@ class Conversation:
         address, parameters = parsed
         if not address:
             return self.say("malformed_address", argument=text)
-        if len(self.transaction.recipients) >= self.rules.limits.recipients:
-            self._report(events.RECIPIENTS_EXCEEDED, limit=self.rules.limits.recipients)
+        octets = self.transaction.octets + len(argument)
+        if self._are_too_many(count := len(self.transaction.recipients), octets):
+            self._report(events.RECIPIENTS_EXCEEDED, limit=count)
             return self.say("rcpt_too_many")
         if not self._may_relay(address):
             self._report(events.RELAY_REFUSED, recipient=address)
             return self.say("relay_denied", address=address)
         self.transaction.recipients.append(Recipient(address, parameters))
+        self.transaction.octets = octets
         return self.say("rcpt_ok", address=address)
+
+    def _are_too_many(self, recipients: int, octets: int) -> bool:
+        """Tell whether so many are there that the next one, by which it is so much, has no room."""
+        limits = self.rules.limits
+        return recipients >= limits.recipients or octets > limits.envelope_size
 
     def _may_relay(self, address: str) -> bool:
         return self.rules.policy.may_relay(
