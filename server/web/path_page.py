@@ -91,7 +91,7 @@ class PathPage:
             drawings = [as_known(listener) for listener in self.listeners()]
         if part == "listeners":
             return self._look.page("listeners.html", drawings=drawings)
-        lab = self._scenarios.lab
+        sequence = self._scenarios.sequence
         return self._look.page(
             "path.html",
             page="path",
@@ -100,7 +100,7 @@ class PathPage:
             nodes=nodes,
             scenarios=await self._scenarios.scenarios(),
             refusal=self._scenarios.refusal(request),
-            sequence=0 if lab is None else lab.sequence,
+            sequence=sequence,
         )
 
 

@@ -75,6 +75,11 @@ class ScenarioDesk:
         self.lab = lab
         self._rule = rule
 
+    @property
+    def sequence(self) -> int:
+        """The cursor of the last that was told; read before what is shown, nothing is missed."""
+        return 0 if self.lab is None else self.lab.sequence
+
     def refusal(self, request: Request) -> str:
         """Say why this client may run no scenario; empty if it may."""
         return self._rule.refusal(request)

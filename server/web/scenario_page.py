@@ -50,8 +50,8 @@ class ScenarioPage:
 
     async def show(self, request: Request) -> Response:
         """Show a scenario; for its script only what changes."""
+        sequence = self._desk.sequence
         scenario = await self._desk.scenario(request)
-        lab = self._desk.lab
         part = request.query_params.get("part") == "scenario"
         return self._look.page(
             "run.html" if part else "scenario.html",
@@ -59,7 +59,7 @@ class ScenarioPage:
             scenario=scenario,
             scenes=[_scene(scenario, phase) for phase in scenario.plan],
             refusal=self._desk.refusal(request),
-            sequence=0 if lab is None else lab.sequence,
+            sequence=sequence,
         )
 
     async def run(self, request: Request) -> Response:
