@@ -89,7 +89,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "and 421 closes the connection; below 400 it is, and only the words are others.",
         "delay": "Wait for `seconds`, then go on.",
         "stall": "Say nothing until the client goes or `seconds` are over, then close.",
-        "drop": "Close the connection in good order (FIN).",
+        "drop": "Close the connection in good order (FIN); what still comes is taken for up to two "
+        "seconds.",
         "reset": "Close it with a reset (RST).",
         "half-close": "Send no more, but take what comes until the client goes.",
         "slow": "Send the reply in pieces of `bytes` octets, a pause of `seconds` after each; "
@@ -244,6 +245,7 @@ class Fault(Table, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[\w.-]*$(?!\n)",
+            extra={"kind": "name"},
             max_length=100,
             description="Its name in the log and the API; empty = one is made.",
         ),
@@ -278,6 +280,7 @@ class Fault(Table, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$(?!\n)",
+            extra={"kind": "enhanced"},
             description="The reply's enhanced code, 4.7.1 for instance; empty = none.",
         ),
     ] = ""
@@ -303,7 +306,13 @@ class Fault(Table, frozen=True, kw_only=True):
     ] = 0
     limit: Annotated[int, Meta(ge=0, description="How often rate-limit allows it.")] = 10
     keyword: Annotated[
-        str, Meta(pattern=r"^[ -~]*$(?!\n)", max_length=500, description="Of hide and invent.")
+        str,
+        Meta(
+            pattern=r"^[ -~]*$(?!\n)",
+            max_length=500,
+            description="Of hide and invent.",
+            extra={"kind": "printable"},
+        ),
     ] = ""
     wsa_error: Annotated[int, Meta(ge=1, le=65535, description="Winsock code of bind-error.")] = (
         10050
@@ -365,6 +374,11 @@ def seconds_of(fault: Fault) -> float:
     if fault.stage == "idle":
         return fault.seconds or IDLE_SECONDS
     return fault.seconds or DEFAULT_SECONDS.get(fault.action, 0.0)
+
+
+def octets_of(fault: Fault) -> int:
+    """Give how many octets of a message come before a rule of the stage in-data strikes."""
+    return 0 if fault.action == "slow" else fault.bytes
 
 
 def summary_of(fault: Fault) -> str:

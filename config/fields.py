@@ -42,8 +42,9 @@ class Field:
     `name` is the key as files write it, `attribute` as Python does. `annotation` is what msgspec
     converts to, `type` the same without its `Meta`. `default` is in the form that a file would
     have, or `REQUIRED`. `kind` is `file`, `personality` (a name, or a file that ends in .toml),
-    `endpoint`, `text` (of several lines) or empty; `words` are the values that stand for themselves
-    instead (`off`); `services` says whether an endpoint's port may be the name of a service.
+    `node`, `name`, `printable`, `enhanced`, `endpoint`, `text` (of several lines) or empty; `words`
+    are the values that stand for themselves instead (`off`); `services` says whether an endpoint's
+    port may be the name of a service.
     `tables` is what the shapes other than VALUE hold.
     """
 
@@ -93,12 +94,17 @@ class Field:
         kinds = {
             "file": "a file name",
             "personality": "a name, or a file name that ends in .toml",
-            "node": "a word without a comma, of up to 64 characters",
+            "node": "a word without a comma",
+            "name": "a word of letters, digits and . _ -",
+            "printable": "printable ASCII",
+            "enhanced": "an enhanced code such as 4.7.1",
             "endpoint": 'an endpoint such as "127.0.0.1:1025"',
         }
         noun = nouns.get(self.type) or kinds.get(self.kind, "a string")
+        longest = next((meta.max_length for meta in self.bounds if meta.max_length), None)
+        length = f", of up to {longest} characters" if longest else ""
         words = "".join(f', or "{word}"' for word in self.words)
-        return f"{noun} {self._range}".rstrip() + words
+        return f"{noun} {self._range}".rstrip() + length + words
 
     @property
     def _range(self) -> str:

@@ -47,7 +47,7 @@ ONE_MACHINE: Final = Hosts(
 
 def load_hosts(path: Path) -> Hosts:
     """Read a hosts file; raises `ConfigError`."""
-    text = read(path, "--hosts")
+    text = read(path, "--hosts", what="hosts", hint="docs/lab.md tells how to write one")
     tree = parse(text, path, "--hosts")
     check(tree, place_in(text, path), (Hosts,))
     return msgspec.convert(tree, Hosts)

@@ -29,6 +29,12 @@ class Limits(Table, frozen=True):
         int,
         Meta(ge=1, description="Recipients of one message before 452. IMS: 32766 (KB Q272672)."),
     ] = 32766
+    envelope_size: Annotated[
+        int,
+        Meta(
+            ge=1, description="Octets of one message's recipients and their parameters before 452."
+        ),
+    ] = 4 * 1024 * 1024
     command_line: Annotated[
         int,
         Meta(

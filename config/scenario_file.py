@@ -44,6 +44,7 @@ OVERLAID: Final = frozenset({"etc/hosts", "etc/services"})
 """Files that the service sees in place of the machine's own."""
 RESERVED: Final = frozenset({"stream"})
 """Names that mean something else in the API."""
+_START: Final = "`bindpost lab show q203116 --toml` prints one to start from"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -71,13 +72,14 @@ def load(name: str) -> ScenarioFile:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        return read_text(path.stem, read(path, ""), path)
+        text = read(path, "", what="scenario", hint=_START)
+        return read_text(path.stem, text, path)
     known = names()
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`bindpost lab list` names them"
+        hint = f"did you mean {near[0]}? A" if near else "`bindpost lab list` names them; a"
         raise ConfigError(
-            name, "there is no such scenario", hint=f"{hint} A file's name ends in .toml"
+            name, "there is no such scenario", hint=f"{hint} file's name ends in .toml"
         )
     file = _folder() / f"{name}.toml"
     return read_text(name, file.read_text("utf-8"), Path(file.name))
@@ -90,7 +92,7 @@ def load_folder(folder: Path) -> dict[str, ScenarioFile]:
     Raises `ConfigError`.
     """
     if not folder.is_dir():
-        raise ConfigError(str(folder), "is no folder of scenarios")
+        raise ConfigError("lab.scenarios", f"there is no folder {folder}")
     found = {path.stem: load(str(path)) for path in sorted(folder.glob("*.toml"))}
     for name, file in found.items():
         if not _NAME.fullmatch(name):

@@ -19,6 +19,13 @@ def check_store(url: str) -> None:
     """
     if url.partition("://")[0] not in _SCHEMES:
         raise ValueError(f'"{redact(url)}" is no store; it is postgresql://USER@HOST/DATABASE')
+    rest = url.partition("://")[2]
+    login, _, place = rest.partition("@")
+    if "@" in (rest if "/" in login else place).partition("?")[0]:  # libpq cuts it so
+        raise ValueError(
+            "the URL of the store has an @ or / in a name or password, which would be shown as the "
+            "host; write %40 and %2F"
+        )
     try:
         said = parse_qs(urlsplit(url).query)
     except ValueError as error:

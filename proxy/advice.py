@@ -31,7 +31,7 @@ def hint(code: int, endpoint: Endpoint) -> str:
     facts = {}
     match row.key:
         case "in-use":
-            facts["holder"] = _holder(endpoint.port)
+            facts["holder"] = _holder(endpoint)
         case "not-local":
             facts["own"] = _own_addresses()
         case "unix-in-use":
@@ -43,9 +43,16 @@ def hint(code: int, endpoint: Endpoint) -> str:
     return row.hint.format(**facts)
 
 
-def _holder(port: int) -> str:
-    """Say who listens on a port, or how to find out."""
-    who = ", ".join(local.holders(port))
+def _holder(endpoint: Endpoint) -> str:
+    """Say who listens where an endpoint would, or how to find out."""
+
+    def is_in_the_way(other: IPv4Address | IPv6Address) -> bool:
+        try:
+            return clashes(ip_address(endpoint.host.partition("%")[0]), [other]) is not False
+        except ValueError:
+            return True  # a name, which may mean any of them
+
+    who = ", ".join(local.holders(endpoint.port, at=is_in_the_way))
     if who:
         return f"{who} listens there"
     return "another process listens there (`ss -ltnp`, as root, names it)"

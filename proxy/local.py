@@ -8,7 +8,7 @@ import random
 import re
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -80,13 +80,13 @@ def is_own(address: IPAddress) -> bool | None:
     return address in own if own else None
 
 
-def holders(port: int) -> list[str]:
+def holders(port: int, *, at: Callable[[IPAddress], bool]) -> list[str]:
     """
-    Name the processes that listen on a TCP port: `postfix (pid 812)`.
+    Name the processes that listen on a TCP port, `postfix (pid 812)`, at addresses that `at` takes.
 
     Linux only, and for other users' processes only with their rights; empty when nobody is found.
     """
-    sockets = {f"socket:[{inode}]" for inode, _address in _listening(port)}
+    sockets = {f"socket:[{inode}]" for inode, address in _listening(port) if at(address)}
     found: list[str] = []
     for process in _processes() if sockets else ():
         with suppress(OSError):

@@ -22,7 +22,8 @@ def read_users(path: Path, *, key: str = "auth.users") -> Users:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(key, f"cannot read {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigError(key, f"cannot read {path}: {reason}") from error
     users: dict[str, bytes] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):

@@ -60,29 +60,12 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
     Exit status: 0 when every listener could be bound (and reached, as far as --self-test can tell),
     69 when one could not, 78 for bad settings.
     """
-    from bindpost.server.eventlog.sinks import sinks_of
-    from bindpost.server.faults import Faults
     from bindpost.server.indexer.indexing import can_index
-    from bindpost.server.linkcheck.rules import Rules
-    from bindpost.server.mailboxes import Mailboxes
-    from bindpost.server.pop3.server import Pop3Server
-    from bindpost.server.relay import Route
-    from bindpost.server.smtp.service import Resources
-    from bindpost.server.webhook import Hook
 
     from .serve import start_logging
 
     loaded = load_flags(flags)
-    sinks_of(loaded.settings.event_log)
-    resources = Resources.load(loaded.settings, hostname="localhost", folder=loaded.folder)
-    Faults(loaded.settings.fault)
-    Mailboxes.load(loaded.settings.mailbox, folder=loaded.folder)
-    Route.load(loaded.settings.relay, folder=loaded.folder)
-    Pop3Server.load(
-        loaded.settings, folder=loaded.folder, tls_context=None, hostname=resources.hostname
-    )
-    Hook.load_all(loaded.settings.webhook, folder=loaded.folder)
-    Rules.load(loaded.settings.link_check, folder=loaded.folder)
+    _read(loaded)
     start_logging(loaded)  # a bind may warn, and standard output is for the result
     if not loaded.settings.store and data_location(loaded.settings, loaded.folder) != IN_MEMORY:
         can_index()
@@ -93,6 +76,36 @@ def check(self_test: bool, as_json: bool, **flags: Any) -> None:
         for verdict in verdicts:
             _print(verdict)
     sys.exit(EXIT_OK if all(verdict.is_fine for verdict in verdicts) else EXIT_UNAVAILABLE)
+
+
+def _read(loaded: Loaded) -> None:
+    """Read what a start reads beside the listeners. Raises `ConfigError`."""
+    from bindpost.config.scenario_file import load_folder
+    from bindpost.server.eventlog.sinks import sinks_of
+    from bindpost.server.faults import Faults
+    from bindpost.server.faults.presets import load_presets
+    from bindpost.server.linkcheck.rules import Rules
+    from bindpost.server.mailboxes import Mailboxes
+    from bindpost.server.pop3.server import Pop3Server
+    from bindpost.server.relay import Route
+    from bindpost.server.smtp.service import Resources
+    from bindpost.server.web.access import Access
+    from bindpost.server.webhook import Hook
+
+    settings, folder = loaded.settings, loaded.folder
+    sinks_of(settings.event_log)
+    resources = Resources.load(settings, hostname="localhost", folder=folder)
+    Faults(settings.fault)
+    load_presets(folder / settings.fault_presets if settings.fault_presets else None)
+    if settings.lab.scenarios:
+        load_folder(folder / settings.lab.scenarios)
+    mailboxes = Mailboxes.load(settings.mailbox, folder=folder)
+    if settings.web != "off":
+        Access.load(settings.web_access, folder=folder, keys=mailboxes.keys)
+    Route.load(settings.relay, folder=folder)
+    Pop3Server.load(settings, folder=folder, tls_context=None, hostname=resources.hostname)
+    Hook.load_all(settings.webhook, folder=folder)
+    Rules.load(settings.link_check, folder=folder)
 
 
 async def _walk_all(loaded: Loaded, *, self_test: bool) -> list[Verdict]:

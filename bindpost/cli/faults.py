@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import click
-import msgspec
 
-from bindpost.client.faults import FaultRefusedError, FaultRule
-from bindpost.config.fault import ACTIONS, ALLOWED, STAGES, Fault, When
-from bindpost.config.fault_change import read_use
+from bindpost.client.faults import FaultRule
+from bindpost.config.fault import ACTIONS, STAGES, Fault
+from bindpost.config.fault_change import from_texts, read_rule, read_use
 from bindpost.config.fault_file import write_faults
 
 from .asking import client_of, on_server
 from .terminal import as_json_option, print_json, printable
-
-_WHEN: Final = frozenset(When.__struct_fields__)
 
 
 @click.group()
@@ -143,23 +138,19 @@ def presets(*, as_json: bool, server: str | None) -> None:
 
 
 def _fault(stage: str, action: str, more: tuple[str, ...]) -> Fault:
-    given = _pairs(more)
-    when = {name: given.pop(name) for name in _WHEN & given.keys()}
     try:
-        return msgspec.convert(
-            {"stage": stage, "action": action, "when": when} | given, Fault, strict=False
-        )
-    except msgspec.ValidationError as error:
-        raise FaultRefusedError(f"{error}; {stage} has {', '.join(ALLOWED[stage])}") from None
+        return read_rule({"stage": stage, "action": action} | from_texts(_pairs(more)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
-def _pairs(texts: tuple[str, ...]) -> dict[str, Any]:
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"{text!r} is no KEY=VALUE")
-        pairs[name.replace("-", "_")] = value
+        pairs[name.removeprefix("when.").replace("-", "_")] = value
     return pairs
 
 

@@ -39,12 +39,12 @@ def _lines(node: Node) -> Iterator[str]:
     when = "answers" if node.here else f"heard {heard}"
     yield f"{node.name}  {node.state}, {when}, bindpost {node.version}"
     for listener in node.listeners:
-        yield f"    {_listener(listener)}"
+        yield f"    {_listener(listener, was='was ' if node.state == 'gone' else '')}"
 
 
-def _listener(listener: Listener) -> str:
+def _listener(listener: Listener, *, was: str) -> str:
     at = ", ".join(listener.addresses) or listener.endpoint
-    line = f"{at}  {listener.state}  {listener.via}"
+    line = f"{at}  {was}{listener.state}  {listener.via}"
     trouble = listener.last_error
     if trouble is None or listener.state not in _UNBOUND:
         return line

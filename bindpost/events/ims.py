@@ -167,10 +167,11 @@ RECIPIENTS_EXCEEDED: Final = EventType(
     details=("session", "listener", "peer"),
     action="recipients-exceeded",
     explanation=(
-        "A client gave one message more recipients than limits.recipients, 32766 in the original; "
-        "the ones above it were refused with 452. IMS logged it for a non-delivery report."
+        "A client gave one message more recipients than limits.recipients, 32766 in the original, "
+        "or more octets of them than limits.envelope_size; the ones above it were refused with "
+        "452. IMS logged it for a non-delivery report."
     ),
-    remedy="Send the message in parts, or raise limits.recipients.",
+    remedy="Send the message in parts, or raise limits.recipients or limits.envelope_size.",
     attested=frozenset({"text", "type", "category"}),
     reference="KB Q272672",
     ecs=("email", "info"),

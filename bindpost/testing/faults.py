@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Final, Protocol, Self
-
-import msgspec
+from typing import Any, Protocol, Self
 
 from ..client.faults import FaultRefusedError, FaultRule, Fired, LeftOut, UsedPreset
 from ..config.fault import Action, Fault, Stage, When
-from ..config.fault_change import Change, read_use
-
-_WHEN: Final = frozenset(When.__struct_fields__)
+from ..config.fault_change import Change, read_rule, read_use
 
 
 class FaultDesk(Protocol):
@@ -99,10 +95,9 @@ class FaultsOfTest:
         `more` are the other keys of `[[fault]]` and, beside them, those of its `when`. Raises
         `FaultRefusedError` for what can't be.
         """
-        when = {name: more.pop(name) for name in _WHEN & more.keys()}
         try:
-            fault = msgspec.convert({"stage": stage, "action": action, "when": when} | more, Fault)
-        except msgspec.ValidationError as error:
+            fault = read_rule({"stage": stage, "action": action} | more)
+        except ValueError as error:
             raise FaultRefusedError(str(error)) from None
         start = self._newest()
         return self._note((self._desk.add(fault),), start)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack
 
 import msgspec
 
+from ..client.errors import WaitRefusedError
 from ..errors import BindpostError
 from ..objects import FullMessage, MessageSummary, Wanted
 from .faults import FaultDesk, FaultsOfTest
@@ -223,5 +224,8 @@ class MailServer:
 
 def _wanted(conditions: Conditions) -> Wanted:
     given = dict(conditions)
+    if unknown := given.keys() - Conditions.__annotations__.keys():
+        known = ", ".join(Conditions.__annotations__)
+        raise WaitRefusedError(f"{', '.join(sorted(unknown))}: no condition; there are {known}")
     recipient = given.pop("to", None)
     return msgspec.convert(given | {"recipient": recipient}, Wanted)

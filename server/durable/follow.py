@@ -9,7 +9,8 @@ from bindpost.errors import StoreError
 
 from ..store.store import MessageRow, MessageStore, Query
 
-_PAGE: Final = 100
+_WINDOW: Final = 1_000
+"""Cursors that are looked through at once."""
 
 
 async def accepted(store: MessageStore, after: int) -> AsyncGenerator[MessageRow, None]:
@@ -38,11 +39,11 @@ async def _oldest(store: MessageStore, after: int) -> list[MessageRow]:
     """
     Give the first messages behind a cursor, oldest first; none when there is none.
 
-    `find` gives the newest first, so the oldest are the last. What comes or goes meanwhile shifts
-    them, so this takes all from a place on, and looks again when they have gone.
+    They are asked for by ranges of cursors: each is found at once, however many are behind it.
     """
-    query = Query(after=after)
-    while total := (await store.count(query)).total:
-        if rows := await store.find(query, limit=0, offset=max(0, total - _PAGE)):
+    while after < store.sequence:
+        upto = after + _WINDOW
+        if rows := await store.find(Query(after=after, before=upto + 1), limit=0):
             return rows[::-1]
+        after = upto
     return []

@@ -21,7 +21,15 @@ from ..message.model import (
     utc_now,
 )
 from ..store.store import MessageRow, MessageStore
-from .dsn import DELIVERED, Fate, failure_by, notification, recipients_to_tell_of
+from .dsn import (
+    DELIVERED,
+    Fate,
+    failure_by,
+    notification,
+    recipients_to_tell_of,
+    wants_whole,
+    without_body,
+)
 
 _LOG: Final = get_logger("bindpost.faults")
 MAX_WAITING: Final = 10_000
@@ -49,10 +57,15 @@ class Bounces:
         self._waiting: set[asyncio.Task[None]] = set()
 
     def plan(self, message: Message, fault: Fault) -> None:
-        """Have a message bounce after the time of a rule, if anybody wants to be told."""
+        """
+        Have a message bounce after the time of a rule, if anybody wants to be told.
+
+        Only its header waits in memory; the rest is asked of the store when it is to come back.
+        """
         wanted = recipients_to_tell_of(message.envelope, failure_by(fault))
         if wanted and len(self._waiting) < MAX_WAITING:
-            task = asyncio.get_running_loop().create_task(self._bounce(message, fault))
+            work = self._bounce(without_body(message), fault)
+            task = asyncio.get_running_loop().create_task(work)
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)
 
@@ -98,7 +111,8 @@ class Bounces:
             faults=faults,
             node=message.session.node,
         )
-        raw = notification(message, fate, hostname=self._hostname, now=now)
+        whole = await self._store.raw(message.id) if wants_whole(message.envelope, fate) else None
+        raw = notification(message, fate, hostname=self._hostname, now=now, whole=whole)
         told = Message(new_id(), now, _envelope_to(message.envelope), facts, raw)
         return await self._store.add(told, (TranscriptLine(0, "-", note),))
 

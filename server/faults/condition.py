@@ -56,8 +56,14 @@ class Condition:
         wants = self._subject or self._header or self._larger or self._smaller
         if not wants:
             return True
-        raw = facts.raw
-        if raw is None or not len(raw) > self._larger:
+        if facts.raw is None:
+            return False
+        if self not in facts.judged:
+            facts.judged[self] = self._judge(facts.raw)
+        return facts.judged[self]
+
+    def _judge(self, raw: bytes) -> bool:
+        if not len(raw) > self._larger:
             return False
         if self._smaller and not len(raw) < self._smaller:
             return False

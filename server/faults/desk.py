@@ -9,7 +9,7 @@ from typing import Final, final
 
 import msgspec
 
-from bindpost.config.fault import Fault, Stage, problem_of, seconds_of
+from bindpost.config.fault import Fault, Stage, octets_of, problem_of, seconds_of
 from bindpost.errors import BindpostError, ConfigError
 
 from ..message.model import utc_now
@@ -148,6 +148,11 @@ class Faults:
         """Give after how many seconds of silence, more than these, a rule asks; None if none."""
         times = (seconds_of(one.fault) for one in self._rules.values() if one.fault.stage == "idle")
         return min((time for time in times if time > since), default=None)
+
+    def asked_in_data(self) -> list[int]:
+        """Give how many octets of a message have come when a rule asks, in order; none if none."""
+        rules = [one.fault for one in self._rules.values() if one.fault.stage == "in-data"]
+        return sorted(set(map(octets_of, rules)))
 
     def decide(self, stage: Stage, facts: Facts, *, session: str = "") -> tuple[Fault, ...]:
         """

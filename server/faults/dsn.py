@@ -7,6 +7,8 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final, Literal
 
+import msgspec
+
 from bindpost.config.fault import Fault
 
 from ..message import xtext
@@ -67,21 +69,34 @@ def _is_to_be_told(recipient: Recipient, fate: Fate) -> bool:
     return ("FAILURE" if fate.action == "failed" else "SUCCESS") in notify.upper().split(",")
 
 
-def notification(message: Message, fate: Fate, *, hostname: str, now: datetime) -> bytes:
-    """
-    Write the notification of what became of a message.
+def wants_whole(envelope: Envelope, fate: Fate) -> bool:
+    """Tell whether all of a message is to come back: by RET=FULL, if it failed (RFC 3461, 4.3)."""
+    return fate.action == "failed" and (envelope.parameters.get("RET") or "").upper() == "FULL"
 
-    It brings the message's header, or with RET=FULL all of it; of one that was delivered only the
-    header (RFC 3461, 4.3).
-    """
+
+def without_body(message: Message) -> Message:
+    """Give a message with no more of it than comes back otherwise."""
+    return msgspec.structs.replace(message, raw=_header_of(message.raw) + b"\r\n")
+
+
+def _header_of(raw: bytes) -> bytes:
+    header, _, _ = raw[:HEADER_LIMIT].partition(b"\r\n\r\n")
+    return header + b"\r\n"
+
+
+def notification(
+    message: Message, fate: Fate, *, hostname: str, now: datetime, whole: bytes | None = None
+) -> bytes:
+    """Write the notification of what became of a message; it brings `whole`, or its header."""
     envelope = message.envelope
     hostname = _on_its_line(hostname)
     boundary = f"=_{new_id()}"
-    returned, media_type = _returned(message, fate)
     parts = [
         (b"text/plain; charset=utf-8", _sentences(envelope, fate, hostname)),
         (b"message/delivery-status", _status(message, fate, hostname)),
-        (media_type, returned),
+        (b"text/rfc822-headers", _header_of(message.raw))
+        if whole is None
+        else (b"message/rfc822", whole),
     ]
     header = (
         f"From: Mail Delivery System <postmaster@{hostname}>\r\n"
@@ -99,14 +114,6 @@ def notification(message: Message, fate: Fate, *, hostname: str, now: datetime) 
         b"--%b\r\nContent-Type: %b\r\n\r\n%b\r\n" % (line, kind, content) for kind, content in parts
     )
     return _encoded(header) + body + b"--%b--\r\n" % line
-
-
-def _returned(message: Message, fate: Fate) -> tuple[bytes, bytes]:
-    wants_all = (message.envelope.parameters.get("RET") or "").upper() == "FULL"
-    if wants_all and fate.action == "failed":
-        return message.raw, b"message/rfc822"
-    header, _, _ = message.raw[:HEADER_LIMIT].partition(b"\r\n\r\n")
-    return header + b"\r\n", b"text/rfc822-headers"
 
 
 def _sentences(envelope: Envelope, fate: Fate, hostname: str) -> bytes:

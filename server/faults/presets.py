@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +11,9 @@ import msgspec
 
 from bindpost.config.fault import Fault, When, problem_of, said, summary_of, takes, too_early
 from bindpost.config.fault_change import UNCHANGED, Change, changed, read_change
+from bindpost.config.file import parse, read
+from bindpost.config.lines import place_in
+from bindpost.config.tree import check
 from bindpost.errors import ConfigError
 
 from .desk import Faults
@@ -53,12 +55,19 @@ def load_presets(own: Path | None = None) -> Mapping[str, Preset]:
 def _read(path: Path) -> Preset:
     try:
         file = msgspec.toml.decode(path.read_bytes(), type=_File)
-        problem = next(filter(None, map(problem_of, file.fault)), "")
-    except (OSError, ValueError, tomllib.TOMLDecodeError) as error:
-        problem = str(error)
-    if problem:
+    except (OSError, ValueError):
+        file = _explained(path)
+    if problem := next(filter(None, map(problem_of, file.fault)), ""):
         raise ConfigError("fault_presets", f"{path}: {problem}")
     return Preset(path.stem, file.title, " ".join(file.story.split()), file.fault)
+
+
+def _explained(path: Path) -> _File:
+    """Read a file that is wrong, to say which key it is, what it must be, and where it stands."""
+    text = read(path, "fault_presets", what="preset", hint="docs/faults.md tells how to write one")
+    tree = parse(text, path, "fault_presets")
+    check(tree, place_in(text, path), (_File,))
+    return msgspec.convert(tree, _File)
 
 
 class LeftOut(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, final
 
-from bindpost.config.fault import Fault, seconds_of
+from bindpost.config.fault import Fault, octets_of, seconds_of
 
 from .condition import Condition
 from .facts import Facts
@@ -63,7 +63,9 @@ class Armed:
         fault = self.fault
         if fault.count and self.fired >= fault.count:
             return False
-        if fault.stage == "idle" and seconds_of(fault) > facts.idle:
+        if fault.stage == "idle" and seconds_of(fault) != facts.idle:
+            return False
+        if fault.stage == "in-data" and octets_of(fault) != facts.came:
             return False
         if not self._condition.holds(facts):
             return False

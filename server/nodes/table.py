@@ -216,7 +216,7 @@ async def connected(server: Server, log: str) -> AsyncIterator[Table]:
     async with connection:
         wait = round(2000 * server.patience)
         await connection.execute(
-            "SET synchronous_commit = off;"
+            "SET synchronous_commit = off; SET default_transaction_isolation = 'read committed';"
             f" SET idle_in_transaction_session_timeout = {wait};"
             f" SET lock_timeout = {wait}".encode()
         )

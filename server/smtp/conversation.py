@@ -14,7 +14,7 @@ from typing import Final
 from bindpost import events
 
 from ..message.model import ClientCertificate, Envelope, Recipient
-from .extensions import is_dsn_value
+from .extensions import is_dsn_value, needs_chunks
 from .grammar import (
     MalformedAddressError,
     MalformedParameterError,
@@ -195,14 +195,21 @@ class Conversation:
         address, parameters = parsed
         if not address:
             return self.say("malformed_address", argument=text)
-        if len(self.transaction.recipients) >= self.rules.limits.recipients:
-            self._report(events.RECIPIENTS_EXCEEDED, limit=self.rules.limits.recipients)
+        octets = self.transaction.octets + len(argument)
+        if self._are_too_many(count := len(self.transaction.recipients), octets):
+            self._report(events.RECIPIENTS_EXCEEDED, limit=count)
             return self.say("rcpt_too_many")
         if not self._may_relay(address):
             self._report(events.RELAY_REFUSED, recipient=address)
             return self.say("relay_denied", address=address)
         self.transaction.recipients.append(Recipient(address, parameters))
+        self.transaction.octets = octets
         return self.say("rcpt_ok", address=address)
+
+    def _are_too_many(self, recipients: int, octets: int) -> bool:
+        """Tell whether so many are there that the next one, by which it is so much, has no room."""
+        limits = self.rules.limits
+        return recipients >= limits.recipients or octets > limits.envelope_size
 
     def _may_relay(self, address: str) -> bool:
         return self.rules.policy.may_relay(
@@ -229,6 +236,8 @@ class Conversation:
 
     def _is_good(self, keyword: str, value: str | None) -> bool:
         """Tell whether a parameter may have this value; IMS's checks are looser than RFC 3461."""
+        if keyword == "BODY" and needs_chunks(value):
+            return self.rules.extends("CHUNKING") and self.rules.extends("BINARYMIME")
         return is_parameter_value(keyword, value) and (
             not self.rules.personality.honours_dsn or is_dsn_value(keyword, value)
         )
@@ -238,7 +247,7 @@ class Conversation:
         if refusal := self._no_recipients():
             return refusal
         assert self.transaction is not None
-        if self.transaction.is_chunked or self._is_binary():
+        if self.transaction.is_chunked or needs_chunks(self.transaction.parameters.get("BODY")):
             self.transaction.has_failed = True
             return self.say("bdat_begun" if self.transaction.is_chunked else "bdat_required")
         return self.say("data_syntax" if argument else "data_start")
@@ -261,10 +270,6 @@ class Conversation:
             return self.say("need_mail")
         return None if self.transaction.recipients else self.say("need_rcpt")
 
-    def _is_binary(self) -> bool:
-        assert self.transaction is not None
-        return (self.transaction.parameters.get("BODY") or "").upper() == "BINARYMIME"
-
     def fail_transaction(self) -> None:
         """Let nothing come of the transaction; RSET clears it."""
         assert self.transaction is not None
@@ -276,6 +281,17 @@ class Conversation:
         envelope = self.transaction.envelope()
         self.transaction = None
         return envelope
+
+    def is_in_turn(self, verb: str) -> bool:
+        """Tell whether MAIL, RCPT or DATA may come now; others may at any time."""
+        transaction = self.transaction
+        if verb == "MAIL":
+            return transaction is None and self._not_yet() is None
+        if verb not in ("RCPT", "DATA"):
+            return True
+        if transaction is None or transaction.is_chunked:
+            return False
+        return verb == "RCPT" or bool(transaction.recipients)
 
     def _not_yet(self) -> Reply | None:
         """Give the reply for a command that needs HELO or a login first, None if it may run."""

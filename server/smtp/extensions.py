@@ -1,4 +1,4 @@
-"""Extensions: the syntax of BDAT (RFC 3030) and of the parameters of DSN (RFC 3461), in full."""
+"""Extensions: BDAT and what needs it (RFC 3030), and the parameters of DSN (RFC 3461) in full."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def parse_chunk(argument: str) -> Chunk | None:
     """Read BDAT's argument, `SIZE [LAST]`; None if it says not how many octets follow."""
     match = _CHUNK.fullmatch(argument)
     return Chunk(int(match[1]), is_last=match[2] is not None) if match else None
+
+
+def needs_chunks(body: str | None) -> bool:
+    """Tell whether a message of this BODY can come by BDAT only (RFC 3030, 3)."""
+    return body is not None and body.upper() == "BINARYMIME"
 
 
 def is_dsn_value(keyword: str, value: str | None) -> bool:

@@ -112,8 +112,7 @@ class FastProtocol(FastSmtp, SmtpProtocol):
 
     def eof_received(self) -> bool | None:
         """Let a client that has closed its sending side still get its replies, but not by TLS."""
-        self._client_ended_sending()
-        self._at_end = True
+        self._has_ended_sending = self._at_end = True
         if self.conversation.tls:
             for driver in (self._command, self._driver):
                 if driver is not None:
@@ -123,6 +122,11 @@ class FastProtocol(FastSmtp, SmtpProtocol):
             self._reader.feed_eof()
         self._go_on()
         return True
+
+    def _turn_deaf(self, transport: Any) -> None:
+        """Hear nothing more, and forget what was heard."""
+        self._inbox.clear()
+        super()._turn_deaf(transport)
 
     # aiosmtpd's loop, when it is needed
 

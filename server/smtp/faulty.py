@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -27,6 +27,7 @@ from .grammar import MalformedAddressError, split_path, strip_keyword
 from .metered import MeteredWire
 from .reader import Tap, read_body, read_chunk
 from .reply import Reply
+from .stalled import Stalled
 from .wire import UNCLEAN, Verb
 
 CarryOut = Callable[[], Awaitable[Reply]]
@@ -34,6 +35,8 @@ TOLD: Final = 100
 """Faults that a message tells of, the newest."""
 A_DAY: Final = 86400.0
 """Seconds that a stalled session lasts at most."""
+LINGER: Final = 2.0
+"""Seconds in which who was dropped may go by itself."""
 
 
 class FaultyWire(MeteredWire):
@@ -41,8 +44,7 @@ class FaultyWire(MeteredWire):
 
     _struck: tuple[str, ...] = ()
     """The faults that have struck since the last message."""
-    _stalled: asyncio.Future[None] | None = None
-    _has_ended_sending = False
+    _has_ended_sending = _is_stalled = False
     _idle_timer: asyncio.TimerHandle | None = None
     _auth_faults: tuple[Fault, ...] = ()
     _tap: Tap | None = None
@@ -58,8 +60,10 @@ class FaultyWire(MeteredWire):
         sender: str | None = None,
         recipients: tuple[str, ...] = (),
         login: str | None = None,
+        came: int = 0,
         raw: bytes | None = None,
         idle: float = 0.0,
+        judged: dict[object, bool] | None = None,
     ) -> tuple[Fault, ...]:
         """Ask what strikes the session at a stage, and tell of it."""
         talk = self.conversation
@@ -75,8 +79,10 @@ class FaultyWire(MeteredWire):
             tls=talk.tls,
             sender=sender,
             recipients=recipients,
+            came=came,
             raw=raw,
             idle=idle,
+            judged={} if judged is None else judged,
         )
         struck = self._around.faults.decide(stage, facts, session=self.session_id())
         for fault in struck:
@@ -101,21 +107,14 @@ class FaultyWire(MeteredWire):
 
     def _strike_command(self, stage: Stage, argument: str) -> tuple[Fault, ...]:
         """Ask at a command; where it is none, or out of sequence, nothing strikes."""
-        if UNCLEAN.search(argument):
+        if UNCLEAN.search(argument) or not self.conversation.is_in_turn(stage):
             return ()
-        transaction = self.conversation.transaction
         if stage in ("HELO", "EHLO"):
             return self._strike(stage, helo=argument)
         if stage == "MAIL":
-            if transaction is not None:
-                return ()
             return self._strike(stage, sender=self._path("FROM:", argument))
         if stage == "RCPT":
-            if transaction is None:
-                return ()
             return self._strike(stage, recipients=(self._path("TO:", argument) or "",))
-        if stage == "DATA" and (transaction is None or not transaction.recipients):
-            return ()
         return self._strike(stage)
 
     def _path(self, keyword: str, argument: str) -> str | None:
@@ -146,10 +145,15 @@ class FaultyWire(MeteredWire):
             reply = reply if reply is not None and done.is_positive else done
         reply = with_keywords(reply, struck)
         await self._send_so(reply, manner)
-        if spoken is not None and reply.code == 421:
+        if spoken is not None:
+            self._end_behind(reply)
+        return reply
+
+    def _end_behind(self, reply: Reply) -> None:
+        """End the session if a fault's reply means that. Raises `CancelledError`."""
+        if reply.code == 421:
             self._close()
             raise asyncio.CancelledError
-        return reply
 
     async def _say_under(self, struck: tuple[Fault, ...], carry_out: CarryOut) -> Reply:
         """Carry a command out and send its reply, under faults if there are any."""
@@ -232,30 +236,53 @@ class FaultyWire(MeteredWire):
         await self._writer.drain()
         if fault.action == "reset":
             self._reset_connection()
-        elif fault.action in ("stall", "half-close"):
-            transport: Any = self._original_transport or self.transport
-            if fault.action == "half-close" and transport.can_write_eof():
-                transport.write_eof()
-            await self._wait_for_client(seconds_of(fault) or A_DAY)
+        elif fault.action == "stall":
+            await self._wait_for_client(self.transport, seconds_of(fault) or A_DAY)
+        elif fault.action == "half-close":
+            await self._half_close(seconds_of(fault) or A_DAY)
+        elif fault.action == "drop" and self._original_transport is None:  # TLS takes its leave
+            await self._half_close(min(LINGER, self._around.rules.limits.command_timeout))
         self._close()
         raise asyncio.CancelledError
 
-    async def _wait_for_client(self, seconds: float) -> None:
-        """Return when the client has ended its side, or after some time."""
+    async def _half_close(self, seconds: float) -> None:
+        """Send FIN and take what comes; what is closed while something waits sends RST."""
+        below: Any = self._original_transport or self.transport
+        if not below.can_write_eof():
+            return
+        await asyncio.sleep(0)  # what TLS has still to send goes first
+        with contextlib.suppress(OSError):  # the client has gone meanwhile
+            below.write_eof()
+        await self._wait_for_client(below, seconds)
+        if below is not self.transport:
+            cast("asyncio.Transport", self.transport).abort()  # TLS could not take its leave
+
+    async def _wait_for_client(self, transport: Any, seconds: float) -> None:
+        """Wait for some time; when the client ends its side the session ends."""
+        if self._has_ended_sending:
+            return
+        self._is_stalled = True
         self._reset_timeout(seconds + self._around.rules.limits.command_timeout)
-        if not self._has_ended_sending:
-            self._stalled = self.loop.create_future()
-            await asyncio.wait({self._stalled}, timeout=seconds)
+        self._turn_deaf(transport)
+        await asyncio.sleep(seconds)
+
+    def _turn_deaf(self, transport: Any) -> None:
+        """Hear nothing more but that the client is gone."""
+        if not transport.is_closing():
+            transport.set_protocol(Stalled(transport.get_protocol()))
+            transport.resume_reading()
+
+    def _take_leave(self) -> None:
+        """Close; there is no goodbye to be said where nothing more is, or can be."""
+        if self._is_stalled:
+            self.cut()
+        else:
+            super()._take_leave()
 
     def eof_received(self) -> bool | None:
         """Take note that the client has ended its side."""
-        self._client_ended_sending()
-        return super().eof_received()
-
-    def _client_ended_sending(self) -> None:
         self._has_ended_sending = True
-        if self._stalled is not None and not self._stalled.done():
-            self._stalled.set_result(None)
+        return super().eof_received()
 
     def _reset_connection(self) -> None:
         """Close with RST: without lingering, what is not sent yet is thrown away."""
@@ -310,10 +337,6 @@ class FaultyWire(MeteredWire):
 
     # Messages
 
-    async def _read_under(self, struck: tuple[Fault, ...], limit: int) -> bytes | None:
-        """Read a message as faults have it."""
-        return await self._read_lines(limit, self._tap_of(struck))
-
     async def _read_lines(self, limit: int, tap: Tap | None = None) -> bytes | None:
         """Give the message that follows, None if it is larger than the limit."""
         return await read_body(
@@ -326,8 +349,7 @@ class FaultyWire(MeteredWire):
 
     def _begin_chunks(self, limit: int) -> Chunks:
         """Begin a message in chunks, as faults have it."""
-        struck = self._strike("in-data") if self._around.faults.is_on else ()
-        self._tap = self._tap_of(struck) if struck else None
+        self._tap = self._make_tap()
         self._chunks = Chunks(limit)
         return self._chunks
 
@@ -346,21 +368,26 @@ class FaultyWire(MeteredWire):
         super()._forget_chunks()
         self._tap = None
 
-    def _tap_of(self, struck: tuple[Fault, ...]) -> Tap:
-        """Give what strikes a message while it comes."""
-        waiting = list(struck)
+    def _make_tap(self) -> Tap | None:
+        """Give what strikes a message while it comes, None if no rule is for that."""
+        marks = self._around.faults.asked_in_data() if self._around.faults.is_on else []
+        if not marks:
+            return None
+        slow: list[Fault] = []
         seen = 0
 
         async def tap(size: int) -> None:
             nonlocal seen
-            for fault in tuple(waiting):
-                if fault.action == "slow":
-                    await self._pause((size - seen) / (fault.bytes or 1) * seconds_of(fault))
-                elif size >= fault.bytes:
-                    waiting.remove(fault)
-                    if fault.action != "delay":
+            for fault in slow:
+                await self._pause((size - seen) / (fault.bytes or 1) * seconds_of(fault))
+            while marks and marks[0] <= size:
+                for fault in self._strike("in-data", came=marks.pop(0)):
+                    if fault.action == "slow":
+                        slow.append(fault)
+                    elif fault.action == "delay":
+                        await self._pause(seconds_of(fault))
+                    else:
                         await self._end_by(fault)
-                    await self._pause(seconds_of(fault))
             seen = size
 
         return tap

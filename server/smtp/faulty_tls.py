@@ -22,7 +22,9 @@ class FaultyTls(FaultyWire):
         """Strike STARTTLS; says whether it was answered, so that no handshake follows."""
         for fault in self._strikes_of_starttls():
             if fault.action == "reply":
-                await self._send(reply_of(fault))
+                reply = reply_of(fault)
+                await self._send(reply)
+                self._end_behind(reply)
                 return True
             await self._strike_tls(fault)
         return False

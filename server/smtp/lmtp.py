@@ -58,8 +58,10 @@ class LmtpProtocol(SmtpProtocol):
         if not self._around.faults.is_on:
             return [()] * len(recipients)
         struck = []
+        judged: dict[object, bool] = {}
         for one in recipients:
-            struck.append(self._strike("end-of-data", recipients=(one.address,), raw=body))
+            to = (one.address,)
+            struck.append(self._strike("end-of-data", recipients=to, raw=body, judged=judged))
             if is_the_end(struck[-1]):
                 break
         return struck

@@ -76,7 +76,7 @@ OCCASIONS: Final[Mapping[str, Occasion]] = MappingProxyType(
         "mail_ok": Occasion("MAIL", DONE, ("address",)),
         "mail_ok_size": Occasion("MAIL with SIZE", DONE, ("address", "size")),
         "mail_syntax": Occasion("MAIL without FROM:", REFUSED),
-        "mail_nested": Occasion("MAIL within a transaction", REFUSED),
+        "mail_nested": Occasion("MAIL, or AUTH, within a transaction", REFUSED),
         "mail_too_big": Occasion("MAIL with a SIZE over the limit", REFUSED),
         "malformed_address": Occasion("MAIL or RCPT with what is no path", REFUSED, ("argument",)),
         "parameter_unknown": Occasion(

@@ -18,7 +18,7 @@ from .body import Chunks
 from .content_limits import excess_of
 from .extensions import Chunk, parse_chunk
 from .logging_in import LoggingIn
-from .reader import has_longer_line
+from .reader import has_longer_line, read_away
 from .reply import Reply
 from .surroundings import Surroundings
 from .wire import UNCLEAN
@@ -68,10 +68,9 @@ class SmtpProtocol(LoggingIn):
             return
         self._in_data = True
         self._made_progress()
-        limit, faults = self._around.rules.size_limit, self._around.faults
-        struck = self._strike("in-data") if faults.is_on else ()
+        limit, tap = self._around.rules.size_limit, self._make_tap()
         try:
-            body = await (self._read_under(struck, limit) if struck else self._read_body(limit))
+            body = await (self._read_lines(limit, tap) if tap else self._read_body(limit))
             await self._end_data(body)
         finally:
             self._release()
@@ -133,7 +132,9 @@ class SmtpProtocol(LoggingIn):
     async def _refuse_chunk(self, chunk: Chunk, refusal: Reply) -> None:
         """Read a chunk away, then say why; the last one ends its transaction all the same."""
         self._forget_chunks()
-        await self._read_octets(chunk.octets, Chunks(0))
+        self._unwanted = Chunks(0)
+        await self._read_octets(chunk.octets, self._unwanted)
+        self._unwanted = None
         if chunk.is_last and self.conversation.transaction is not None:
             self.conversation.end_transaction()
         await self._send(refusal)
@@ -249,7 +250,7 @@ class SmtpProtocol(LoggingIn):
         reply, octets = self.conversation.xexch50(text)
         await self._send(reply)
         if octets:
-            await self._reader.readexactly(octets)
+            await read_away(self._reader, octets)
             await self._send(self.conversation.say("xexch50_done"))
 
     async def smtp_STARTTLS(self, arg: str | None) -> None:
@@ -277,6 +278,9 @@ class SmtpProtocol(LoggingIn):
         """Log in, by aiosmtpd's mechanisms; their names have no case (RFC 4422, 3.1)."""
         if not self._around.rules.auth_offered:
             await self._send(self.conversation.say("unknown_command"))
+            return
+        if self.conversation.transaction is not None:  # RFC 4954, 4
+            await self._send(self.conversation.say("mail_nested"))
             return
         mechanism, _, response = (arg or "").partition(" ")
         await super().smtp_AUTH(f"{mechanism.upper()} {response}".strip())

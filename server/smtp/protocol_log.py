@@ -27,6 +27,8 @@ from bindpost import events
 from bindpost.errors import ConfigError
 from bindpost.log import get_logger
 
+from .reader import SECRET, shown
+
 LevelName = Literal["None", "Minimum", "Medium", "Maximum"]
 LEVELS: Final[dict[LevelName, int]] = {"None": 0, "Minimum": 1, "Medium": 3, "Maximum": 5}
 """The levels by their numbers in the registry (KB Q154505)."""
@@ -35,7 +37,6 @@ MAX_WAITING: Final = 16 * 1024 * 1024
 """Bytes that may wait for the disk; what comes on top of them is left out."""
 
 _CRLF: Final = b"\r\n"
-_AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOG: Final = get_logger("bindpost.smtp")
@@ -156,7 +157,7 @@ class SessionLog:
             return
         self._greeted = True
         secret, self._answers_challenge = self._answers_challenge, False
-        text = b"********" if secret else _AUTH.sub(rb"\1********", line.rstrip(_CRLF))
+        text = SECRET if secret else shown(line)
         if self._level >= LEVELS["Maximum"]:
             self._write(b"<<< IO: |" + text + _CRLF)
         # IMS logs an answer to a challenge as it came, with its CRLF (KB Q262945).

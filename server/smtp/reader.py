@@ -14,7 +14,10 @@ Tap = Callable[[int], Awaitable[None]]
 AUTH_LIMIT: Final = 12288
 """Octets of AUTH with its initial response, and of each response after it (RFC 4954, 4.)."""
 SECRET: Final = b"********"
-_AUTH: Final = re.compile(rb"\A(\s*X?AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
+_AUTH: Final = re.compile(
+    rb"\A(\s*X?AUTH\b[\x00-\x20\x80-\xff]*+[\w-]*+\s*+).+", re.IGNORECASE | re.DOTALL
+)
+"""AUTH, a mechanism, and what is behind it, whatever is in the place of a blank."""
 _LONG: Final = re.compile(rb"X?AUTH ", re.IGNORECASE)
 OVERLONG: Final = b"(a line that is too long)"
 """What is shown of such a line."""
@@ -26,7 +29,8 @@ class CommandReader(asyncio.StreamReader):
     """
     A stream reader that shows each command line to `heard` as it is read, secrets replaced.
 
-    `limit` is the most octets of a line, CRLF included.
+    `heard` tells whether all of the line may be a secret; then nobody else gets it either. `limit`
+    is the most octets of a line, CRLF included.
 
     aiosmtpd reads commands with `readuntil()`, AUTH's responses with `readline()`; the lines of a
     body are read with another separator, and not shown.
@@ -41,7 +45,7 @@ class CommandReader(asyncio.StreamReader):
 
     def __init__(
         self,
-        heard: Callable[[bytes], None],
+        heard: Callable[[bytes], bool],
         *,
         limit: int,
         loop: asyncio.AbstractEventLoop,
@@ -71,9 +75,9 @@ class CommandReader(asyncio.StreamReader):
         except asyncio.LimitOverrunError:
             self._overlong = True
             raise
-        self._heard(OVERLONG if self._overlong else _shown(line))
+        may_be_secret = self._heard(OVERLONG if self._overlong else shown(line))
         self._overlong = False
-        return line
+        return SECRET + b"\n" if may_be_secret and line.isascii() else line
 
     async def _read_command(self) -> bytes:
         try:
@@ -105,7 +109,7 @@ class CommandReader(asyncio.StreamReader):
                 return b"*" if overlong else line
 
 
-def _shown(line: bytes) -> bytes:
+def shown(line: bytes) -> bytes:
     """Give a command as it may be shown: without its end, and without AUTH's response."""
     return _AUTH.sub(rb"\1" + SECRET, line.rstrip(b"\r\n"))
 
@@ -187,6 +191,15 @@ async def read_chunk(
         chunks.feed(piece)
         if chunks.made_progress():
             progress()
+
+
+async def read_away(reader: asyncio.StreamReader, octets: int) -> None:
+    """Read so many octets and keep none. Raises `asyncio.IncompleteReadError`."""
+    while octets:
+        piece = await reader.read(min(octets, _TIMER_STEP))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", octets)
+        octets -= len(piece)
 
 
 def has_longer_line(body: bytes, limit: int) -> bool:

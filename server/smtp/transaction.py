@@ -15,6 +15,8 @@ class Transaction:
     reverse_path: str
     parameters: Parameters
     recipients: list[Recipient] = field(default_factory=list)
+    octets: int = 0
+    """What the recipients and their parameters were said in."""
     is_chunked: bool = False
     """Whether its message comes by BDAT (RFC 3030)."""
     has_failed: bool = False

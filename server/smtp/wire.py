@@ -100,6 +100,8 @@ class SmtpWire(SMTP):
     _bad_commands = 0
     _chunks: Chunks | None = None
     """What has come of a message by BDAT."""
+    _unwanted: Chunks | None = None
+    """A chunk that is being read away."""
     _expects_responses = False
     """Whether AUTH was said, or may have been, and nobody has logged in by it."""
 
@@ -240,15 +242,19 @@ class SmtpWire(SMTP):
 
     @property
     def open_transaction(self) -> object | None:
-        """The transaction that is open; its end is its message's."""
-        return self.conversation.transaction
+        """The transaction that is open, or a chunk of none; its end is its message's."""
+        return self.conversation.transaction or self._unwanted
 
     def end_transaction_now(self) -> None:
         """End in the middle of a transaction that has taken longer than limits.transaction_time."""
         if not self._writer.is_closing():
             self._report(events.CLIENT_DROPPED, reason="a transaction longer than the time limit")
-            self._write(self._farewell())
-            self._close_in_time()
+            self._take_leave()
+
+    def _take_leave(self) -> None:
+        """Say goodbye and close, whatever is under way."""
+        self._write(self._farewell())
+        self._close_in_time()
 
     def end_session_soon(self) -> None:
         """End a session that has taken longer than limits.session_time, between transactions."""
@@ -337,15 +343,21 @@ class SmtpWire(SMTP):
 
     # Talking
 
-    def _heard(self, line: bytes) -> None:
-        """Take note of a command line, secrets already replaced; after the end none is heard."""
+    def _heard(self, line: bytes) -> bool:
+        """
+        Take note of a command line, secrets already replaced; after the end none is heard.
+
+        Tells whether all of it may be one; aiosmtpd logs commands that it doesn't know.
+        """
         if self._writer.is_closing():
             raise asyncio.CancelledError
-        if self._expects_responses and self._may_be_response(line):
+        may_be_secret = self._expects_responses and self._may_be_response(line)
+        if may_be_secret:
             line = SECRET
         elif _BEGINS_LOGIN.match(line) or line is OVERLONG:
             self._expects_responses = True
         self._note(line, line.decode("utf-8", "replace"))
+        return may_be_secret
 
     def _may_be_response(self, line: bytes) -> bool:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bindpost.errors import ConfigError, StoreError
+from bindpost.errors import ConfigError, StoreAwayError, StoreError
 
 from .events import EventStore
 from .memory import MemoryStore
@@ -55,6 +55,9 @@ async def _open_postgres(
         ) from None
     try:
         return await PostgresStore.open(url, retention, sort=sort, node=node, durability=durability)
+    except StoreAwayError as error:
+        hint = "see that it runs there and lets this user in, or name another with --store"
+        raise ConfigError("store", str(error), hint=hint) from error
     except StoreError as error:
         raise ConfigError("store", str(error)) from error
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Final, final
+
+import msgspec
 
 from ..message.digest import Digest
 from ..message.model import Message, Transcript, TranscriptLine
@@ -190,6 +193,8 @@ class PostgresStore(WrittenStore):
         if query.mailbox is not None and query == Query(mailbox=query.mailbox):
             found = await self._reader.ask(postgres_queries.mailbox_totals(query.mailbox))
             return _counts(found[0][1:]) if found else Counts(total=0, unread=0, size=0)
+        if await self._latest() > self.sequence:
+            await self._catch_up()
         return await self._counted.count(query, upto=self.sequence)
 
     async def add(
@@ -199,6 +204,12 @@ class PostgresStore(WrittenStore):
         row = await super().add(message, transcript, mailbox=mailbox)
         self.index.news.set()
         return row
+
+    async def restore(self, copies: Sequence[Copy]) -> Sequence[str]:
+        """Keep messages of another inbox; see `SharedStore`."""
+        there = await super().restore(copies)
+        self.index.news.set()
+        return there
 
     async def digests(self, rows: Sequence[MessageRow]) -> Mapping[str, Digest]:
         """Give digests; see `MessageStore`."""
@@ -247,10 +258,15 @@ class PostgresStore(WrittenStore):
             await asyncio.sleep(self._server.patience / 5)
             self._inbox.end_silence()
 
+    async def _latest(self) -> int:
+        """Give the number of the latest change; one of another node may not be heard of yet."""
+        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        return max(int(sequence), self.sequence)
+
     async def _recall(self, after: int, upto: int) -> Sequence[Change]:
         """Tell changes again that are remembered in the database."""
         question = postgres_queries.changes(after, upto=upto, limit=_PAGE)
-        return [decode(told, Change) for (told,) in await self._reader.ask(question)]
+        return _readable(await self._reader.ask(question))
 
     def _is_news(self, told: str) -> bool:
         """Say whether a number isn't one of a change that was heard of already."""
@@ -269,12 +285,15 @@ class PostgresStore(WrittenStore):
         """Learn what others have changed, and hand it on."""
         while self._is_looked_at():
             found = await self._reader.ask(postgres_queries.changes(self.sequence, limit=_PAGE))
-            if changes := self._new([decode(told, Change) for (told,) in found]):
+            readable = _readable(found)
+            if changes := self._new(readable):
                 self._inbox.hear(changes[-1].sequence)
                 self._hear(changes)
+            if len(readable) < len(found):
+                break
             if len(found) < _PAGE:
                 return
-        ((sequence,),) = await self._reader.ask(postgres_queries.sequence())
+        sequence = await self._latest()
         self._inbox.hear(sequence)
         if sequence > self.sequence:
             self._counted.forget()  # what was counted meanwhile
@@ -310,6 +329,15 @@ def _take(
         session.close()
         raise
     return channel, inbox
+
+
+def _readable(found: Sequence[tuple[str]]) -> list[Change]:
+    """Give changes as they were told, up to the first that another version wrote differently."""
+    changes: list[Change] = []
+    with suppress(msgspec.ValidationError):
+        for (told,) in found:
+            changes.append(decode(told, Change))
+    return changes
 
 
 def _counts(columns: Sequence[int]) -> Counts:

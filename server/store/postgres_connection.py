@@ -14,7 +14,7 @@ from typing import Any, Final, final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import DiskFull, ReadOnlySqlTransaction, UniqueViolation
+from psycopg.errors import DiskFull, LockNotAvailable, ReadOnlySqlTransaction, UniqueViolation
 
 from bindpost.errors import StoreAwayError, StoreError, StoreFullError
 
@@ -33,6 +33,27 @@ _COMPRESSION: Final = (
     " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
 )
 """Has large values compressed by lz4 if the server can: its own way takes several times as long."""
+_SETTINGS: Final = (
+    "SET default_transaction_isolation = 'read committed';"  # a lock gives what was written last
+    " SET synchronous_commit = {synchronous};"
+    " SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {wait};"
+    # Else the server misses a machine that has vanished after two hours.
+    " SET tcp_keepalives_idle = {idle}; SET tcp_keepalives_interval = {interval};"
+    " SET tcp_keepalives_count = 2; "
+)
+_END_STOPPED: Final = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)"
+    " WHERE datname = current_database() AND locktype = 'relation'"
+    " AND relation = 'inbox'::regclass AND mode = 'RowShareLock' AND granted"
+    " AND state IN ('active', 'idle in transaction') AND wait_event = 'ClientRead'"
+    " AND query_start < clock_timestamp() - make_interval(secs => ?)"
+)
+"""
+Ends who stopped in a transaction that has the inbox's row.
+
+The server ends it sooner, unless it stopped while it sent statements, or behind a pipeline: then
+the server waits for the rest as long as its machine lives.
+"""
 _AWAY: Final = frozenset({"08", "25", "53", "55", "57"})
 """Classes of SQLSTATE that say that it isn't possible now: see PostgreSQL's appendix A."""
 
@@ -61,8 +82,8 @@ class Server:
             ) from None
         self.patience = patience
         self.silence = _SILENCE * patience
-        unsaid = {name: value for name, value in _alive(patience).items() if name not in said}
-        self.conninfo = make_conninfo(url, **unsaid)
+        unsaid = {name: value for name, value in _defaults(patience).items() if name not in said}
+        self.conninfo = make_conninfo(url, **unsaid, client_encoding="UTF8")
         host, port, name = (said.get(key) for key in ("host", "port", "dbname"))
         self._name = f"PostgreSQL {host or 'localhost'}:{port or 5432}/{name or ''}"
 
@@ -80,11 +101,13 @@ class Server:
         connection = psycopg.connect(
             self.conninfo, autocommit=True, cursor_factory=psycopg.RawCursor
         )
-        synchronous, wait = "on" if durability == DURABLE else "off", round(2000 * self.patience)
-        connection.execute(
-            f"SET synchronous_commit = {synchronous}; SET lock_timeout = {wait};"
-            f" SET idle_in_transaction_session_timeout = {wait}; {_COMPRESSION}".encode()
+        settings = _SETTINGS.format(
+            synchronous="on" if durability == DURABLE else "off",
+            wait=round(2000 * self.patience),
+            idle=math.ceil(self.patience),
+            interval=math.ceil(self.patience / 2),
         )
+        connection.execute(f"{settings}{_COMPRESSION}".encode())
         return connection
 
     def translate(self, error: Exception) -> StoreError:
@@ -113,8 +136,8 @@ class Server:
             raise self.translate(error) from error
 
 
-def _alive(patience: float) -> Mapping[str, str | int]:
-    """Say what notices a server that vanished, where a URL says nothing of it."""
+def _defaults(patience: float) -> Mapping[str, str | int]:
+    """Give what holds where a URL says nothing of it: what notices a server that vanished first."""
     return {
         "connect_timeout": math.ceil(patience),
         "keepalives_idle": math.ceil(patience),
@@ -122,6 +145,8 @@ def _alive(patience: float) -> Mapping[str, str | int]:
         "keepalives_count": 2,
         "tcp_user_timeout": round(2000 * patience),
         "application_name": "bindpost",
+        # A former primary is left at once, and one of several hosts is chosen.
+        "target_session_attrs": "read-write",
     }
 
 
@@ -235,9 +260,17 @@ class Session:
             self._connection = None
 
     def _begin(self, connection: _Connection, sql: str) -> psycopg.Cursor[tuple[Any, ...]]:
-        with self._waiting(), connection.pipeline():
-            connection.execute(b"BEGIN")
-            return connection.execute(marked(sql))
+        try:
+            with self._waiting():
+                # No pipeline: psycopg ends it by a Flush, which stops the clock of idle ones.
+                begun = connection.execute(f"BEGIN; {sql}".encode(), prepare=False)
+                begun.nextset()
+                return begun
+        except LockNotAvailable:
+            with suppress(psycopg.Error), self._waiting():  # it may be another role's
+                connection.rollback()
+                connection.execute(marked(_END_STOPPED), (self._server.silence,))
+            raise
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

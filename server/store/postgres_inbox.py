@@ -78,16 +78,21 @@ class PostgresInbox(SqlInbox):
 
     def commit(self) -> list[Change]:
         """Make the transaction durable; give what was changed, here and before by others."""
-        changes, missed = self._changes, None
-        with self._session.together():
-            self._write_collected()
-            if changes:
-                self._tell(changes)
-                self._totals.write(self._session)
-            self._session.execute("COMMIT")
-            if self._unheard and self.is_looked_at():  # now that nobody waits for it any more
-                missed = self._session.execute(_CHANGES, self._unheard)
-        heard = [decode(told, Change) for (told,) in missed or ()]
+        changes, ended, missed = self._changes, None, None
+        try:
+            with self._session.together():
+                self._write_collected()
+                if changes:
+                    self._tell(changes)
+                    self._totals.write(self._session)
+                ended = self._session.execute("COMMIT")
+                if self._unheard and self.is_looked_at():  # nobody waits for it any more
+                    missed = self._session.execute(_CHANGES, self._unheard)
+            heard = [decode(told, Change) for (told,) in missed or ()]
+        except Exception:
+            if ended is None or ended.statusmessage != "COMMIT":
+                raise
+            heard = []  # they are recalled; what is durable must not be called refused
         return [*heard, *self._settle()]
 
     def rollback(self) -> None:

@@ -26,8 +26,13 @@ def migrate(session: Session, server: Server) -> str:
         try:
             found = session.begin("SELECT current_setting('server_encoding'), current_schema()")
             encoding, schema = found.fetchall()[0]
+            if isinstance(encoding, bytes):  # so every text comes from a database in SQL_ASCII
+                encoding = encoding.decode()
             if encoding != "UTF8":
-                raise StoreError(f"{server} has the encoding {encoding}; it must be UTF8")
+                raise StoreError(
+                    f"{server} has the encoding {encoding}, and it must be UTF8; "
+                    "`createdb -E UTF8 -T template0` makes such a database"
+                )
             if schema is None:
                 raise StoreError(f"{server}: the schema of its search path isn't there; create it")
             _apply(session, server, schema)

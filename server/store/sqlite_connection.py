@@ -122,6 +122,8 @@ def translate(error: Exception, path: Path) -> StoreError:
         return error
     if _is_full(error, path):
         return StoreFullError(f"{path}: the disk is full ({error}); delete messages or free space")
+    if _code_of(error) == sqlite3.SQLITE_NOTADB:
+        return StoreError(f"{path}: {error}; move it away, and a new one is made")
     return StoreError(f"{path}: {str(error) or type(error).__name__}")
 
 
@@ -130,8 +132,13 @@ def _is_full(error: Exception, path: Path) -> bool:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not isinstance(error, sqlite3.Error):
         return False
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extension; absent in misuse
+    code = _code_of(error)
     # A full disk that is met by an fsync, or while shared memory grows, is a mere I/O error.
     return code == sqlite3.SQLITE_FULL or (
         code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _NO_ROOM
     )
+
+
+def _code_of(error: Exception) -> int:
+    """Give SQLite's code of an error without its extension; 0 for misuse and other errors."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -81,7 +81,7 @@ class WrittenStore(ABC):
             return await self._in_slices(
                 ids, lambda inbox, some: inbox.mark(some, read=read, mailbox=mailbox)
             )
-        changed, last, upto = 0, 0, self.sequence
+        changed, last, upto = 0, 0, await self._latest()
         while last < upto:
             some, last = await self._writer.do(
                 lambda inbox, after: inbox.mark_slice(after, upto, read=read, mailbox=mailbox), last
@@ -117,7 +117,7 @@ class WrittenStore(ABC):
             return await self._in_slices(
                 ids, lambda inbox, some: inbox.delete(some, mailbox=mailbox)
             )
-        upto = self.sequence  # what is added while this runs stays
+        upto = await self._latest()  # what is added while this runs stays
         return await self._until_none(lambda inbox: inbox.delete_slice(upto, mailbox=mailbox))
 
     async def sweep(self) -> int:
@@ -152,6 +152,10 @@ class WrittenStore(ABC):
     @abstractmethod
     async def _close_readers(self) -> None:
         """Let go of what reads, and of what listens."""
+
+    async def _latest(self) -> int:
+        """Give the number of the latest change, whoever made it."""
+        return self.sequence
 
     def _check_open(self) -> None:
         if self._closing is not None:

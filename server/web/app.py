@@ -38,8 +38,8 @@ from .listening import Listens
 from .look import Look
 from .nodes import TellsNodes
 from .origins import Origins
+from .refusals import Refusals
 from .releasing import Releases
-from .responses import error_response
 from .run_rule import NOBODY, RunRule
 from .scenario_desk import RunsScenarios, ScenarioDesk
 from .selecting import Selecting
@@ -96,13 +96,15 @@ def create_app(
     requests when the server goes down.
     """
     display = Display(store)
+    look = Look(version=version)
+    refusals = Refusals(look)
     families = Families(
         store=store,
         mailboxes=mailboxes or Mailboxes(),
         display=display,
         checks=Checks(display, links),
         signature=Signature(),
-        look=Look(version=version),
+        look=look,
         version=version,
         ready=ready,
         stopping=asyncio.Event(),
@@ -126,17 +128,18 @@ def create_app(
     def make(mailbox: str, is_own: bool) -> ASGIApp:
         routes = families.only(mailbox) if is_own else families.within(mailbox)
         router = Router(routes, redirect_slashes=False)
-        return ExceptionMiddleware(router, {HTTPException: error_response})
+        refusals = Refusals(look, is_own=is_own)
+        return ExceptionMiddleware(router, {HTTPException: refusals.refuse})
 
     app = Starlette(
         routes=families.whole(),
         middleware=[
-            Middleware(Guard, hosts=hosts, origins=origins or Origins()),
+            Middleware(Guard, hosts=hosts, origins=origins or Origins(), refusals=refusals),
             Middleware(Compression),
             Middleware(Authentication, access=access or Access()),
             Middleware(Selecting, make=make, is_known=families.is_known),
         ],
-        exception_handlers={HTTPException: error_response},
+        exception_handlers={HTTPException: refusals.refuse},
     )
     app.router.redirect_slashes = False  # Mailpit has no paths that end in one
     app.state.stopping = families.stopping

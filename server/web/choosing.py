@@ -9,7 +9,7 @@ what is listed.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,9 @@ from msgspec import Meta
 from ..store.store import MessageStore, Query
 from .mailpit_search import parse_search
 from .requests import LARGEST_NUMBER
+
+_AT_ONCE: Final = 5_000
+"""Rows that are in memory at once."""
 
 
 class Choice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -49,5 +52,14 @@ async def ids_of(store: MessageStore, choice: Choice) -> list[str] | None:
     if not (terms or choice.all):
         raise ValueError(f"the search {(choice.search or '')[:80]!r} says nothing")
     besides = frozenset(choice.besides)
-    found = await store.find(Query(terms=terms, before=choice.before), limit=0)
-    return [row.id for row in found if row.id not in besides]
+    found = await found_ids(store, Query(terms=terms, before=choice.before))
+    return [one for one in found if one not in besides]
+
+
+async def found_ids(store: MessageStore, query: Query) -> list[str]:
+    """Give the ids of all that a query finds, newest first; the rows are read some at a time."""
+    ids: list[str] = []
+    while rows := await store.find(query, limit=_AT_ONCE):
+        ids += [row.id for row in rows]
+        query = msgspec.structs.replace(query, before=rows[-1].cursor)
+    return ids

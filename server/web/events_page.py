@@ -73,6 +73,7 @@ class EventsPage:
         given = _without_empty(request)
         query = read_query(given)
         found: list[KeptEvent] = []
+        latest = 0 if self._store is None else self._store.latest  # first, as for the inbox
         if self._store is not None:
             found = list(await self._store.find(query, limit=SHOWN + 1))
         # Where several nodes have the inbox, what happened later may have come here sooner.
@@ -82,7 +83,7 @@ class EventsPage:
         return {
             "events": [objects.event(kept) for kept in shown],
             "next": found[SHOWN - 1].cursor if len(found) > SHOWN else None,
-            "latest": 0 if self._store is None else self._store.latest,
+            "latest": latest,
             "off": OFF if self._store is None else "",
             "older": query.before is not None,
             "values": values,

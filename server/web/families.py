@@ -53,6 +53,7 @@ from .scenario_page import ScenarioPage
 from .scenarios import ScenarioRoutes
 from .search_index import SearchIndexRoute
 from .stream import Stream
+from .strict import strict
 from .webhooks import TellsWebhooks, WebhookRoutes
 
 
@@ -102,13 +103,13 @@ class Families:
 
     def whole(self) -> list[BaseRoute]:
         """Give all routes, over the whole inbox."""
-        return [*self._mail(self.store, Place(), self.activity), *self._server(self.store)]
+        return strict([*self._mail(self.store, Place(), self.activity), *self._server(self.store)])
 
     def within(self, mailbox: str) -> list[BaseRoute]:
         """Give all routes over one mailbox, for who may see everything."""
         view = MailboxView(self.store, mailbox)
         place = Place(mailbox=mailbox)
-        return [*self._mail(view, place, self.activity.apart()), *self._server(view)]
+        return strict([*self._mail(view, place, self.activity.apart()), *self._server(view)])
 
     def only(self, mailbox: str) -> list[BaseRoute]:
         """Give the routes over one mailbox for its own users; what is about the server says 403."""
@@ -116,7 +117,7 @@ class Families:
         place = Place(mailbox=mailbox, is_own=True)
         return [
             *(_refused(route) for route in self._server(view)),
-            *self._mail(view, place, self.activity.apart()),
+            *strict(self._mail(view, place, self.activity.apart())),
         ]
 
     async def is_known(self, mailbox: str) -> bool:

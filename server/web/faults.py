@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bindpost.config.fault import Fault
+from bindpost.config.fault_change import read_table
 
 from ..faults import Armed, Faults, UnknownFaultError
 from ..faults.certificates import can_be_made
@@ -53,7 +54,7 @@ class FaultRoutes:
 
     async def add(self, request: Request) -> Response:
         """Put a rule into force."""
-        fault = _decoded(await read_body(request), Fault)
+        fault = _read_fault(await read_body(request))
         try:
             return json_response(self._told(self._faults.add(fault)), 201)
         except ValueError as error:
@@ -68,7 +69,7 @@ class FaultRoutes:
 
     async def change(self, request: Request) -> Response:
         """Exchange a rule for another in its place."""
-        fault = _decoded(await read_body(request), Fault)
+        fault = _read_fault(await read_body(request))
         try:
             changed = self._faults.change(request.path_params["name"], fault)
             return json_response(self._told(changed))
@@ -122,7 +123,7 @@ class FaultRoutes:
         """Put a preset's rules into force, narrowed and changed; all that fit, or none."""
         name = request.path_params["name"]
         if name not in self._presets:
-            refuse(f"There is no preset {name!r}.", 404)
+            refuse(f"There is no preset {name!r}; there are {', '.join(self._presets)}.", 404)
         wanted = _decoded(await read_body(request) or b"{}", objects.Use)
         try:
             used = use(self._faults, self._presets[name], wanted.when, wanted.change)
@@ -132,6 +133,13 @@ class FaultRoutes:
 
     def _told(self, armed: Armed) -> objects.Rule:
         return objects.rule(armed, self._faults)
+
+
+def _read_fault(body: bytes) -> Fault:
+    try:
+        return read_table(_decoded(body, dict[str, object]))
+    except ValueError as error:
+        refuse(f"The body is not readable: {error}.")
 
 
 def _decoded(body: bytes, kind: type[_T]) -> _T:

@@ -24,6 +24,7 @@ from bindpost.errors import StoreError
 from bindpost.log import get_logger
 
 from .origins import Origins, netloc_of
+from .refusals import Refusals
 
 _LOG: Final = get_logger("bindpost.web")
 
@@ -70,12 +71,19 @@ class Guard:
     ASGI middleware around the whole app.
 
     `hosts` are allowed as `is_allowed` says; pages of `origins` are, beside the server's own.
+    `refusals` answer what fails.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str] = (), origins: Origins | None = None
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str] = (),
+        origins: Origins | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self._app = app
+        self._refusals = refusals or Refusals()
         self._origins = origins or Origins()
         self._hosts = frozenset(host.strip("[]").removesuffix(".").lower() for host in hosts)
 
@@ -120,9 +128,8 @@ class Guard:
             )
             if answer.has_begun:
                 raise
-            await PlainTextResponse(f"The message store failed: {error}", 503)(
-                scope, receive, answer
-            )
+            failed = self._refusals.answer(scope, f"The message store failed: {error}", 503)
+            await failed(scope, receive, answer)
         except ClientDisconnect:
             return  # in the middle of its body: nobody is there to be answered, and nothing failed
         except Exception:
@@ -130,7 +137,7 @@ class Guard:
                 raise  # the server logs it, and cuts the connection
             _LOG.exception(events.REQUEST_FAILED, method=scope["method"], path=scope["path"])
             text = "Something went wrong in bindpost; its log has the details."
-            await PlainTextResponse(text, 500)(scope, receive, answer)
+            await self._refusals.answer(scope, text, 500)(scope, receive, answer)
 
     def _refusal(self, headers: Headers) -> str:
         """Say why a request is refused; empty if it isn't."""

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from ..store.rules import counts_of
 from ..store.store import EVERYTHING, MessageRow, MessageStore, Query
 from . import mailpit_objects as objects
+from .choosing import found_ids
 from .display import Display
 from .mailpit_search import search_of
 from .requests import decode_object, read_body, read_number, refuse
@@ -141,7 +142,7 @@ class Mailpit:
         query = search_of(request, given=text)
         if not query.terms:
             refuse(f"The search {text[:80]!r} says nothing; nothing was changed.")
-        return [row.id for row in await self._store.find(query, limit=0)]
+        return await found_ids(self._store, query)
 
 
 def _asked(request: Request) -> Query:

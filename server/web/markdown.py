@@ -1,4 +1,4 @@
-"""The little Markdown that Can I email's texts have, code and links, as HTML."""
+"""The little Markdown that Can I email's texts and our own have, code and links, as HTML."""
 
 from __future__ import annotations
 

@@ -133,7 +133,10 @@ async def _file(store: SharedStore, query: Query) -> AsyncIterator[bytes]:
 
 async def _pages(store: SharedStore, query: Query) -> AsyncIterator[list[MessageRow]]:
     """Give what matches now, the oldest first, by ranges of cursors: each is found at once."""
-    end = store.sequence + 1 if query.before is None else min(query.before, store.sequence + 1)
+    newest = await store.find(query, limit=1)
+    if not newest:
+        return
+    end = newest[0].cursor + 1
     query = msgspec.structs.replace(query, before=end)  # what comes meanwhile must not shift them
     oldest = await store.find(query, limit=1, offset=max(0, (await store.count(query)).total - 1))
     after = oldest[0].cursor - 1 if oldest else query.after or 0

@@ -18,6 +18,7 @@ from .selecting import PARAMETER
 VERSION: Final = "3.1.0"
 SCHEMAS: Final = "#/components/schemas/{name}"
 COMMON: Final[Mapping[int, Answer]] = {
+    400: sentence("A parameter that the route doesn't have, or several mailboxes are named."),
     401: sentence("No credentials, or none that are known; only where the server wants a login."),
     403: sentence("Another host or site asks, or the login is for another mailbox, or only one."),
     405: sentence("The path has no such method; an empty part of it makes it another path."),
@@ -28,7 +29,6 @@ COMMON: Final[Mapping[int, Answer]] = {
 """Answers that every route may give."""
 
 IN_MAILBOX: Final[Mapping[int, Answer]] = {
-    400: sentence("Several mailboxes are named."),
     404: sentence("There is no such mailbox."),
 }
 """Answers that every route may give that can be asked about one mailbox."""

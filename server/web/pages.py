@@ -186,6 +186,7 @@ class Pages:
         """Give what the list is made of: a page of it, and how much there is."""
         text = request.query_params.get("q", "")
         before = read_optional_number(request, "before")
+        sequence = self._store.sequence  # first: what comes while this looks is told afterwards
         found = await find_text(
             self._store,
             text,
@@ -201,7 +202,7 @@ class Pages:
             "found": found,
             "digests": await self._digests(found),
             "counts": await self._store.count(),
-            "sequence": self._store.sequence,
+            "sequence": sequence,
             "query": text,
             "before": before,
             "behind": await self._behind(),

@@ -71,7 +71,8 @@ async def _step_by_step(
     store: MessageStore, query: Query, *, limit: int, holds: Holds | None
 ) -> Found:
     rows: list[MessageRow] = []
-    top = store.sequence + 1 if query.before is None else min(query.before, store.sequence + 1)
+    newest = await store.find(Query(before=query.before), limit=1)
+    top = newest[0].cursor + 1 if newest else 0
     bottom = 0 if query.after is None else query.after
     size = _WINDOW
     started = time.monotonic()

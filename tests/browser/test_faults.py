@@ -64,3 +64,21 @@ def test_the_page_is_in_order(
 
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.get_by_role("button", name="Remove flaky-relay-1")).to_be_in_viewport(ratio=1)
+
+
+def test_the_keys_of_all_pages_work(url: str, open_page: OpenPage) -> None:
+    """The theme is switched, the sheet is shown, and keys lead to the page and away."""
+    page = open_page()
+    page.goto(f"{url}/events")
+    page.keyboard.press("g")
+    page.keyboard.press("f")
+    expect(page).to_have_url(f"{url}/faults")
+    page.get_by_role("button", name="Theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(page.locator("#sheet")).to_contain_text("go to the faults")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    expect(page).to_have_url(f"{url}/")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,9 @@ def test_other_conditions(bindpost: MailServer) -> None:
     )
     with pytest.raises(WaitRefusedError, match=r"the pattern '\(' is none of RE2's"):
         bindpost.wait_for(subject_regex="(")
+    misspelt: Any = {"recipient": "jane@example.test"}
+    with pytest.raises(WaitRefusedError, match=r"recipient: no condition; there are to, sender"):
+        bindpost.wait_for(**misspelt)
 
 
 def test_what_did_not_come_is_told(bindpost: MailServer) -> None:

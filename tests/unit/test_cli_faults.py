@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from bindpost.cli import main
 from bindpost.config.endpoint import Endpoint
+from bindpost.config.fault import When
 from bindpost.config.load import load
 from bindpost.server.faults import Facts, Faults
 from bindpost.server.store.memory import MemoryStore
@@ -60,6 +61,13 @@ async def test_a_fault_is_added_listed_and_removed(run: Run, faults: Faults) -> 
     assert (await run("list")).output == ""
 
 
+async def test_a_condition_is_named_as_in_a_file(run: Run, faults: Faults) -> None:
+    """Who takes a key from a rule that was exported may leave `when.` in front of it."""
+    await run("add", "end-of-data", "drop", "when.larger-than=10", "when.tls=YES", "name=large")
+
+    assert faults.get("large").fault.when == When(larger_than=10, tls="yes")
+
+
 async def test_a_preset_is_used_and_what_fired_is_told(run: Run, faults: Faults) -> None:
     """Then all is removed."""
     assert "tarpit: A tarpit" in (await run("presets")).output
@@ -97,16 +105,20 @@ async def test_a_preset_is_narrowed_and_changed(run: Run, faults: Faults) -> Non
     ("arguments", "text", "status"),
     [
         (("add", "RCPT", "lose"), "the stage RCPT has no action lose", 1),
-        (("add", "RCPT", "reply", "cod=1"), "unknown field `cod`", 1),
+        (("add", "RCPT", "reply", "cod=1"), "cod: there is no such setting; did you mean code?", 2),
+        (("add", "RCPT", "reply", "recipint=x"), "did you mean when.recipient?", 2),
+        (("add", "RCPT", "reply", "code=x"), "code: expected a whole number from 0 to 599", 2),
+        (("add", "RCPT", "reply", "enhanced=4"), "expected an enhanced code such as 4.7.1", 2),
         (("add", "RCPT", "reply", "code"), "'code' is no KEY=VALUE", 2),
         (("remove",), "give names, or --all", 2),
         (("remove", "nothing"), "no fault of the name 'nothing'", 1),
         (("add", "MAIL", "drop", "recipient=x"), "can hold from the stage RCPT on", 1),
-        (("use", "nothing"), "no preset 'nothing'", 1),
+        (("use", "nothing"), "no preset 'nothing'; there are flaky-relay, full-mailbox, ", 1),
         (("use", "q203116", "recipient=x"), "q203116 can't be narrowed so", 1),
         (("use", "tarpit", "code=450"), "no rule of tarpit takes code", 1),
         (("use", "tarpit", "cod=450"), "cod: no key that a preset can be used with", 2),
-        (("use", "tarpit", "seconds=long"), "seconds: Expected `float`, got `str`", 2),
+        (("use", "tarpit", "seconds=long"), "seconds: expected a number from 0 to 86400", 2),
+        (("use", "tarpit", "larger_than=x"), "larger_than: expected a whole number of 0 or", 2),
     ],
 )
 async def test_what_can_not_be_is_refused(

@@ -157,6 +157,23 @@ async def test_a_taken_port_names_who_holds_it(taken: int) -> None:
     assert f"(pid {os.getpid()}) listens there: stop it, or choose another port" in error.hint
 
 
+async def test_who_has_the_port_at_another_address_is_not_named() -> None:
+    """It is not in the way, so to stop it would be no cure."""
+    port = local.free_port("127.0.0.1", "127.0.0.2")
+    with socket.create_server(("127.0.0.1", port)):
+        with socket.create_server(("127.0.0.2", port)) as theirs:
+            other = await asyncio.create_subprocess_exec("sleep", "60", pass_fds=[theirs.fileno()])
+        try:
+            error = await refused(f"127.0.0.1:{port}")
+            named = await refused(f"127.0.0.2:{port}")
+        finally:
+            other.kill()
+            await other.wait()
+
+    assert f"(pid {os.getpid()}) listens there" in error.hint
+    assert f"sleep (pid {other.pid}) listens there" in named.hint
+
+
 @pytest.mark.meets("direct:", "not-local")
 async def test_a_foreign_address_lists_our_own() -> None:
     """10049, and the hint lists the addresses that there are."""

@@ -17,7 +17,7 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import Counts, MessageRow, Query
+from bindpost.server.store.store import EVERYTHING, MessageRow, Query
 
 
 async def add(store: MemoryStore) -> MessageRow:
@@ -28,18 +28,25 @@ async def add(store: MemoryStore) -> MessageRow:
 
 
 class BusyStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store in which something happens just when somebody has counted it."""
+    """A store in which something happens just when somebody has looked into it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.meanwhile: list[Callable[[], Awaitable[object]]] = []
 
-    async def count(self, query: Query | None = None) -> Counts:
-        """Count, then let the next thing happen."""
-        counts = await super().count(query)
+    async def find(
+        self,
+        query: Query = EVERYTHING,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        seconds: float | None = None,
+    ) -> list[MessageRow]:
+        """Look, then let the next thing happen."""
+        found = await super().find(query, limit=limit, offset=offset, seconds=seconds)
         if self.meanwhile:
             await self.meanwhile.pop(0)()
-        return counts
+        return found
 
 
 @pytest.fixture
@@ -83,7 +90,7 @@ async def test_what_comes_follows_on(store: BusyStore) -> None:
 async def test_what_comes_while_looking_comes_once(store: BusyStore) -> None:
     """A message that is added during the look at what is there is neither lost nor doubled."""
     await add(store)
-    store.meanwhile = [lambda: add(store)] * 2  # one before the look, one after it
+    store.meanwhile = [lambda: add(store)] * 2  # behind the first look, and the second
 
     rows = accepted(store, 0)
     seen = [(await anext(rows)).cursor for _ in range(3)]
@@ -94,13 +101,27 @@ async def test_what_comes_while_looking_comes_once(store: BusyStore) -> None:
     assert seen == [1, 2, 3, 4]
 
 
-async def test_what_goes_while_looking_is_passed_over(store: BusyStore) -> None:
-    """Deleting what was just counted costs none of the others."""
-    kept = [await add(store) for _ in range(120)]
-    gone = [row.id for row in kept[:110]]
-    store.meanwhile = [lambda: store.delete(gone)]
+async def test_what_goes_while_looking_costs_none_of_the_others(store: BusyStore) -> None:
+    """What is deleted when it was just found is told, and all behind it."""
+    kept = [await add(store) for _ in range(5)]
+    store.meanwhile = [lambda: store.delete([kept[4].id])]
+    rows = accepted(store, 0)
+    seen = [(await anext(rows)).cursor for _ in range(5)]
+    last = await add(store)
+    seen.append((await anext(rows)).cursor)
+    await rows.aclose()
 
-    assert await take(store, 0, 10) == [row.cursor for row in kept[110:]]
+    assert seen == [1, 2, 3, 4, 5, last.cursor]
+
+
+async def test_wide_gaps_are_passed_over(store: BusyStore) -> None:
+    """Where there was much else than mail, or it has gone, what is behind that is found."""
+    first = await add(store)
+    for number in range(2500):
+        await store.mark([first.id], read=number % 2 == 0)
+    await add(store)
+
+    assert await take(store, 0, 2) == [1, 2502]
 
 
 async def test_a_closed_store_is_told() -> None:

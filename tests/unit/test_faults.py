@@ -352,6 +352,23 @@ def test_a_folder_brings_presets_of_ones_own(tmp_path: Path) -> None:
     assert armed.fault.when == When(peer="10.*", recipient="*@one.test")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('title = "Ours"', "", r"title: is missing; it must be a string \(from .*ours\.toml\)"),
+        ('"RCPT"', '"RCTP"', r'fault\[0\]\.stage: expected one of "accept", .*ours\.toml:6\)'),
+        ('"RCPT"', "RCPT", r"ours\.toml: not TOML: .*line 6"),
+        ('"drop"', '"hide"', r"fault_presets: .*ours\.toml: the stage RCPT has no action hide"),
+    ],
+)
+def test_a_preset_that_can_not_be_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """With its file, and the line and the key if it is one of them."""
+    (tmp_path / "ours.toml").write_text(PRESET.replace(old, new), "utf-8")
+
+    with pytest.raises(ConfigError, match=said):
+        load_presets(tmp_path)
+
+
 def test_a_preset_is_narrowed_where_that_can_hold() -> None:
     """The other rules are left out, and named; where none is left, nothing is added."""
     faults, presets = Faults(), load_presets()
@@ -385,8 +402,8 @@ def test_a_preset_is_used_with_other_numbers() -> None:
         ("full-mailbox", {"seconds": 1}, "no rule of full-mailbox takes seconds"),
         ("tarpit", {"seconds": 1, "code": 450}, "no rule of tarpit takes code"),
         ("greylisting", {"code": 250}, "greylist refuses, so its code must be from 400"),
-        ("greylisting", {"probability": 2}, "probability: Expected `float` <= 1.0"),
-        ("greylisting", {"seconds": "1"}, "seconds: Expected `float`, got `str`"),
+        ("greylisting", {"probability": 2}, "probability: expected a number from 0 to 1, got 2"),
+        ("greylisting", {"seconds": "1"}, "seconds: expected a number from 0 to 86400, got '1'"),
         ("greylisting", {"secs": 1}, "secs: no key that a preset can be used with"),
         ("greylisting", {"stage": "MAIL"}, "stage: no key that a preset can be used with"),
     ],

@@ -81,6 +81,16 @@ def refused(folder: Path) -> Callable[..., ConfigError]:
             "limits.sessions: expected a whole number of 1 or more, got 0 (from conf/lab.toml:2)",
         ),
         (
+            '[[fault]]\nstage = "MAIL"\naction = "reply"\nenhanced = "4.7"',
+            'fault[0].enhanced: expected an enhanced code such as 4.7.1, got "4.7" '
+            "(from conf/lab.toml:4)",
+        ),
+        (
+            'node = "a,b"',
+            "node: expected a word without a comma, of up to 64 characters, "
+            'got "a,b" (from conf/lab.toml:1)',
+        ),
+        (
             "[ims]\nRelayFlags = 16",
             "ims.RelayFlags: expected a whole number from 0 to 15, got 16 (from conf/lab.toml:2)",
         ),

@@ -51,6 +51,16 @@ def test_a_bad_line_is_told_by_its_number_only(tmp_path: Path, line: str) -> Non
     assert SECRET not in str(caught.value)
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    """The reason is the system's words, without its numbers."""
+    with pytest.raises(ConfigError) as caught:
+        read_users(tmp_path / "none")
+
+    assert str(caught.value) == (
+        f"auth.users: cannot read {tmp_path / 'none'}: No such file or directory"
+    )
+
+
 def test_a_line_without_a_colon_is_not_shown(tmp_path: Path) -> None:
     """What may be a password by mistake is not in the error."""
     with pytest.raises(ConfigError) as caught:

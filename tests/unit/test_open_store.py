@@ -21,6 +21,8 @@ LOADED = "import sys, bindpost.server.app; print('psycopg' in sys.modules)"
         "postgres://bindpost:p%40ss@db.example:5433/mail?sslmode=verify-full",
         "postgresql://[2001:db8::1]/mail",
         "postgresql:///mail?host=/run/postgresql",
+        "postgresql://me:a?b#c@db1.example:5432,db2.example/mail?application_name=a@b",
+        "postgresql://db/mail?application_name=a@b",
     ],
 )
 def test_urls_of_postgresql_are_stores(url: str) -> None:
@@ -37,6 +39,8 @@ def test_urls_of_postgresql_are_stores(url: str) -> None:
         ("postgresql://db/mail?password=geheim", "password can't be given"),
         ("postgresql://db/mail?sslpassword=geheim", "sslpassword can't be given"),
         ("postgresql://[db/mail", "can't be read"),
+        ("postgresql://me:ge@geheim@db/mail", "%40"),
+        ("postgresql://me:ge/geheim@db/mail", "%2F"),
     ],
 )
 def test_anything_else_is_none(url: str, problem: str) -> None:

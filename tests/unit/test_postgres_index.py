@@ -280,6 +280,18 @@ async def test_the_server_has_it_made(store: PostgresStore) -> None:
         assert (await index.state()).state == "current"
 
 
+async def test_what_was_moved_here_is_news_for_the_indexer(store: PostgresStore) -> None:
+    """An import wakes the indexer as mail does; else it would look only now and then."""
+    rows = await keep(store, "a word")
+    copies = await store.copies(rows)
+    await store.delete(None)
+    store.index.start_over()
+
+    assert await store.restore(copies) == []
+
+    assert store.index.news.is_set()
+
+
 async def test_a_node_indexes_what_others_have_taken(store: PostgresStore, url: str) -> None:
     """The indexer of one node goes on where another was killed, and both show how far it is."""
     there = await PostgresStore.open(url)

@@ -6,11 +6,12 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing, suppress
 from itertools import chain
 from typing import Any
 from zlib import crc32
 
+import httpx
 import psycopg
 import pytest
 
@@ -26,7 +27,10 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.postgres import PostgresStore
-from bindpost.server.store.store import Change, Query, Retention
+from bindpost.server.store.postgres_connection import Server, Session
+from bindpost.server.store.store import Change, MessageRow, Query, Retention
+from bindpost.server.web.app import create_app
+from bindpost.server.web.searching import find
 from bindpost.testing.postgres import PostgresServer
 
 Node = Callable[..., Awaitable[PostgresStore]]
@@ -88,10 +92,23 @@ async def heard(changes: AsyncIterator[Change], count: int) -> list[Change]:
     return await asyncio.wait_for(take(), 20)
 
 
+async def holds(_: MessageRow) -> bool:
+    """Let every message through."""
+    return True
+
+
 async def caught_up(store: PostgresStore, sequence: int) -> None:
     """Wait until a node has heard of a change."""
     if store.sequence < sequence:
         await heard(store.changes(), sequence - store.sequence)
+
+
+def deafen(postgres: PostgresServer, url: str) -> None:
+    """Cut the connections by which nodes hear of each other; they make new ones after a second."""
+    postgres.run(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        f" WHERE application_name = '{url.rpartition('%3D')[2]}' AND query LIKE 'LISTEN %'"
+    )
 
 
 def test_nodes_that_start_at_once_make_the_tables_once(url: str) -> None:
@@ -189,6 +206,44 @@ async def test_what_was_counted_is_counted_anew_when_another_node_deletes(node: 
     assert (await here.count(query)).total == 2
 
 
+async def test_what_is_meant_by_all_does_not_depend_on_what_was_heard(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Counting, marking and deleting all on one node are about all that is there, at once."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    assert (await here.count(query)).total == 0
+    deafen(postgres, url)
+    rows = [await there.add(make_message(), SAID) for _ in range(2)]
+
+    assert (await here.count(query)).total == 2
+    rows.append(await there.add(make_message(), SAID))
+    assert await here.mark(None, read=True) == 3
+    rows.append(await there.add(make_message(), SAID))
+    await there.delete([rows[0].id])
+    assert (await here.count(query)).total == 3
+    rows.append(await there.add(make_message(), SAID))
+    assert await here.delete(None) == 4
+
+
+async def test_an_export_has_what_other_nodes_took_just_now(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """An inbox file has all that is there when it is asked for, and so has a slow search."""
+    here, there = await node(), await node()
+    deafen(postgres, url)
+    row = await there.add(make_message(), SAID)
+
+    app = create_app(here, ready=lambda: True, version="1")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        file = (await http.get("/api/bindpost/v1/inbox")).content
+    found = await find(here, Query(), limit=1, holds=holds)
+
+    assert row.id.encode() in file
+    assert [one.id for one in found.rows] == [row.id]
+
+
 async def test_what_is_forgotten_meanwhile_is_an_error(node: Node) -> None:
     """A node that others have left behind says so to followers, and goes on with what is new."""
     here, there = await node(remembered=5), await node(remembered=5)
@@ -248,6 +303,29 @@ async def test_retention_is_applied_by_one_node_at_a_time(node: Node) -> None:
     deleted, added = await heard(changes, 2)
     assert sorted(deleted.ids) == sorted(ids)
     assert added.kind == "added"
+
+
+async def test_what_was_committed_is_never_called_refused(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Where what others did can't be read behind a commit, the message is there all the same."""
+    here, there = await node(), await node()
+    query = Query(sender="from@example.com")
+    first = await here.add(make_message(), SAID)
+    await here.count(query)  # so that every change is worth reading
+    schema = url.rpartition("%3D")[2]
+    deafen(postgres, url)
+    postgres.run(f"ALTER TABLE {schema}.change RENAME TO told")
+    unreadable = f"SELECT * FROM {schema}.told WHERE 1 / (sequence - sequence) = 1"
+    postgres.run(f"CREATE VIEW {schema}.change AS {unreadable}")
+    other = await there.add(make_message(), SAID)
+
+    row = await here.add(make_message(), SAID)
+
+    postgres.run(f"DROP VIEW {schema}.change")
+    postgres.run(f"ALTER TABLE {schema}.told RENAME TO change")
+    assert [change.row for change in await heard(here.changes(0), 3)] == [first, other, row]
+    assert (await here.count(query)).total == 3
 
 
 async def test_an_outage_is_an_error_at_once_and_over_by_itself(
@@ -331,6 +409,86 @@ async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
     await store.add(make_message(), SAID)
 
 
+async def test_a_node_that_stops_in_a_transaction_is_ended_by_the_server(
+    node: Node, url: str
+) -> None:
+    """Another node, that has waited for less than it may, goes on then."""
+    store = await node()
+    with closing(Session(Server(url, patience=0.1))) as stopped:
+        stopped.begin("SELECT * FROM inbox FOR UPDATE")
+
+        await store.add(make_message(), SAID)
+
+
+@pytest.mark.parametrize("is_sending", [True, False])
+async def test_a_node_that_the_server_waits_for_is_ended_by_another(
+    node: Node, url: str, is_sending: bool
+) -> None:
+    """One that stopped while it sent is as busy for the server as one that is behind a pipeline."""
+    store = await node(patience=0.1)
+    with closing(psycopg.connect(url)) as stopped:
+        stopped.execute("SELECT * FROM inbox FOR UPDATE")
+        if is_sending:
+            stopped.pgconn.enter_pipeline_mode()
+            stopped.pgconn.send_query_params(b"SELECT 1", None)
+            stopped.pgconn.flush()
+
+        async with asyncio.timeout(20):
+            while (await store.count()).total == 0:
+                with suppress(StoreAwayError):
+                    await store.add(make_message(), SAID)
+
+
+async def test_a_machine_that_vanishes_loses_its_lock(url: str) -> None:
+    """The server looks for a node as often as that looks for the server."""
+    server = Server(url, patience=7.0)
+    with closing(Session(server)) as session:
+        found = session.begin("SELECT current_setting('tcp_keepalives_idle')")
+        assert found.fetchall() == [("7",)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["&client_encoding=latin1", "%20-cdefault_transaction_isolation%3Dserializable"],
+)
+async def test_settings_of_elsewhere_do_no_harm(url: str, setting: str) -> None:
+    """What is set for a user or a database, or in the environment, counts where it is harmless."""
+    own = f"{url}{setting}"
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for _ in range(2):
+            nodes.append(await PostgresStore.open(own))
+            stack.push_async_callback(nodes[-1].close)
+        message = make_message(to="жук@example.com")
+        await nodes[0].add(message, SAID)
+        for _ in range(20):
+            await asyncio.gather(*(one.add(make_message(), SAID) for one in nodes))
+
+        found = await nodes[1].find(Query(recipient="жук@example.com"))
+        assert [row.id for row in found] == [message.id]
+
+
+async def test_a_server_that_only_lets_read_is_left(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """A connection that came to a standby is not kept when there is a primary again."""
+    store = await node(patience=0.5)
+    name = url.rpartition("%3D")[2]
+    setting = "ALTER ROLE bindpost IN DATABASE postgres {} default_transaction_read_only"
+    postgres.run(setting.format("SET") + " = on")
+    try:
+        postgres.run(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            f" WHERE application_name = '{name}'"
+        )
+        with pytest.raises(StoreAwayError, match="read-only"):
+            await store.add(make_message(), SAID)
+    finally:
+        postgres.run(f"BEGIN READ WRITE; {setting.format('RESET')}; COMMIT")
+
+    await store.add(make_message(), SAID)
+
+
 async def test_anybody_may_notify(node: Node, postgres: PostgresServer, url: str) -> None:
     """A notification that isn't from a node is a reason to look, and does no harm."""
     here, there = await node(), await node()
@@ -341,6 +499,28 @@ async def test_anybody_may_notify(node: Node, postgres: PostgresServer, url: str
 
     row = await there.add(make_message(), SAID)
 
+    assert (await heard(changes, 1))[0].row == row
+
+
+async def test_a_change_that_a_newer_node_tells_is_one_that_was_missed(
+    node: Node, postgres: PostgresServer, url: str
+) -> None:
+    """Who follows is told to read the inbox anew, and this node goes on hearing of what is new."""
+    here, there = await node(), await node()
+    schema = url.rpartition("%3D")[2]
+    waiting = asyncio.ensure_future(heard(here.changes(), 1))
+    await asyncio.sleep(0)
+    postgres.run(
+        f"""INSERT INTO {schema}.change VALUES (1, '{{"sequence": 1, "kind": "snoozed"}}');"""
+        f"UPDATE {schema}.inbox SET sequence = 1;"
+        f"NOTIFY bindpost_{crc32(schema.encode()):08x}, '1'"
+    )
+
+    with pytest.raises(StoreError, match="no longer remembered"):
+        await waiting
+
+    changes = here.changes()
+    row = await there.add(make_message(), SAID)
     assert (await heard(changes, 1))[0].row == row
 
 
@@ -402,6 +582,17 @@ async def test_a_database_that_cannot_be_used_is_named(
         await PostgresStore.open(f"{url}?{options}")
 
     assert "geheim" not in str(raised.value)
+
+
+async def test_a_database_of_another_encoding_is_refused(postgres: PostgresServer) -> None:
+    """It is named in words, though all texts of a database in SQL_ASCII come as bytes."""
+    postgres.run(
+        "CREATE DATABASE ascii TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C' STRATEGY file_copy"
+    )
+    url = postgres.url("public").partition("?")[0]
+
+    with pytest.raises(StoreError, match="has the encoding SQL_ASCII, and it must be UTF8"):
+        await PostgresStore.open(f"{url}?dbname=ascii")
 
 
 async def test_a_database_of_a_newer_bindpost_is_left_alone(

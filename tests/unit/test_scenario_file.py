@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def complaint(text: str) -> ConfigError:
 def test_the_scenarios_that_are_promised_are_there() -> None:
     """Each fault that the lab is for has its scenario."""
     assert set(names()) >= WANTED
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("q20311", "did you mean q203116? A file's name ends in .toml"),
+        ("nothing", "`bindpost lab list` names them; a file's name ends in .toml"),
+        ("none.toml", "the scenario file cannot be read: No such file or directory; `bindpost lab"),
+    ],
+)
+def test_a_scenario_that_is_not_there_is_told_with_a_way_on(name: str, said: str) -> None:
+    """Whether it is a name or a file."""
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load(name)
 
 
 @pytest.mark.parametrize("name", names())

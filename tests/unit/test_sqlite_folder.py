@@ -115,7 +115,7 @@ async def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     """A `mail.db` that is something else is left alone, and the error names it."""
     (tmp_path / "mail.db").write_bytes(b"From nobody\n" * 1000)
 
-    with pytest.raises(StoreError, match=r"mail\.db.*not a database"):
+    with pytest.raises(StoreError, match=r"mail\.db.*not a database; move it away"):
         await SqliteStore.open(tmp_path)
 
 

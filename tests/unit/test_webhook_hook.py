@@ -169,6 +169,9 @@ def test_the_path_is_not_shown() -> None:
         ('[pop3]\nendpoint = "127.0.0.1:0"\nusers = "none"\n', "pop3.users"),
         ('[relay]\nserver = "none"\n', "relay.server"),
         ('[link_check]\nnetworks = ["none"]\n', "link_check.networks"),
+        ('fault_presets = "none"\n', "fault_presets"),
+        ('[lab]\nscenarios = "none"\n', "lab.scenarios"),
+        ('[web_access]\nusers = "none"\n', "web_access.users"),
     ],
 )
 def test_check_finds_what_serve_would_refuse(tmp_path: Path, table: str, key: str) -> None:

@@ -68,8 +68,9 @@ async def test_a_rule_is_added_read_changed_and_removed(
     ("body", "reason"),
     [
         ("{", "The body is not readable"),
-        ('{"stage": "RCPT", "action": "reply", "cod": 1}', "unknown field `cod`"),
-        ('{"stage": "RCPT", "action": "explode"}', "Invalid enum value 'explode' - at `$.action`"),
+        ('{"stage": "RCPT", "action": "reply", "cod": 1}', "did you mean code?"),
+        ('{"stage": "RCPT", "action": "explode"}', 'action: expected one of "reply", "delay", '),
+        ('{"action": "reply"}', 'stage: is missing; it must be one of "accept", "banner", '),
         ('{"stage": "RCPT", "action": "lose"}', "Nothing was added: the stage RCPT has no action"),
         (
             '{"stage": "MAIL", "action": "drop", "when": {"recipient": "x"}}',
@@ -167,7 +168,7 @@ async def test_a_preset_is_narrowed_and_changed(http: httpx.AsyncClient, faults:
         ("q203116", {"when": {"recipient": "x"}}, "q203116 can't be narrowed so: bind-error"),
         ("tarpit", {"change": {"code": 450}}, "no rule of tarpit takes code"),
         ("tarpit", {"change": {"seconds": True}}, "The body is not readable"),
-        ("tarpit", {"change": {"seconds": "1"}}, "seconds: Expected `float`, got `str`"),
+        ("tarpit", {"change": {"seconds": "1"}}, "seconds: expected a number from 0 to 86400"),
     ):
         refused = await http.post(f"{OWN}/presets/{preset}", json=body)
         assert (refused.status_code, reason in refused.text) == (400, True), refused.text
@@ -178,7 +179,8 @@ async def test_an_unknown_preset_is_none(http: httpx.AsyncClient) -> None:
     """It is refused by its name."""
     response = await http.post(f"{OWN}/presets/nothing")
 
-    assert (response.status_code, response.text) == (404, "There is no preset 'nothing'.")
+    assert response.status_code == 404
+    assert response.text.startswith("There is no preset 'nothing'; there are flaky-relay, ")
 
 
 async def test_the_page_adds_shows_and_removes(http: httpx.AsyncClient, faults: Faults) -> None:

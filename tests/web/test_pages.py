@@ -11,7 +11,8 @@ import pytest
 
 from bindpost.server.message.model import ClientCertificate, new_id
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import MessageRow
+from bindpost.server.store.store import EVERYTHING, MessageRow, Query
+from bindpost.server.web.app import create_app
 from bindpost.server.web.look import show_size
 from bindpost.server.web.pages import VIEWS
 
@@ -274,3 +275,37 @@ async def test_nothing_beside_the_static_files_is_served(
 def test_sizes_are_written_for_people(size: int, text: str) -> None:
     """A size is written in the unit that suits it."""
     assert show_size(size) == text
+
+
+class BusyStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
+    """A store in which a message comes just when somebody has looked into it."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        super().__init__()
+        self._deliver = deliver
+
+    async def find(
+        self,
+        query: Query = EVERYTHING,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        seconds: float | None = None,
+    ) -> list[MessageRow]:
+        """Look, then take a message."""
+        found = await super().find(query, limit=limit, offset=offset, seconds=seconds)
+        await self._deliver(into=self)
+        return found
+
+
+async def test_what_comes_while_the_list_is_made_is_told_to_it(deliver: Deliver) -> None:
+    """A list is followed from before it was read: no message is too late for one, and too early."""
+    store = BusyStore(deliver)
+    app = create_app(store, ready=lambda: True, version="1")
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        page = (await http.get("/")).text
+
+    assert '<ol id="rows" class="rows" data-sequence="0">' in page
+    assert "data-id=" not in page
+    await store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import sys
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from typing import Any, cast
@@ -213,3 +214,25 @@ async def test_only_a_bounce_is_sent_on() -> None:
     assert sent.empty()
     assert [one.session.via for one in (bounce, success)] == ["bounce", "dsn"]
     assert dict(bounce.envelope.parameters) == {"REQUIRETLS": None}
+
+
+async def test_a_body_does_not_wait_in_memory_for_its_bounce() -> None:
+    """Thousands may wait for a day; with RET=FULL it is the store that has it then, or nobody."""
+    store = MemoryStore()
+    bounces = Bounces(store, hostname="mx.test")
+    facts = SessionFacts("1", utc_now(), "127.0.0.1:25", "direct:", "plain")
+    envelope = Envelope("a@b", (Recipient("c@d"),), {"RET": "FULL"})
+    raw = TEXT.encode() + b"x" * 100
+    held = sys.getrefcount(raw)
+    late = Fault(name="late", stage="after-acceptance", action="bounce", seconds=0.001)
+
+    bounces.plan(Message("1", utc_now(), envelope, facts, raw), late)
+
+    assert sys.getrefcount(raw) == held
+    async with asyncio.timeout(PATIENCE):
+        change = await anext(store.changes(0))
+    assert change.row is not None
+    told = await store.raw(change.row.id) or b""
+    assert b"text/rfc822-headers\r\n\r\nSubject: x\r\nX-Mine: y\r\n\r\n--" in told
+    await bounces.close()
+    await store.close()

@@ -144,6 +144,34 @@ async def test_a_read_may_be_larger_than_the_buffer(serve: Serve) -> None:
     assert await bench.kept() == [body]
 
 
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_a_command_gets_more_than_may_wait(serve: Serve, engine: str) -> None:
+    """What XEXCH50 waits for does not wait itself, however much it is."""
+    bench = await serve(engine=engine, personality="ims-5.5")
+    peer = await bench.ehlo()
+
+    peer.send(b"XEXCH50 300000 2\r\n" + b"x" * 300_000 + b"NOOP\r\n")
+
+    assert [(await peer.reply())[:3] for _ in range(3)] == [b"354", b"250", b"250"]
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_what_is_read_away_is_not_held(serve: Serve, engine: str) -> None:
+    """Of a megabyte for XEXCH50 that comes slowly no more than a piece is in memory."""
+    bench = await serve(engine=engine, personality="ims-5.5")
+    wire = bench.wire()
+    await wire.feed(b"EHLO c\r\nXEXCH50 1000000 2\r\n")
+    tracemalloc.start()
+
+    for _ in range(99):
+        await wire.feed(b"x" * 10_000)
+
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 200_000
+    wire.close()
+
+
 class CountingWire(Wire):
     """A wire that notes how often it was told to stop and to go on."""
 

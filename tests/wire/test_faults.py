@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from bindpost.config.fault import Action, Fault, Stage, When
 from bindpost.config.model import Limits
-from bindpost.events import FAULT_FIRED
+from bindpost.events import CLIENT_DROPPED, FAULT_FIRED
 
 from .conftest import PATIENCE, Bench, Clock, Events, Peer, Serve
 
@@ -99,6 +100,30 @@ async def test_a_connection_is_dropped_or_reset(start: Start, stage: Stage) -> N
         peer, command = await up_to(bench, stage)
         peer.send(command.encode() + b"\r\n")
         assert await is_reset(peer) is expected
+        peer.close()
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("stage", ["accept", "MAIL", "in-data"])
+async def test_a_client_that_still_sends_is_dropped_with_fin(start: Start, stage: Stage) -> None:
+    """A connection that is closed while something waits to be taken is reset by the system."""
+    bench = await start(fault(stage, "drop"))
+    peer = await bench.connected()
+
+    peer.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + b"x" * 500_000)
+
+    assert not await is_reset(peer)
+    peer.close()
+    await bench.sessions.wait_for(0)
+
+
+async def test_who_does_not_go_is_dropped_all_the_same(start: Start) -> None:
+    """After a while, and no longer than a client may be silent."""
+    bench = await start(fault("EHLO", "drop"), limits=Limits(command_timeout=0.05))
+    peer = await bench.greeted()
+
+    assert await peer.say("EHLO c") == b""
+
     await bench.sessions.wait_for(0)
 
 
@@ -160,6 +185,44 @@ async def test_a_stalled_session_ends_when_the_client_goes(
 
     peer.half_close()
 
+    assert await peer.rest() == b""
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("leaving", ["close", "reset"])
+@pytest.mark.parametrize(
+    ("stage", "action", "tls"),
+    [("accept", "stall", False), ("in-data", "half-close", False), ("in-data", "stall", True)],
+)
+async def test_a_client_that_goes_is_missed_whatever_it_has_sent(
+    start: Start,
+    client_tls: ssl.SSLContext,
+    stage: Stage,
+    action: Action,
+    tls: bool,
+    leaving: str,
+) -> None:
+    """More than a session reads ahead stands between a stalled one and its client's end."""
+    bench = await start(fault(stage, action), listener_tls="implicit" if tls else "auto")
+    peer = await bench.connected(tls=client_tls if tls else None)
+
+    peer.send(b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + b"x" * 500_000)
+    await bench.events.wait_for(FAULT_FIRED)
+    {"close": peer.close, "reset": peer.reset}[leaving]()
+
+    await bench.sessions.wait_for(0)
+
+
+@pytest.mark.parametrize("action", ["stall", "half-close"])
+async def test_a_transaction_that_stalls_too_long_just_ends(start: Start, action: Action) -> None:
+    """To a session that says nothing more, or can't, there is no goodbye."""
+    bench = await start(fault("RCPT", action), limits=Limits(transaction_time=0.05))
+    peer = await bench.mail()
+    peer.send(b"RCPT TO:<c@d>\r\n")
+
+    event = await bench.events.wait_for(CLIENT_DROPPED)
+
+    assert event["reason"] == "a transaction longer than the time limit"
     assert await peer.rest() == b""
     await bench.sessions.wait_for(0)
 
@@ -268,6 +331,35 @@ async def test_a_message_is_taken_slowly(start: Start) -> None:
     assert await bench.kept() == [b". dot\r\n" + b"z" * 200_000 + b"\r\n"]
 
 
+@pytest.mark.parametrize("by", ["DATA\r\n%s\r\n.", "BDAT 9 LAST\r\n%s"])
+async def test_a_message_that_is_too_short_does_not_count(start: Start, by: str) -> None:
+    """What strikes after so many octets has not fired before they have come."""
+    bench = await start(fault("in-data", "drop", bytes=100, count=1))
+    peer = await bench.rcpt()
+    await peer.say(by % "123456789")
+    await peer.say("NOOP")
+    assert bench.faults.log() == []
+    await peer.say("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>")
+    bench.faults.add(fault("in-data", "delay", bytes=50, seconds=0.001))
+
+    peer.send(b"DATA\r\n" + b"x" * 200 + b"\r\n.\r\n")
+    await peer.rest()
+
+    assert [one.action for one in bench.faults.log()] == ["delay", "drop"]
+    peer.close()
+
+
+async def test_a_rule_that_has_gone_does_not_strike_a_message_on_its_way(start: Start) -> None:
+    """Though it was in force when the message began."""
+    bench = await start(fault("in-data", "drop", bytes=100))
+    peer = await bench.data()
+
+    bench.faults.clear()
+
+    assert (await peer.say("x" * 200 + "\r\n.")).startswith(b"250 ")
+    assert bench.faults.log() == []
+
+
 async def test_what_was_accepted_is_lost(start: Start) -> None:
     """It is answered with 250, and is nowhere."""
     bench = await start(fault("after-acceptance", "lose", when=When(recipient="c@d")))
@@ -334,6 +426,17 @@ async def test_an_idle_client_is_told_to_go(start: Start) -> None:
     assert await peer.rest() == b"421 Too long\r\n"
 
 
+async def test_a_silence_is_met_once_by_each_rule(start: Start) -> None:
+    """A rule that has let it pass is not asked again when the next one is."""
+    bench = await start(
+        fault("idle", "drop", seconds=0.01, nth=2),
+        fault("idle", "reply", seconds=0.02, text="Too long"),
+    )
+    peer = await bench.greeted()
+
+    assert await peer.rest() == b"421 Too long\r\n"
+
+
 async def test_a_fault_is_told_of_in_transcript_event_and_message(
     start: Start, events: Events
 ) -> None:
@@ -379,6 +482,33 @@ async def test_what_is_no_command_meets_with_no_fault(start: Start) -> None:
 
     assert (await peer.say(b"MAIL FROM:<\xff@b>")).startswith(b"5")
     assert (await peer.say("RCPT TO:<c@d>")).startswith(b"503 ")
+    assert bench.faults.log() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "command"),
+    [
+        ("", "MAIL FROM:<a@b>"),
+        ("EHLO c\r\n", "RCPT TO:<c@d>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\n", "DATA"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nx", "RCPT TO:<c@d>"),
+        ("EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nx", "DATA"),
+    ],
+)
+async def test_what_is_out_of_turn_meets_with_no_fault(
+    start: Start, before: str, command: str
+) -> None:
+    """It is 503 as ever, and nothing fires."""
+    bench = await start()
+    peer = await bench.greeted()
+    peer.send(before.encode())
+    for _ in range(before.count("\r\n")):
+        await peer.reply()
+    for stage in ("MAIL", "RCPT", "DATA"):
+        bench.faults.add(Fault(stage=stage, action="reply", code=599))
+
+    assert (await peer.say(command)).startswith(b"503 ")
     assert bench.faults.log() == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from bindpost.config.fault import Action, Fault, Stage, When
 from bindpost.config.model import Limits, Tls
-from bindpost.events import FAULT_FIRED, TLS_FAILED
+from bindpost.events import FAULT_FIRED, INTERNAL_ERROR, TLS_FAILED
 
 from .conftest import PATIENCE, Bench, Clock, Peer, Serve
 
@@ -178,6 +180,21 @@ async def test_a_connection_ends_before_the_client_has_begun(start: Start) -> No
     assert [one.action for one in bench.faults.log()] == ["drop", "reset", "stall"]
 
 
+async def test_421_to_starttls_closes_the_connection(start: Start) -> None:
+    """As it does to any other command; after another refusal the session goes on."""
+    refusals = (
+        Fault(stage="STARTTLS", action="reply", count=1),
+        Fault(stage="STARTTLS", action="reply", code=421),
+    )
+    bench = await start("starttls", *refusals)
+    peer = await bench.ehlo()
+
+    assert await peer.say("STARTTLS") == b"454 Fault on purpose\r\n"
+    peer.send(b"STARTTLS\r\n")
+
+    assert await peer.rest() == b"421 Fault on purpose\r\n"
+
+
 async def test_a_stalled_one_ends_when_the_client_goes(start: Start) -> None:
     """Whatever it has sent until then; nothing answers."""
     bench = await start("implicit", fault("TLS", "stall"))
@@ -254,3 +271,30 @@ async def test_accept_comes_inside_tls(start: Start, client_tls: ssl.SSLContext)
     peer = await bench.connected(tls=client_tls)
 
     assert await peer.rest() == b"421 Fault on purpose\r\n"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01], ids=["the client goes", "its time is over"])
+async def test_a_half_closed_session_inside_tls_just_ends(
+    start: Start, client_tls: ssl.SSLContext, seconds: float
+) -> None:
+    """TLS would answer the client's farewell, or say its own, where nothing more can be sent."""
+    bench = await start("implicit", fault("EHLO", "half-close", seconds=seconds))
+
+    def begin() -> ssl.SSLSocket:
+        sock = client_tls.wrap_socket(socket.create_connection(bench.address))
+        sock.recv(1 << 10)
+        sock.sendall(b"EHLO c\r\n")
+        return sock
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            sock.unwrap()
+        sock.close()
+
+    with await asyncio.to_thread(begin) as sock:
+        await bench.events.wait_for(FAULT_FIRED)
+        if not seconds:
+            await asyncio.to_thread(end)
+        await bench.sessions.wait_for(0)
+
+    assert bench.events.of(INTERNAL_ERROR) == []

@@ -356,6 +356,21 @@ async def test_recipients_have_a_number(serve: Serve, engine: str) -> None:
     assert [one.address for one in row.envelope.recipients] == ["a@d", "b@d"]
 
 
+async def test_recipients_have_a_size(serve: Serve, engine: str) -> None:
+    """Together, with their parameters; the next transaction has as much again."""
+    bench = await serve(engine=engine, personality="plain", limits=Limits(envelope_size=100))
+    peer = await bench.ehlo()
+
+    for _ in range(2):
+        await peer.say("MAIL FROM:<a@b>")
+        codes = [
+            (await peer.say(f"RCPT TO:<{name}@d> ORCPT=rfc822;{'x' * 40}"))[:3] for name in "abc"
+        ]
+        assert codes == [b"250", b"452", b"452"]
+        assert (await peer.say("RCPT TO:<c@d>"))[:3] == b"250"
+        await peer.say("RSET")
+
+
 async def test_a_message_has_a_size(serve: Serve, engine: str) -> None:
     """Above it comes 552 at its end, and the session goes on."""
     bench = await serve(engine=engine, limits=Limits(message_size=1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -189,3 +190,16 @@ async def test_ims_speaks_no_lmtp(serve: Serve, personality: str) -> None:
     assert caught.value.key == "listener.protocol"
     assert personality in caught.value.problem
     assert "plain" in caught.value.hint
+
+
+async def test_a_message_is_looked_into_once_for_all_its_recipients(start: Start) -> None:
+    """A condition on it takes milliseconds, and recipients may be tens of thousands."""
+    odd = When(header="X-Odd: yes")
+    bench = await start(Fault(stage="end-of-data", action="reply", when=odd))
+    peer = await in_data(bench, *(f"{number}@d" for number in range(400)))
+    began = time.process_time()
+
+    peer.send(b"".join(b"X-%d: y\r\n" % number for number in range(6000)) + b"\r\n.\r\n")
+
+    assert {(await peer.reply())[:3] for _ in range(400)} == {b"250"}
+    assert time.process_time() - began < 2

@@ -70,3 +70,29 @@ async def test_a_login_is_answered_in_as_many_lines_as_there_are(
     peer = await bench.greeted()
 
     assert await peer.say("AUTH PLAIN AHVzZXIAcGFzcw==") == b"235-PLAIN\r\n235 second PLAIN\r\n"
+
+
+WITHOUT_CHUNKS = """\
+extends = "ims-5.5"
+name = "eight"
+product = "Eight"
+build = "1"
+extensions = ["8BITMIME"]
+mail_parameters = ["BODY"]
+"""
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_what_can_only_come_in_chunks_needs_them(
+    serve: Serve, tmp_path: Path, engine: str
+) -> None:
+    """Where there is no BDAT, a message that needs it is refused at MAIL (RFC 3030, 3)."""
+    file = tmp_path / "eight.toml"
+    file.write_text(WITHOUT_CHUNKS)
+    bench = await serve(personality=str(file), engine=engine)
+    peer = await bench.ehlo()
+
+    assert (await peer.say("MAIL FROM:<a@b> BODY=BinaryMIME")).startswith(b"501 ")
+    assert (await peer.say("MAIL FROM:<a@b> BODY=8BITMIME")).startswith(b"250 ")
+    assert (await peer.say("RCPT TO:<c@d>")).startswith(b"250 ")
+    assert (await peer.say("DATA")).startswith(b"354 ")

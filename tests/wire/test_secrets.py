@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bindpost import events
-from bindpost.config.model import Auth, ProtocolLog
+from bindpost.config.model import Auth, Ims, ProtocolLog
 from bindpost.server.smtp.reader import AUTH_LIMIT
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ LOGINS = {
     "blanks": [f"AUTH   PLAIN   {_plain(PASSWORD)}"],
     "tabs": [f"AUTH PLAIN\t{_plain(PASSWORD)}"],
     "tab after the verb": [f"AUTH\tPLAIN {_plain(PASSWORD)}"],
+    "no-break space": [f"AUTH PLAIN\N{NO-BREAK SPACE}{_plain(PASSWORD)}"],
+    "no-break space after the verb": [f"AUTH\N{NO-BREAK SPACE}PLAIN {_plain(PASSWORD)}"],
+    "control character": [f"AUTH PLAIN\x1c{_plain(PASSWORD)}"],
+    "no blank": [f"AUTH PLAIN={_plain(PASSWORD)}"],
     "CR": [f"AUTH PLAIN\r{_plain(PASSWORD)}"],
     "blank before the verb": [f" AUTH PLAIN {_plain(PASSWORD)}"],
     "three words": [f"AUTH PLAIN {_plain(PASSWORD)} more"],
@@ -152,3 +156,20 @@ async def test_any_name_may_fail(serve: Serve, tmp_path: Path, name: bytes) -> N
 
     assert (await peer.say(b"AUTH PLAIN " + response)).startswith(b"535 5.7.8")
     assert (await peer.say("NOOP")).startswith(b"250")
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_no_library_warns_of_a_secret_either(
+    serve: Serve, caplog: pytest.LogCaptureFixture, engine: str
+) -> None:
+    """aiosmtpd tells of commands that it doesn't know, in capitals, unless it is silenced."""
+    caplog.set_level(logging.WARNING, "mail.log")
+    bench = await serve(engine=engine, ims=Ims(disable_auth=True))
+    peer = await bench.ehlo()
+
+    peer.send(f"AUTH LOGIN\r\n{_b64(USER)}\r\n{PASSWORD}\r\nQUIT\r\n".encode())
+
+    assert (await peer.rest()).count(b"500 ") == 3
+    warned = "\n".join(record.getMessage() for record in caplog.records)
+    assert PASSWORD.upper() not in warned
+    assert _b64(USER).upper() not in warned

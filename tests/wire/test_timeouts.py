@@ -13,7 +13,7 @@ from bindpost.config.model import Ims, Limits
 from bindpost.server.smtp.reverse import reverse_name
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Clock, Serve
+    from tests.wire.conftest import Clock, Peer, Serve
 
 SHORT = 0.05
 IMPATIENT = Limits(command_timeout=SHORT, data_timeout=SHORT)
@@ -135,6 +135,15 @@ async def test_a_client_that_takes_no_goodbye_is_cut(serve: Serve) -> None:
     await bench.sessions.wait_for(0)
 
 
+async def drip(peer: Peer) -> None:
+    """Send for as long as the connection is there."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            peer.send(b"NOOP\r\n")
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("engine", ["fast", "stock"])
 @pytest.mark.parametrize("before", [b"", b"RCPT TO:<c@d>\r\nDATA\r\n"], ids=["MAIL", "DATA"])
 async def test_a_transaction_that_never_ends_is_ended(
@@ -145,20 +154,28 @@ async def test_a_transaction_that_never_ends_is_ended(
     peer = await bench.mail()
     peer.send(before)
 
-    async def drip() -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                peer.send(b"NOOP\r\n")
-                await peer.writer.drain()
-                await asyncio.sleep(0)
-
-    dripping = asyncio.create_task(drip())
+    dripping = asyncio.create_task(drip(peer))
     event = await bench.events.wait_for(events.CLIENT_DROPPED)
     await bench.sessions.wait_for(0)
     dripping.cancel()
 
     assert event["reason"] == "a transaction longer than the time limit"
     assert await bench.kept() == []
+
+
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+async def test_a_chunk_that_never_ends_is_ended(serve: Serve, engine: str) -> None:
+    """It belongs to no transaction, and its size has no bound; it has a transaction's time."""
+    bench = await serve(engine=engine, personality="plain", limits=Limits(transaction_time=SHORT))
+    peer = await bench.ehlo()
+    peer.send(b"BDAT 99999999999999999999\r\n")
+
+    dripping = asyncio.create_task(drip(peer))
+    event = await bench.events.wait_for(events.CLIENT_DROPPED)
+    await bench.sessions.wait_for(0)
+    dripping.cancel()
+
+    assert event["reason"] == "a transaction longer than the time limit"
 
 
 @pytest.mark.parametrize("engine", ["fast", "stock"])

@@ -59,6 +59,18 @@ async def test_a_fault_resets_a_connection(serve: Serve) -> None:
         await peer.reader.read()
 
 
+async def test_the_client_of_a_stalled_session_is_missed(serve: Serve) -> None:
+    """Its end is heard behind more than a session reads ahead."""
+    bench = await serve(fault=(Fault(stage="EHLO", action="stall"),))
+    peer = await bench.greeted()
+
+    peer.send(b"EHLO client\r\n" + b"x" * 500_000)
+    await bench.events.wait_for(events.FAULT_FIRED)
+    peer.close()
+
+    await bench.sessions.wait_for(0)
+
+
 async def test_smtplib_sends_inside_tls(serve: Serve, client_tls: ssl.SSLContext) -> None:
     """STARTTLS works on uvloop's transports."""
     bench = await serve(tls=CERTIFICATE)

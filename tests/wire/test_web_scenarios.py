@@ -90,5 +90,5 @@ def test_a_bad_scenario_of_the_settings(tmp_path: Path, name: str, words: str) -
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is named, too."""
-    with pytest.raises(ConfigError, match="is no folder of scenarios"):
+    with pytest.raises(ConfigError, match=r"lab\.scenarios: there is no folder"):
         app_of(tmp_path, lab=Lab(scenarios="nowhere"))

@@ -97,6 +97,7 @@ export function startPage(bindings = []) {
       ["g+i", "go to the inbox", go("/")],
       ["g+e", "go to the events", go("/events")],
       ["g+p", "go to the path", go("/path")],
+      ["g+f", "go to the faults", go("/faults")],
       ["t", "switch the theme", switchTheme],
       ["?", "show this sheet", openSheet],
     ],
