@@ -260,7 +260,7 @@ async def test_what_does_not_answer(serve: Sites, clock: Clock) -> None:
             *urls, late = f"http://127.0.0.1:{closed.getsockname()[1]}/", *map(site.url, answers)
             results = list(await checker.check(urls, follow=False))
             waiting = asyncio.create_task(checker.check([late], follow=False))
-            await site.waits.wait()
+            await site.waits.get()
             await clock.move_on(61)
             results += await waiting
 
@@ -275,16 +275,17 @@ async def test_what_does_not_answer(serve: Sites, clock: Clock) -> None:
 
 async def test_the_whole_check_has_an_end(serve: Sites, clock: Clock) -> None:
     """What isn't done by then was not asked, or not to the end."""
-    async with serve({"/late": "wait", "/": "200 OK"}) as site:
+    async with serve({"/late": "wait", "/": "200 OK", "/later": "wait"}) as site:
         checker = LinkChecker(Rules(networks=LOOPBACK, timeout=600, whole_timeout=60))
-        urls = [site.url("/"), site.url("/late")]
+        urls = [site.url(path) for path in ("/late", "/", "/later")]
         checking = asyncio.create_task(checker.check(urls, follow=False))
-        await site.waits.wait()
+        assert [await site.waits.get() for _ in range(2)] == ["/late", "/later"]  # two at a time
         await clock.move_on(61)
-        fine, late = await checking
+        late, fine, later = await checking
 
     assert fine.outcome == "fine"
-    assert (late.outcome, late.reason) == ("not_asked", "not done after 60 seconds for all")
+    for result in (late, later):
+        assert (result.outcome, result.reason) == ("not_asked", "not done after 60 seconds for all")
 
 
 async def test_only_so_many_links_are_asked_for(serve: Sites) -> None:
