@@ -17,6 +17,8 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
+from .clock import Clock, moved_by_hand
+
 
 @pytest.fixture(name="anyio_backend", params=[False, True], ids=["asyncio", "uvloop"])
 def both_loops(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
@@ -24,6 +26,13 @@ def both_loops(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
     if request.param:
         pytest.importorskip("uvloop")
     return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture(name="clock")
+async def clock_of_the_loop() -> AsyncIterator[Clock]:
+    """Give the clock of the test's loop, for limits that are to be met, or not, without waiting."""
+    with moved_by_hand() as clock:
+        yield clock
 
 
 @pytest.fixture(autouse=True)

@@ -95,10 +95,10 @@ class Api:
             try:
                 content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
                 connection.request(method, self._base + path, content, self._headers)
-                response = connection.getresponse()
-                if response.status not in passing:
-                    self._check(response, path)
-                yield response
+                with closing(connection.getresponse()) as response:  # it holds the socket, too
+                    if response.status not in passing:
+                        self._check(response, path)
+                    yield response
             except TimeoutError:
                 raise self._unusable(path, f"no answer in {self._timeout:g} seconds") from None
             except (OSError, http.client.HTTPException) as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import smtplib
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..client import Client
 from ..proxy.sockets import reset_on_close
@@ -16,6 +17,15 @@ from .serving import PATIENCE
 
 _PAUSE: Final = 0.005
 """Seconds before a sender that found no server tries again."""
+
+
+class ResettingSMTP(smtplib.SMTP):
+    """A client whose socket is reset when it is closed, also when that is before the banner."""
+
+    def _get_socket(self, *arguments: Any) -> socket.socket:
+        sock: socket.socket = super()._get_socket(*arguments)  # type: ignore[misc]
+        reset_on_close(sock)
+        return sock
 
 
 class Answer(NamedTuple):
@@ -59,7 +69,7 @@ class Load:
         self._numbers = itertools.count(first)
         self._again = again
         self._each = each
-        self._reset = reset
+        self._client = ResettingSMTP if reset else smtplib.SMTP
         self._sizes = sizes
         self._patience = patience
         self._stopped = threading.Event()
@@ -102,18 +112,13 @@ class Load:
     def _send(self) -> None:
         while True:
             try:
-                with smtplib.SMTP(*self._address, timeout=self._patience) as smtp:
-                    self._prepare(smtp)
+                with self._client(*self._address, timeout=self._patience) as smtp:
                     self._session(smtp)
             except (OSError, smtplib.SMTPException):  # the server, or the way to it, was cut off
                 if not self._again or self._stopped.wait(_PAUSE):
                     return
             if self._stopped.is_set():
                 return
-
-    def _prepare(self, smtp: smtplib.SMTP) -> None:
-        if self._reset and smtp.sock is not None:
-            reset_on_close(smtp.sock)
 
     def _session(self, smtp: smtplib.SMTP) -> None:
         turns = range(self._each) if self._each else itertools.count()

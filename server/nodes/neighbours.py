@@ -80,7 +80,7 @@ class Neighbours:
         self._heard: dict[str, int] = {}
         self._is_urgent = False
         self._is_doubled = False
-        self._since = self._looked = 0.0
+        self._connected = self._since = self._looked = 0.0
         self._leaving = asyncio.Event()
         self._news = asyncio.Event()
         self._joined = asyncio.Event()
@@ -173,7 +173,7 @@ class Neighbours:
         if self._log is not None:
             self._heard = dict(await self._log.heard())
         self._described = ""
-        self._since = self._looked = asyncio.get_running_loop().time()
+        self._connected = self._since = self._looked = asyncio.get_running_loop().time()
         self._joined.set()
 
     async def _exchange(self, table: Table, *, is_last: bool) -> None:
@@ -243,7 +243,7 @@ class Neighbours:
 
     def _look_for_double(self, rows: Sequence[Row]) -> None:
         """Tell once of another node of this name, that has lived since this one is connected."""
-        here = asyncio.get_running_loop().time() - self._since
+        here = asyncio.get_running_loop().time() - self._connected
         is_doubled = any(row.name == self._here.name and row.silence < here for row in rows)
         if is_doubled and not self._is_doubled:
             _LOG.error(events.NODE_DOUBLED, node=self._here.name)

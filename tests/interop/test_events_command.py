@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bindpost.client import EventFilter
+from bindpost.proxy.local import free_port
 from bindpost.testing import Serve
 
 PATIENCE = 30.0
@@ -94,8 +95,8 @@ def test_a_running_server_tells_of_it_over_its_api(serve: Serve, tmp_path: Path)
 
 def test_following_over_a_restart(serve: Serve, tmp_path: Path) -> None:
     """`follow` tells what happens while it is connected, and what happened while it wasn't."""
-    first = serve("--web", "127.0.0.1:0").wait_ready()
-    web = first.ready["bindpost"]["web"]
+    web = f"http://127.0.0.1:{free_port()}"  # which nobody is given while it is not bound
+    first = serve("--web", web.removeprefix("http://")).wait_ready()
     process = subprocess.Popen(
         [*COMMAND, "follow", "--json", "--server", web, "--id", "100", "--after", "0"],
         stdout=subprocess.PIPE,

@@ -159,6 +159,7 @@ def test_events_reach_the_others_live_and_once(start: Start, tmp_path: Path) -> 
     for count in (1, 2, 3):
         reload(a, count)
     until(lambda: len(events_on(b, RELOADED.id, "a")) == 3)
+    until(lambda: [event.id for event in seen].count(RELOADED.id) >= 3)
     b.stop()
     thread.join(PATIENCE)
     assert [event.id for event in seen].count(RELOADED.id) == 3

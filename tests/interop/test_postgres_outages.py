@@ -148,11 +148,11 @@ def test_a_moment_of_standing_still(balanced: Balanced, postgres: PostgresServer
         stood = time.monotonic()
         with pytest.raises(TimeoutError):
             answer(ask(siege.nodes[1], "/", patience=1))
-    went_on = time.monotonic()
+        goes_on = time.monotonic()
 
     assert siege.end() == 0
     assert {one.code for one in siege.load.answers} == {250}
-    assert siege.answers_between(stood, went_on) == {}
+    assert siege.answers_between(stood, goes_on) == {}
     assert len(siege.load.answers) > before
 
 

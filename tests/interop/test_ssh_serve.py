@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import signal
 import smtplib
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +14,7 @@ import pytest
 
 from bindpost.events import PATH_RECOVERED
 from bindpost.proxy.ssh.openssh import OpenSshServer
-from bindpost.testing import Serve
+from bindpost.testing import PATIENCE, Serve
 
 
 @pytest.fixture
@@ -28,6 +30,20 @@ async def sshd(
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     yield server
     await server.stop()
+
+
+def ended(pid: int) -> bool:
+    """Tell whether a process has ended, or does so: sshd's own need a moment. Blocks."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    end = select.poll()
+    end.register(process, select.POLLIN)
+    try:
+        return bool(end.poll(PATIENCE * 1000))
+    finally:
+        os.close(process)
 
 
 def send(host: str, port: int, subject: str) -> None:
@@ -52,7 +68,7 @@ async def test_a_mail_from_the_other_side(sshd: OpenSshServer, serve: Serve) -> 
     assert {message.fields.subject for message in messages} == {"before", "after"}
     assert 4007 in serving.event_ids()
     assert await asyncio.to_thread(serving.stop) == 0
-    assert sshd.sessions() == []
+    assert await asyncio.to_thread(lambda: all(map(ended, sshd.sessions())))
 
 
 async def test_the_event_of_a_path_that_is_wrong(sshd: OpenSshServer, serve: Serve) -> None:
@@ -65,4 +81,4 @@ async def test_the_event_of_a_path_that_is_wrong(sshd: OpenSshServer, serve: Ser
     assert record["Data"] == ["10050"]
     assert record["bindpost"]["hop"] == "request"
     assert "AllowTcpForwarding" in record["bindpost"]["hint"]
-    assert sshd.sessions() == []
+    assert await asyncio.to_thread(lambda: all(map(ended, sshd.sessions())))

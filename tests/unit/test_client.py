@@ -32,6 +32,8 @@ from ..fixtures import memory_store as memory_store
 from ..fixtures import web_server as web_server
 
 Deliver = Callable[..., Awaitable[MessageRow]]
+PATIENCE = 20.0
+"""Seconds for what must come."""
 
 
 @pytest.fixture
@@ -221,6 +223,27 @@ async def test_what_is_no_bindpost_is_told(answer: bytes, said: str) -> None:
     async with answering(answer) as url:
         with pytest.raises(ServerUnreachableError, match=said):
             await asyncio.to_thread(Client(url).messages)
+
+
+async def test_a_refusal_lets_go_of_its_connection() -> None:
+    """It is closed though the answer's body was not read, and the error is still there."""
+    gone = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 1\r\n\r\n")
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(ServerUnreachableError) as refusal:
+            await asyncio.to_thread(client.messages)
+        async with asyncio.timeout(PATIENCE):
+            await gone.wait()
+
+    assert "wants a login" in str(refusal.value)
 
 
 async def test_silence_is_told() -> None:

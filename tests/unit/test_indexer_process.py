@@ -90,9 +90,12 @@ class Started:
         self._folder = folder
         self.processes: list[Process] = []
         self.failures = 0
+        self.may_start = asyncio.Event()
+        self.may_start.set()
 
     async def __call__(self) -> Process:
         """Start one."""
+        await self.may_start.wait()
         if self.failures:
             self.failures -= 1
             raise OSError("no more processes")
@@ -129,10 +132,12 @@ async def supervised(store: SqliteStore, start: Started) -> AsyncIterator[Superv
 
 async def test_it_follows_the_inbox(store: SqliteStore, started: Started) -> None:
     """The first message starts it; what comes later is indexed, its lag told, and it ends."""
+    started.may_start.clear()
     async with supervised(store, started) as supervisor:
         assert (await supervisor.state()).state == "current"
         first = await keep(store, "a word")
         behind = await supervisor.state()
+        started.may_start.set()
         await store.index.reached(first.cursor)
         second = await keep(store, "another word")
         await store.index.reached(second.cursor)

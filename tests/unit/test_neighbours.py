@@ -33,6 +33,9 @@ from bindpost.server.web.node_objects import Node, Nodes
 from bindpost.testing.postgres import PostgresServer
 from tests.conformance.events.bench import event
 
+from ..clock import Clock
+from ..fixtures import clock_of_the_loop as clock_of_the_loop
+
 HEARTBEAT: Final = 0.2
 PATIENCE: Final = 30.0
 NOWHERE: Final = Listener("127.0.0.1:0", via="winsock://127.0.0.1:1")
@@ -264,8 +267,12 @@ async def test_a_name_that_is_taken_is_refused(apps: Apps) -> None:
         pass  # what the refused one had is let go of
 
 
-async def test_a_node_whose_machine_vanished_loses_its_name(apps: Apps) -> None:
-    """Another one may have it; when the first is back after all, both say that there are two."""
+async def test_a_node_whose_machine_vanished_loses_its_name(apps: Apps, clock: Clock) -> None:
+    """
+    Another one may have it; when the first is back after all, both say that there are two.
+
+    Once, though they should stand still for a while.
+    """
     first, watching = await apps.start("a"), await apps.start("b")
     await in_state(watching, "a", "alive")
     paused = hold(first)
@@ -279,6 +286,7 @@ async def test_a_node_whose_machine_vanished_loses_its_name(apps: Apps) -> None:
             while len(await kept(app, NODE_DOUBLED.id)) < 2:  # its own, and the other one's
                 await beats(app, 1)
     assert [node.name for node in told(watching).nodes] == ["a", "a", "b"]
+    await clock.move_on(MISSED * HEARTBEAT)
     await beats(first, MISSED)  # what they hear of each other they don't tell again
     for app in (first, second):
         assert len(await kept(app, NODE_DOUBLED.id)) == 2

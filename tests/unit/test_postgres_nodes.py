@@ -332,7 +332,7 @@ async def test_an_outage_is_an_error_at_once_and_over_by_itself(
     node: Node, postgres: PostgresServer
 ) -> None:
     """While the database is away nothing is kept, and said so quickly; then all goes on."""
-    here, there = await node(), await node(patience=0.5)
+    here, there = await node(), await node(patience=1.0)
     kept = await here.add(make_message(), SAID)
     await caught_up(there, kept.cursor)
     changes = there.changes()
@@ -380,7 +380,7 @@ async def test_a_restart_is_not_seen_by_those_who_read(
 
 async def test_a_server_that_stands_still_is_given_up(node: Node, postgres: PostgresServer) -> None:
     """What is there and says nothing is as good as away, for who writes and who reads."""
-    store = await node(patience=0.5)
+    store = await node(patience=1.0)
     await store.add(make_message(), SAID)
 
     with postgres.still():
@@ -399,7 +399,7 @@ async def test_a_node_that_stops_in_a_transaction_is_waited_for_so_long(
     node: Node, postgres: PostgresServer, url: str
 ) -> None:
     """Who has the inbox locked and doesn't go on keeps others from it for a limited time."""
-    store = await node(patience=0.2)
+    store = await node(patience=1.0)
     async with await psycopg.AsyncConnection.connect(url) as stopped:
         await stopped.execute("SELECT * FROM inbox FOR UPDATE")
 

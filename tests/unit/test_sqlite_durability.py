@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from bindpost.server.store.backlog import BACKLOG_BYTES, BACKLOG_JOBS
 from bindpost.server.store.sqlite import SqliteStore
 from bindpost.server.store.sqlite_connection import open_writer
 from bindpost.server.store.sqlite_inbox import LARGE
-from bindpost.server.store.store import Counts
+from bindpost.server.store.store import Counts, MessageRow
 
 SAID: Transcript = (TranscriptLine(0, "S", "220 ready"),)
 
@@ -237,12 +238,24 @@ async def test_normal_durability_syncs_no_commit(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
 
 
+async def add_together(
+    store: SqliteStore, folder: Path, messages: Sequence[Message]
+) -> list[MessageRow | BaseException]:
+    """Add messages of which none is committed before all are there; gives what comes of each."""
+    with closing(sqlite3.connect(folder / "mail.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # holds the writer
+        tasks = [asyncio.ensure_future(store.add(message, SAID)) for message in messages]
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_200_adds_at_once_share_transactions(tmp_path: Path) -> None:
     """Messages that come together are committed together."""
     store = await SqliteStore.open(tmp_path)
     try:
         before = store.commits
-        await asyncio.gather(*(store.add(make_message(), SAID) for _ in range(200)))
+        await add_together(store, tmp_path, [make_message() for _ in range(200)])
         assert 1 <= store.commits - before <= 20
     finally:
         await store.close()
@@ -281,9 +294,7 @@ async def test_a_bad_message_costs_few_transactions(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path)
     try:
         messages = [make_message(session="\ud800" if n == 77 else "s") for n in range(400)]
-        results = await asyncio.gather(
-            *(store.add(message, SAID) for message in messages), return_exceptions=True
-        )
+        results = await add_together(store, tmp_path, messages)
         assert [n for n, result in enumerate(results) if isinstance(result, StoreError)] == [77]
         assert store.commits <= 20
     finally:

@@ -24,6 +24,8 @@ from bindpost.server.web.app import create_app
 from bindpost.server.web.run_rule import RunRule
 from bindpost.server.web.server import WebServer
 
+from ..clock import Clock
+from ..fixtures import clock_of_the_loop as clock_of_the_loop
 from .laboratory import ANYBODY, app_over, laboratory
 from .test_api_docs import section
 from .test_stream import Events
@@ -175,17 +177,18 @@ async def test_a_server_that_ends(client: httpx.AsyncClient, lab: Laboratory, al
     os.close(fifo)
 
 
-async def test_a_run_has_a_time_limit(store: MemoryStore, alive: Path) -> None:
+async def test_a_run_has_a_time_limit(store: MemoryStore, alive: Path, clock: Clock) -> None:
     """What takes too long is ended, with its programs, and has failed for that reason."""
-    lab = laboratory(None, alive, run_limit=0.5)
+    lab = laboratory(None, alive, run_limit=30)
     async with client_of(lab, store) as client:
         fifo = await begin_hanging(client, alive)
+        await clock.move_on(30)
         told = await told_until(lab, "ended")
 
-        assert told[-1].words == "failed: it had not ended after 0.5 seconds"
+        assert told[-1].words == "failed: it had not ended after 30 seconds"
         assert os.read(fifo, 1) == b""
         os.close(fifo)
-        assert "it had not ended after 0.5 seconds" in (await client.get("/path/hanging")).text
+        assert "it had not ended after 30 seconds" in (await client.get("/path/hanging")).text
     await lab.close()
 
 

@@ -26,9 +26,12 @@ from bindpost.server.store.store import MessageRow
 from bindpost.server.web.app import create_app
 from bindpost.server.web.server import WebServer
 
+from ..clock import Clock
+from ..fixtures import clock_of_the_loop as clock_of_the_loop
+
 Deliver = Callable[..., Awaitable[MessageRow]]
 ANY_PORT = Endpoint("127.0.0.1", 0)
-HASTY = WebLimits(request_time=0.05)
+LIMITS = WebLimits(request_time=60)
 
 
 async def test_a_client_reads_what_was_delivered(app: Starlette, deliver: Deliver) -> None:
@@ -129,14 +132,15 @@ async def test_nothing_of_the_process_is_changed(
     ],
     ids=["nothing", "line", "header", "body"],
 )
-async def test_a_request_has_to_come_in_time(app: Starlette, part: bytes) -> None:
+async def test_a_request_has_to_come_in_time(app: Starlette, part: bytes, clock: Clock) -> None:
     """A connection on which none comes, or only a part of one, is closed."""
-    server = WebServer(ANY_PORT, limits=HASTY)
+    server = WebServer(ANY_PORT, limits=LIMITS)
     await server.bind()
     await server.serve(app)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
         writer.write(part)
+        await clock.move_on(61)
         async with asyncio.timeout(20):
             assert await reader.read() == b""
         writer.close()
@@ -144,9 +148,9 @@ async def test_a_request_has_to_come_in_time(app: Starlette, part: bytes) -> Non
         await server.stop()
 
 
-async def test_the_second_request_has_to_come_in_time_too(app: Starlette) -> None:
+async def test_the_second_request_has_to_come_in_time_too(app: Starlette, clock: Clock) -> None:
     """On a connection that is kept a request may not be begun and left either."""
-    server = WebServer(ANY_PORT, limits=HASTY)
+    server = WebServer(ANY_PORT, limits=LIMITS)
     await server.bind()
     await server.serve(app)
     try:
@@ -154,6 +158,7 @@ async def test_the_second_request_has_to_come_in_time_too(app: Starlette) -> Non
         writer.write(b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = await reader.readuntil(b"\r\n\r\n")
         writer.write(b"GET /livez HT")
+        await clock.move_on(61)
         async with asyncio.timeout(20):
             assert await reader.read() == b""
         writer.close()
@@ -163,17 +168,18 @@ async def test_the_second_request_has_to_come_in_time_too(app: Starlette) -> Non
     assert answer.startswith(b"HTTP/1.1 200")
 
 
-async def test_an_answer_may_take_longer() -> None:
+async def test_an_answer_may_take_longer(clock: Clock) -> None:
     """A request that has come whole has its time, and so has the next one."""
     over = asyncio.Event()
     waiting = Waiting(over)
-    server = WebServer(ANY_PORT, limits=HASTY)
+    server = WebServer(ANY_PORT, limits=LIMITS)
     await server.bind()
     await server.serve(waiting.app)
     try:
         reader, writer = await _ask(server)
         await waiting.asked.wait()
         silent, other = await asyncio.open_connection("127.0.0.1", server.address.port)
+        await clock.move_on(61)
         assert await silent.read() == b""  # its time is over, which began later
         over.set()
         answer = await reader.readuntil(b"done")

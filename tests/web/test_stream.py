@@ -116,11 +116,14 @@ async def test_a_cursor_of_another_store_is_told(server: WebServer, deliver: Del
         assert (await events.next())[:2] == ("added", 2)
 
 
-async def test_it_ends_when_the_server_goes_down(server: WebServer) -> None:
+async def test_it_ends_when_the_server_goes_down(app: Starlette) -> None:
     """A stop isn't held up by who follows."""
+    server = WebServer(Endpoint("127.0.0.1", 0), grace=60)
+    await server.bind()
+    await server.serve(app)
     async with following(server) as events:
         await events.next()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await server.stop()
         with pytest.raises(EOFError):
             await events.next()

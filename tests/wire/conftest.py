@@ -34,6 +34,8 @@ from bindpost.server.store.memory import MemoryStore
 from bindpost.server.store.store import MessageRow, MessageStore
 from bindpost.testing.logged import heard_by
 
+from ..clock import Clock as Clock
+from ..fixtures import clock_of_the_loop as clock_of_the_loop
 from .heard import Events as Events
 from .peer import PATIENCE as PATIENCE
 from .peer import Peer as Peer

@@ -96,7 +96,7 @@ async def nobody(_folder: Path) -> AsyncIterator[Case]:
 async def black_hole(_folder: Path) -> AsyncIterator[Case]:
     """A port whose packets are dropped."""
     with full_port() as place:
-        yield Case(SshSettings(host=place.host, port=place.port, timing=Timing(connect=0.2)))
+        yield Case(SshSettings(host=place.host, port=place.port, timing=Timing(connect=1.0)))
 
 
 def speaks(line: bytes, *, hangs_up: bool = False) -> Place:

@@ -14,7 +14,7 @@ from bindpost import events
 from bindpost.config.fault import Action, Fault, Stage
 from bindpost.config.model import Limits, Tls
 
-from .conftest import Bench, Peer, Serve
+from .conftest import Bench, Clock, Peer, Serve
 
 Start = Callable[..., Awaitable[Bench]]
 MIB = 1 << 20
@@ -174,7 +174,7 @@ async def test_a_client_that_goes_within_a_chunk(start: Start, sent: bytes) -> N
     assert await bench.kept() == []
 
 
-async def test_a_silent_client_is_dropped(start: Start) -> None:
+async def test_a_silent_client_is_dropped(start: Start, clock: Clock) -> None:
     """Silence within a chunk is that of a message, silence behind one that of a command."""
     bench = await start(limits=Limits(data_timeout=SHORT))
     peer = await bench.rcpt()
@@ -182,10 +182,12 @@ async def test_a_silent_client_is_dropped(start: Start) -> None:
     assert await peer.rest() == b""
     await bench.events.wait_for(events.BODY_TIMEOUT)
 
-    bench = await start(limits=Limits(command_timeout=SHORT))
+    bench = await start(limits=Limits(command_timeout=60))
     peer = await bench.rcpt()
     peer.send(bdat(b"half"))
-    assert await peer.rest() == b"250 2.0.0 4 octets received\r\n"
+    assert await peer.reply() == b"250 2.0.0 4 octets received\r\n"
+    await clock.move_on(61)
+    assert await peer.rest() == b""
     await bench.events.wait_for(events.CLIENT_DROPPED)
 
 

@@ -14,7 +14,7 @@ from bindpost.config.fault import Action, Fault, Stage, When
 from bindpost.config.model import Limits
 from bindpost.events import CLIENT_DROPPED, FAULT_FIRED
 
-from .conftest import PATIENCE, Bench, Events, Peer, Serve
+from .conftest import PATIENCE, Bench, Clock, Events, Peer, Serve
 
 Start = Callable[..., Awaitable[Bench]]
 
@@ -236,12 +236,15 @@ async def test_a_stall_ends_by_its_own_time(start: Start) -> None:
     assert await peer.rest() == b""
 
 
-async def test_a_pause_is_longer_than_the_clients_time(start: Start) -> None:
+async def test_a_pause_is_longer_than_the_clients_time(start: Start, clock: Clock) -> None:
     """While the server waits it isn't the client that is silent."""
-    limits = Limits(command_timeout=0.5)
-    bench = await start(fault("EHLO", "delay", seconds=0.8), limits=limits)
-    peer = await bench.connected()
-    peer.send(b"EHLO client\r\nQUIT\r\n")  # at once, as its own time is short
+    limits = Limits(command_timeout=60)
+    bench = await start(fault("EHLO", "delay", seconds=120), limits=limits)
+    peer = await bench.greeted()
+    peer.send(b"EHLO client\r\nQUIT\r\n")
+    await bench.events.wait_for(FAULT_FIRED)
+    for _ in range(2):
+        await clock.move_on(61)
 
     assert (await peer.rest()).endswith(b"221 2.0.0 Bye\r\n")
 

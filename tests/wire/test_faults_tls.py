@@ -15,7 +15,7 @@ from bindpost.config.fault import Action, Fault, Stage, When
 from bindpost.config.model import Limits, Tls
 from bindpost.events import FAULT_FIRED, INTERNAL_ERROR, TLS_FAILED
 
-from .conftest import PATIENCE, Bench, Peer, Serve
+from .conftest import PATIENCE, Bench, Clock, Peer, Serve
 
 pytestmark = pytest.mark.parametrize(
     ("engine", "anyio_backend"),
@@ -241,12 +241,15 @@ async def test_what_comes_during_a_delay_and_is_no_tls_is_told(start: Start) -> 
 
 
 @pytest.mark.parametrize("leaving", ["half_close", "reset"])
-async def test_a_client_that_goes_during_a_delay_is_gone(start: Start, leaving: str) -> None:
+async def test_a_client_that_goes_during_a_delay_is_gone(
+    start: Start, clock: Clock, leaving: str
+) -> None:
     """No handshake is begun with it."""
-    bench = await start("implicit", fault("TLS", "delay", seconds=0.3))
+    bench = await start("implicit", fault("TLS", "delay", seconds=60))
     peer = await bench.connected()
     await bench.events.wait_for(FAULT_FIRED)
     getattr(peer, leaving)()
+    await clock.move_on(60)
 
     await bench.sessions.wait_for(0)
     assert bench.events.of(TLS_FAILED) == []

@@ -53,7 +53,9 @@ async def test_messages_in_flight_are_bounded(
 
     assert {reply[:3] for reply in replies} == {b"250"}
     assert await bench.kept() == [body] * 8
-    assert MIB < max(sizes) <= MIB + len(body) + ONE_READ + 2
+    # Of the stock engine each session's stream may have read before the session is told to wait.
+    reads = 1 if engine == "fast" else len(peers)
+    assert MIB < max(sizes) <= MIB + len(body) + reads * ONE_READ + 2
     assert (budget.size, budget.is_full) == (0, False)
 
 

@@ -12,7 +12,7 @@ from bindpost import events
 from bindpost.config.model import Limits, Tls
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Bench, Peer, Serve
+    from tests.wire.conftest import Bench, Clock, Peer, Serve
 
 pytestmark = [
     pytest.mark.parametrize("mode", ["implicit", "starttls"]),
@@ -65,15 +65,17 @@ async def test_what_follows_quit_is_not_heard(
 
 @pytest.mark.parametrize("last", [b"", b"QUIT\r\n", b"QUIT\r\nNOOP\r\n"])
 async def test_a_client_that_takes_no_replies_is_cut(
-    serve: Serve, client_tls: ssl.SSLContext, mode: str, last: bytes
+    serve: Serve, clock: Clock, client_tls: ssl.SSLContext, mode: str, last: bytes
 ) -> None:
     """Who never reads holds its connection no longer than the limit, twice."""
-    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=0.05))
+    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=60))
     peer.stop_reading()
 
     peer.send(b"HELP\r\n" * 20_000 + last)
 
+    await clock.move_on(61)
     await bench.events.wait_for(events.CLIENT_DROPPED)
+    await clock.move_on(61)
     await bench.sessions.wait_for(0)
 
 
@@ -127,10 +129,11 @@ async def test_a_session_is_cut(serve: Serve, client_tls: ssl.SSLContext, mode: 
 
 
 async def test_a_silent_client_is_dropped(
-    serve: Serve, client_tls: ssl.SSLContext, mode: str
+    serve: Serve, clock: Clock, client_tls: ssl.SSLContext, mode: str
 ) -> None:
     """The command time-out holds inside TLS too."""
-    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=0.5))
+    bench, peer = await _inside(serve, client_tls, mode, limits=Limits(command_timeout=60))
+    await clock.move_on(61)
 
     await bench.events.wait_for(events.CLIENT_DROPPED)
     await bench.sessions.wait_for(0)

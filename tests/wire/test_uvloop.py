@@ -18,7 +18,7 @@ from bindpost.config.model import Limits, Tls
 from ..authority import Authority, name_of
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Serve
+    from tests.wire.conftest import Clock, Serve
 
 uvloop = pytest.importorskip("uvloop")
 pytestmark = pytest.mark.parametrize(
@@ -205,15 +205,17 @@ async def test_a_client_leaves_in_the_handshake(serve: Serve, data: bytes, closi
     await bench.sessions.wait_for(0)
 
 
-async def test_silence_is_ended(serve: Serve) -> None:
+async def test_silence_is_ended(serve: Serve, clock: Clock) -> None:
     """Time-outs close the connection, before and in the handshake, and when no reply is taken."""
-    limits = Limits(command_timeout=0.05, handshake_timeout=0.05)
+    limits = Limits(command_timeout=60, handshake_timeout=60)
     bench = await serve(tls=CERTIFICATE, limits=limits)
-    silent, shaking, deaf = await bench.ehlo(), await bench.ehlo(), await bench.ehlo()
+    silent, shaking, deaf = [await bench.ehlo() for _ in range(3)]
     await shaking.say("STARTTLS")
     deaf.stop_reading()
     deaf.send(b"HELP\r\n" * 20_000)
 
+    for _ in ("silence is over", "the goodbye is not taken"):
+        await clock.move_on(61)
     await bench.sessions.wait_for(0)
 
     assert await silent.rest() == b""

@@ -184,26 +184,25 @@ async def test_reading_the_file_while_it_is_written(tmp_path: Path) -> None:
     """Another reader of the file sees whole events, in order, up to those of this moment."""
     store = await SqliteEventStore.open(tmp_path, keep=100)
     path = tmp_path / EVENTS_FILE
-    done = threading.Event()
+    looked, done = threading.Event(), threading.Event()
 
     def append() -> None:
         for number in range(1500):
             store.append(event(str(number + 1)))
+            if number == 700:  # however late the reader's thread begins
+                assert looked.wait(PATIENCE)
         done.set()
 
-    def read() -> int:
-        looks = 0
+    def read() -> None:
         while not done.is_set():
             for found in (read_file(path)[::-1], list(iterate_file(path))):
                 cursors = [kept.cursor for kept in found]
                 assert cursors == sorted(set(cursors))
                 assert messages(found) == [str(cursor) for cursor in cursors]
-            looks += 1
-        return looks
+            looked.set()
 
     async with asyncio.timeout(PATIENCE):
-        _, looks = await asyncio.gather(asyncio.to_thread(append), asyncio.to_thread(read))
-    assert looks > 0
+        await asyncio.gather(asyncio.to_thread(append), asyncio.to_thread(read))
     assert read_file(path, EventQuery(before=1500), limit=1)[0].cursor == 1499
     await store.close()
     assert [kept.cursor for kept in iterate_file(path)][-1] == 1500

@@ -12,6 +12,8 @@ from bindpost.proxy.provider import ListenerState
 from bindpost.proxy.ssh.openssh import OpenSshServer
 from bindpost.proxy.ssh.provider import SshProvider
 
+from ...clock import Clock
+from ...fixtures import clock_of_the_loop as clock_of_the_loop
 from .bench import QUICK, bound, visit
 
 Reports = asyncio.Queue[tuple[ListenerState, BindError | None]]
@@ -33,15 +35,17 @@ async def test_a_killed_login(sshd: OpenSshServer, provider: SshProvider) -> Non
     assert own == told
 
 
-async def test_a_login_that_hangs(sshd: OpenSshServer) -> None:
+async def test_a_login_that_hangs(sshd: OpenSshServer, clock: Clock) -> None:
     """The port of a login that hangs is held until sshd misses it; so long it is retried."""
     await sshd.start()
-    timing = replace(QUICK, keepalive=0.1, keepalive_count=1)
+    timing = replace(QUICK, keepalive=10.0, keepalive_count=1)
     provider = SshProvider(replace(sshd.settings(QUICK), timing=timing))
     reports: Reports = asyncio.Queue()
     async with bound(provider, report=lambda *report: reports.put_nowait(report)) as listener:
         sshd.signal_sessions(signal.SIGSTOP)
         hung = sshd.sessions()
+        while reports.empty():
+            await clock.move_on(1.0)
         states = [await reports.get(), await reports.get()]
         for pid in hung:
             os.kill(pid, signal.SIGKILL)

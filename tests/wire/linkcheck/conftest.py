@@ -35,6 +35,7 @@ class Site:
     connections: int = 0
     together: int = 0
     most_together: int = 0
+    waits: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -66,6 +67,7 @@ class Site:
         )
         answer = self.answers.get(f"{method} {path}", self.answers.get(path, "404 Not Found"))
         if answer == "wait":
+            self.waits.put_nowait(path)
             await self.gate.wait()
         if isinstance(answer, bytes):
             writer.write(answer)

@@ -19,6 +19,7 @@ from bindpost.server.linkcheck.result import LinkResult
 from bindpost.server.linkcheck.rules import Rules
 from bindpost.server.smtp.tls import self_signed_pem
 
+from ...clock import Clock
 from .conftest import LOOPBACK, Sites
 
 
@@ -245,7 +246,7 @@ async def test_https_is_checked(serve: Sites, tmp_path: Path, *, trusted: bool) 
     assert len(site.asked) == trusted
 
 
-async def test_what_does_not_answer(serve: Sites) -> None:
+async def test_what_does_not_answer(serve: Sites, clock: Clock) -> None:
     """A closed port, garbage, an answer without end, and one that takes too long are told apart."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening
@@ -255,9 +256,13 @@ async def test_what_does_not_answer(serve: Sites) -> None:
             "/late": "wait",
         }
         async with serve(answers) as site:
-            checker = LinkChecker(Rules(networks=LOOPBACK, timeout=0.5))
-            urls = [f"http://127.0.0.1:{closed.getsockname()[1]}/", *map(site.url, answers)]
-            results = await checker.check(urls, follow=False)
+            checker = LinkChecker(Rules(networks=LOOPBACK, timeout=60, whole_timeout=600))
+            *urls, late = f"http://127.0.0.1:{closed.getsockname()[1]}/", *map(site.url, answers)
+            results = list(await checker.check(urls, follow=False))
+            waiting = asyncio.create_task(checker.check([late], follow=False))
+            await site.waits.get()
+            await clock.move_on(61)
+            results += await waiting
 
     assert {result.outcome for result in results} == {"unreachable"}
     assert all(result.is_error for result in results)
@@ -265,17 +270,22 @@ async def test_what_does_not_answer(serve: Sites) -> None:
     assert reasons[0] == "no connection at 127.0.0.1: Connection refused"
     assert reasons[1].startswith("the answer is no HTTP: ")
     assert reasons[2].startswith("the answer is no HTTP: ")
-    assert reasons[3] == "not done after 0.5 seconds"
+    assert reasons[3] == "not done after 60 seconds"
 
 
-async def test_the_whole_check_has_an_end(serve: Sites) -> None:
+async def test_the_whole_check_has_an_end(serve: Sites, clock: Clock) -> None:
     """What isn't done by then was not asked, or not to the end."""
-    async with serve({"/late": "wait", "/": "200 OK"}) as site:
-        checker = LinkChecker(Rules(networks=LOOPBACK, whole_timeout=0.3))
-        fine, late = await checker.check([site.url("/"), site.url("/late")], follow=False)
+    async with serve({"/late": "wait", "/": "200 OK", "/later": "wait"}) as site:
+        checker = LinkChecker(Rules(networks=LOOPBACK, timeout=600, whole_timeout=60))
+        urls = [site.url(path) for path in ("/late", "/", "/later")]
+        checking = asyncio.create_task(checker.check(urls, follow=False))
+        assert [await site.waits.get() for _ in range(2)] == ["/late", "/later"]  # two at a time
+        await clock.move_on(61)
+        late, fine, later = await checking
 
     assert fine.outcome == "fine"
-    assert (late.outcome, late.reason) == ("not_asked", "not done after 0.3 seconds for all")
+    for result in (late, later):
+        assert (result.outcome, result.reason) == ("not_asked", "not done after 60 seconds for all")
 
 
 async def test_only_so_many_links_are_asked_for(serve: Sites) -> None:

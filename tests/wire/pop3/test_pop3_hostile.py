@@ -13,7 +13,7 @@ from bindpost.errors import StoreError
 from bindpost.server.pop3.grammar import LINE_LIMIT
 
 if TYPE_CHECKING:
-    from ..conftest import Events, Peer
+    from ..conftest import Clock, Events, Peer
     from .conftest import Bench, Deliver, StartPop3
 
 
@@ -118,15 +118,16 @@ async def test_a_silent_client_is_sent_away(pop3: StartPop3) -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut(
-    pop3: StartPop3, put: Deliver, events: Events
+    pop3: StartPop3, put: Deliver, events: Events, clock: Clock
 ) -> None:
     """A message of which nobody takes the bytes doesn't stay in memory for ever."""
-    bench = await pop3(timeout=0.5)
+    bench = await pop3(timeout=60)
     await put(bench, b"x" * 70 + b"\r\n" + b"y\r\n" * 6_000_000)
     client = await bench.logged_in()
 
     client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a socket's
     client.send(b"RETR 1\r\n")
+    await clock.move_on(61)
 
     assert (await events.wait_for(catalogue.POP3_SESSION))["retrieved"] == 0
 

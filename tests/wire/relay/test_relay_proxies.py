@@ -12,6 +12,7 @@ from bindpost import events
 from bindpost.config.endpoint import Endpoint
 from bindpost.server.relay.delivery import Answer
 
+from ...clock import Clock
 from .conftest import Log
 from .mta import Mta
 from .proxy import ProxyDouble
@@ -200,22 +201,26 @@ async def test_a_proxy_that_is_not_there(send: Send, log: Log, scheme: str) -> N
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_a_silent_proxy_ends_at_the_deadline(send: Send, scheme: str) -> None:
+async def test_a_silent_proxy_ends_at_the_deadline(send: Send, scheme: str, clock: Clock) -> None:
     """A proxy that accepts and says nothing is named when the time is over."""
-    done = asyncio.Event()
+    asked = asyncio.Event()
 
-    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await done.wait()
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
+        await reader.read()
         writer.close()
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with server:
         address = Endpoint(*server.sockets[0].getsockname())
-        result = await send(via=f"{scheme}://{address}", timeout=0.2)
-        done.set()
+        sending = asyncio.create_task(send(via=f"{scheme}://{address}", timeout=60))
+        await asked.wait()
+        await clock.move_on(61)
+        result = await sending
 
     assert result.trouble.hop == "proxy"
-    assert f"proxy {scheme}://{address}, at request: not done after 0.2 s" in str(result.trouble)
+    assert f"proxy {scheme}://{address}, at request: not done after 60 s" in str(result.trouble)
 
 
 async def test_an_unknown_proxy_is_told(send: Send) -> None:

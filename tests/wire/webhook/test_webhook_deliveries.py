@@ -22,6 +22,7 @@ from bindpost.server.webhook.queue import Queue
 from bindpost.server.webhook.signature import key_of, sign
 from bindpost.server.webhook.worker import Worker
 
+from ...clock import Clock
 from ..conftest import Events
 from .conftest import CLOSE, GARBAGE, HANG, Receiver, Run, add
 
@@ -98,14 +99,18 @@ async def test_only_what_matches_is_told(run: Run, store: MemoryStore) -> None:
 
 @pytest.mark.parametrize("failure", [500, 404, 302, 304, CLOSE, GARBAGE, HANG])
 async def test_a_failure_is_tried_again_with_the_same_id(
-    run: Run, store: MemoryStore, events: Events, failure: int
+    run: Run, store: MemoryStore, events: Events, failure: int, clock: Clock
 ) -> None:
     """Whatever went wrong; the log says what, and when it is tried again."""
     async with (
         Receiver(failure, failure).running() as receiver,
-        run(store, {"url": receiver.url, "timeout": 0.2 if failure == HANG else 10.0}),
+        run(store, {"url": receiver.url, "timeout": 10.0}),
     ):
         await add(store)
+        if failure == HANG:
+            for number in (1, 2):
+                await receiver.wait_for(number)
+                await clock.move_on(10)
         requests = await receiver.wait_for(3)
         delivered = await events.wait_for(catalogue.WEBHOOK_DELIVERED)
 

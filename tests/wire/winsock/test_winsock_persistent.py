@@ -17,7 +17,10 @@ from bindpost.proxy.winsock.standin import Misbehaviour
 from bindpost.proxy.winsock.standin_faults import Server
 from bindpost.proxy.winsock.wire import Address
 
+from .conftest import PATIENT
+
 if TYPE_CHECKING:
+    from tests.wire.conftest import Clock
     from tests.wire.winsock.conftest import World
 
 PERSISTENT = "Persistent=1\n"
@@ -25,6 +28,12 @@ INTERNAL, ALSO_EXTERNAL = "127.0.0.1", "127.0.0.3"
 
 
 # Persistent
+
+
+async def keep_alive_in_vain(clock: Clock) -> None:
+    """Return when a keep-alive has been sent, as often as it is sent, and was not answered."""
+    for _ in range(1 + PATIENT.tries):
+        await clock.move_on(PATIENT.interval)
 
 
 @pytest.mark.parametrize("section", [PERSISTENT, ""], ids=["persistent", "not"])
@@ -90,12 +99,13 @@ async def test_local_clients_are_served_while_the_proxy_is_lost(world: World) ->
     assert await before.echo(b"still here") == b"still here"
 
 
-async def test_proxy_that_forgets_its_sessions_is_bound_again(world: World) -> None:
+async def test_proxy_that_forgets_its_sessions_is_bound_again(world: World, clock: Clock) -> None:
     """A service that is restarted between two keep-alives is missed, and bound again."""
     proxy = await world.proxy()
-    bound = await world.bind(world.provider(PERSISTENT, timing=world.hasty))
+    bound = await world.bind(world.provider(PERSISTENT))
 
     proxy.forget()
+    await keep_alive_in_vain(clock)
     await bound.reported(ListenerState.RETRYING)
     await bound.reported(ListenerState.LISTENING)
 
@@ -177,12 +187,13 @@ class Gap(Misbehaviour):
 
 
 @pytest.mark.parametrize("kill", ["KillOldSession=1\n", ""], ids=["kill", "keep"])
-async def test_proxy_that_has_missed_nothing(world: World, kill: str) -> None:
+async def test_proxy_that_has_missed_nothing(world: World, clock: Clock, kill: str) -> None:
     """After a cut the proxy still holds the port for the old session: KillOldSession=1 ends it."""
     gap = Gap()
     proxy = await world.proxy(misbehaviour=gap)
-    bound = await world.bind(world.provider(PERSISTENT + kill, timing=world.hasty))
+    bound = await world.bind(world.provider(PERSISTENT + kill))
     gap.is_open = True
+    await keep_alive_in_vain(clock)
     await bound.reported(ListenerState.RETRYING)
     gap.is_open = False
 

@@ -19,7 +19,7 @@ from bindpost.proxy.socks.standin import SocksServer
 
 HERE = Endpoint.parse("127.0.0.1:0")
 ANY = Endpoint.parse("0.0.0.0:0")
-HASTY = Limits(reach=0.5, accept=0.3, report=0.3, leave=0.3)
+HASTY = Limits(accept=0.3, report=0.3, leave=0.3)
 """For what never comes."""
 
 PATIENCE = 10.0

@@ -73,7 +73,7 @@ async def test_another_program_answers() -> None:
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     other = Endpoint(*server.sockets[0].getsockname())
-    hops = await self_test(Odd(elsewhere=other), HERE, limits=HASTY)
+    hops = await self_test(Odd(elsewhere=other), HERE, limits=Limits(report=0.3))
     server.close()
 
     assert steps(hops) == NOT_ACCEPTED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,7 +103,7 @@ async def test_a_port_that_opens_no_session(ssh: SshStandIn, tmp_path: Path) -> 
                 return await super().reach(Endpoint(*other.getsockname()), seconds=seconds)
 
         provider = Astray(ssh.settings(tmp_path))
-        hops = await try_out(provider, limits=replace(HASTY, reach=5.0), settle=ssh.deserted)
+        hops = await try_out(provider, limits=HASTY, settle=ssh.deserted)
 
     assert steps(hops) == NOT_ACCEPTED
     assert hops[-1].hint.startswith(REACH_ROWS["never-opened"].hint.partition("{")[0])

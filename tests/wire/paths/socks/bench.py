@@ -19,7 +19,7 @@ from .. import clients
 from ..clients import PEER, Streams, Upgraded
 
 ANY = Endpoint("0.0.0.0", 0)
-QUICK = Timing(step=2.0, total=5.0, linger=0.2, slow=0.2, patience=0.1)
+QUICK = Timing(linger=0.2, slow=0.2, patience=10.0)
 
 
 @dataclass

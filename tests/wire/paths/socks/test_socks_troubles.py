@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -103,7 +104,7 @@ async def test_a_rule_that_forbids_is_retried_slowly(log: Log) -> None:
 
 async def test_a_port_that_somebody_else_takes(proxy: SocksServer, log: Log) -> None:
     """A port that is gone when the session has ended is 10048, and bound again when it is free."""
-    async with bound(proxy.url(), log) as listener:
+    async with bound(proxy.url(), log, timing=replace(QUICK, patience=0.1)) as listener:
         address = listener.addresses[0]
         async with connected(address) as streams:
             await log.until(ListenerState.BUSY)

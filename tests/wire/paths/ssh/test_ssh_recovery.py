@@ -20,6 +20,8 @@ from bindpost.proxy.ssh.provider import SshProvider
 from bindpost.proxy.ssh.settings import SshSettings, Timing
 from bindpost.proxy.ssh.standin import Answer, SshStandIn
 
+from ....clock import Clock
+
 HERE = Endpoint.parse("127.0.0.1:0")
 QUICK = Timing(pauses=(0.001, 0.01), slow=0.02, held=60.0)
 
@@ -348,15 +350,17 @@ class Relay:
             sink.close()
 
 
-async def test_a_black_hole_is_noticed(standin: SshStandIn, tmp_path: Path) -> None:
+async def test_a_black_hole_is_noticed(standin: SshStandIn, tmp_path: Path, clock: Clock) -> None:
     """A server whose packets no longer come is missed by the keepalives."""
     relay = Relay(standin.address)
     port = await relay.start()
-    settings = standin.settings(tmp_path, replace(QUICK, keepalive=0.05, keepalive_count=2))
+    settings = standin.settings(tmp_path, replace(QUICK, keepalive=10.0, keepalive_count=2))
     line = standin.known_hosts_line.replace(f":{standin.address.port} ", f":{port} ")
     settings.known_hosts.write_text(line)
     watch = await Watch.bind(replace(settings, port=port))
     relay.swallows = True
+    for _ in ("asked", "asked again", "given up"):
+        await clock.move_on(10)
     error = await watch.next(RETRYING)
     relay.swallows = False
     standin.drop()  # which frees the port, as sshd's ClientAlive does

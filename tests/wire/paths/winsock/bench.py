@@ -24,6 +24,8 @@ INTERNAL, EXTERNAL = "127.0.0.1", "127.0.0.2"
 
 HERE = Endpoint(INTERNAL, 0)
 QUICK = Timing(tries=2, interval=0.05)
+"""For a proxy that never answers: one that does may take longer than this."""
+PATIENT = Timing(tries=2, interval=10.0)
 
 
 @dataclass
@@ -75,8 +77,8 @@ def name_of(writer: asyncio.StreamWriter) -> str:
     return f"{host}:{port}"
 
 
-def provider_for(proxy: WinsockProxyServer, *, timing: Timing = QUICK) -> WinsockProvider:
-    """Give the provider that binds everything on this proxy, quick to give up."""
+def provider_for(proxy: WinsockProxyServer, *, timing: Timing = PATIENT) -> WinsockProvider:
+    """Give the provider that binds everything on this proxy."""
     config = ClientConfig.for_server(*proxy.address, application="msexcimc", origin="test")
     return WinsockProvider(config, timing=timing)
 

@@ -14,7 +14,7 @@ from bindpost.proxy.winsock.client_config import ClientConfig
 from bindpost.proxy.winsock.provider import WinsockProvider
 from bindpost.proxy.winsock.standin import WinsockProxyServer
 
-from .bench import HERE, INTERNAL, QUICK, Log, connected, name_of, provider_for, refusal
+from .bench import HERE, INTERNAL, PATIENT, Log, connected, name_of, provider_for, refusal
 
 # Where a bind goes
 
@@ -156,7 +156,7 @@ async def test_diagnosis_forgives_a_server_that_is_not_needed(
     servers = ("proxy.invalid", proxy.address.host)
     config = ClientConfig(servers=servers, control_port=proxy.address.port)
 
-    hops = await WinsockProvider(config, timing=QUICK).diagnose(HERE)
+    hops = await WinsockProvider(config, timing=PATIENT).diagnose(HERE)
 
     assert [(hop.ok, hop.code) for hop in hops[1:4]] == [(None, None), (True, None), (True, None)]
     assert hops[-1].ok

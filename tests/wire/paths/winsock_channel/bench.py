@@ -124,7 +124,6 @@ async def binding(
     script: Script,
     names: asyncio.Queue[object],
     *,
-    timing: Timing = PATIENT,
     grace: float = 0.0,
     proxy_bind_ip: str = "",
 ) -> AsyncIterator[asyncio.Task[Listener]]:
@@ -135,7 +134,7 @@ async def binding(
         endpoint = Endpoint(HOST, free_port(HOST))
         pairs = ((endpoint.port, IPv4Address(proxy_bind_ip)),)
         config = replace(config, wspcfg=(replace(config.wspcfg[0], proxy_bind_ip=pairs),))
-    provider = WinsockProvider(config, timing=timing, grace=grace)
+    provider = WinsockProvider(config, timing=PATIENT, grace=grace)
     task = asyncio.create_task(provider.create_server(lambda: Peers(names), endpoint))
     try:
         yield task

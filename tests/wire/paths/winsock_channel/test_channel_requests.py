@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from bindpost.config.endpoint import Endpoint
-from bindpost.proxy.winsock.channel import Timing
 from bindpost.proxy.winsock.codec import Packet
 from bindpost.proxy.winsock.messages import (
     Acknowledgement,
@@ -27,7 +26,8 @@ from bindpost.proxy.winsock.messages import (
 )
 from bindpost.proxy.winsock.wire import FIRST_CLIENT_ID, Address
 
-from .bench import BIND_ID, EXTERNAL, HOST, SERVER_ID, Script, binding, error_of
+from ....clock import Clock
+from .bench import BIND_ID, EXTERNAL, HOST, PATIENT, SERVER_ID, Script, binding, error_of
 
 # Numbers and ids (section 2.1 of the notes: as Dante plays them)
 
@@ -84,21 +84,27 @@ async def test_numbers_are_dantes(script: Script, names: asyncio.Queue[object]) 
 
 
 async def test_unanswered_request_is_sent_again_unchanged(
-    script: Script, names: asyncio.Queue[object]
+    script: Script, names: asyncio.Queue[object], clock: Clock
 ) -> None:
     """Each request that got lost comes a second time, byte for byte, and the bind succeeds."""
+
+    async def heard_twice() -> tuple[bytes, bytes]:
+        first = await script.heard.get()
+        await clock.move_on(PATIENT.interval)
+        return first, await script.heard.get()
+
     pairs = []
-    async with binding(script, names, timing=Timing(tries=3, interval=0.02)) as task:
+    async with binding(script, names) as task:
         answers: list[Message] = [HelloAck(control=Address(HOST, script.port)), Acknowledgement()]
         for _ in range(2):
-            pairs.append((await script.heard.get(), await script.heard.get()))
+            pairs.append(await heard_twice())
             script.say(answers.pop(0))
-        pairs.append((await script.heard.get(), await script.heard.get()))
+        pairs.append(await heard_twice())
         request = Packet.loads(pairs[-1][1]).message
         assert isinstance(request, Bind)
         external = Address(EXTERNAL, request.port)
         script.say(BindAck(bind_id=BIND_ID, external=external))
-        pairs.append((await script.heard.get(), await script.heard.get()))
+        pairs.append(await heard_twice())
         script.say(TcpBindAck(bind_id=BIND_ID, external=external), ack=1)
         listener = await task
 
@@ -107,13 +113,14 @@ async def test_unanswered_request_is_sent_again_unchanged(
 
 
 async def test_answer_that_comes_twice_does_no_harm(
-    script: Script, names: asyncio.Queue[object]
+    script: Script, names: asyncio.Queue[object], clock: Clock
 ) -> None:
     """A repeated 0x0400 is not taken for "still working": the lost BIND is sent again."""
-    async with binding(script, names, timing=Timing(tries=3, interval=0.02)) as task:
+    async with binding(script, names) as task:
         await script.greet()
         first = await script.heard.get()
         script.say(Acknowledgement(), sequence=1)
+        await clock.move_on(PATIENT.interval)
         assert await script.heard.get() == first
         request = Packet.loads(first).message
         assert isinstance(request, Bind)
@@ -125,32 +132,34 @@ async def test_answer_that_comes_twice_does_no_harm(
         assert await task
 
 
-async def test_still_working_is_waited_for(script: Script, names: asyncio.Queue[object]) -> None:
+async def test_still_working_is_waited_for(
+    script: Script, names: asyncio.Queue[object], clock: Clock
+) -> None:
     """0x04xx in place of an answer means wait, longer than all tries, and is no refusal."""
-    timing = Timing(tries=1, interval=0.05, deadline=20.0)
-    async with binding(script, names, timing=timing) as task:
+    async with binding(script, names) as task:
         await script.greet()
         _, request = await script.hear(Bind)
         script.say(Acknowledgement(sub_code=0x11))
-        done, _ = await asyncio.wait({task}, timeout=2 * timing.tries * timing.interval)
+        for _ in range(PATIENT.tries):
+            await clock.move_on(PATIENT.interval)
         external = Address(EXTERNAL, request.port)
         script.say(BindAck(bind_id=BIND_ID, external=external))
         await script.hear(TcpBind)
         script.say(TcpBindAck(bind_id=BIND_ID, external=external), ack=1)
 
         assert await task
-        assert not done
 
 
 async def test_still_working_for_ever_is_10050(
-    script: Script, names: asyncio.Queue[object]
+    script: Script, names: asyncio.Queue[object], clock: Clock
 ) -> None:
     """The total deadline ends a bind that the proxy only says to work on."""
-    timing = Timing(tries=1, interval=0.05, deadline=0.2)
-    async with binding(script, names, timing=timing) as task:
+    async with binding(script, names) as task:
         await script.greet()
         await script.hear(Bind)
         script.say(Acknowledgement(sub_code=0x11))
+        for seconds in (PATIENT.interval, PATIENT.deadline):
+            await clock.move_on(seconds)
         error = await error_of(task)
 
     assert (error.code, error.hop) == (10050, "bind")
@@ -203,25 +212,33 @@ async def test_junk_later_is_passed_over(script: Script, names: asyncio.Queue[ob
 
 
 async def test_answer_of_another_session_is_passed_over(
-    script: Script, names: asyncio.Queue[object]
+    script: Script, names: asyncio.Queue[object], clock: Clock
 ) -> None:
     """A server id that differs from the greeting's makes an answer somebody else's."""
-    async with binding(script, names, timing=Timing(tries=1, interval=0.1)) as task:
+    async with binding(script, names) as task:
         await script.greet()
         await script.hear(Bind)
         script.say(AddressInUse(), server_id=b"other"[:4])
+        await clock.move_on(PATIENT.interval)
+        await script.hear(Bind)
+        await clock.move_on(PATIENT.interval)
         error = await error_of(task)
 
     assert error.code == 10050
     assert error.detail.startswith("no answer")
 
 
-async def test_unexpected_command_is_told(script: Script, names: asyncio.Queue[object]) -> None:
+async def test_unexpected_command_is_told(
+    script: Script, names: asyncio.Queue[object], clock: Clock
+) -> None:
     """A server that says something else in place of an answer is silent; the detail tells why."""
-    async with binding(script, names, timing=Timing(tries=1, interval=0.1)) as task:
+    async with binding(script, names) as task:
         await script.greet()
         await script.hear(Bind)
         script.say(Unknown(code=0x0703))
+        await clock.move_on(PATIENT.interval)
+        await script.hear(Bind)
+        await clock.move_on(PATIENT.interval)
         error = await error_of(task)
 
     assert (error.code, error.hop) == (10050, "bind")
