@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,7 +17,9 @@ from bindpost.server.message.model import (
     utc_now,
 )
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import EVERYTHING, MessageRow, Query
+from bindpost.server.store.store import MessageRow
+
+from ..busy_store import BusyStore
 
 
 async def add(store: MemoryStore) -> MessageRow:
@@ -25,28 +27,6 @@ async def add(store: MemoryStore) -> MessageRow:
     facts = SessionFacts(new_id(), utc_now(), "127.0.0.1:1025", "direct:", "ims-5.5")
     envelope = Envelope("a@x", (Recipient("b@x"),))
     return await store.add(Message(new_id(), utc_now(), envelope, facts, b""), ())
-
-
-class BusyStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store in which something happens just when somebody has looked into it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.meanwhile: list[Callable[[], Awaitable[object]]] = []
-
-    async def find(
-        self,
-        query: Query = EVERYTHING,
-        *,
-        limit: int = 50,
-        offset: int = 0,
-        seconds: float | None = None,
-    ) -> list[MessageRow]:
-        """Look, then let the next thing happen."""
-        found = await super().find(query, limit=limit, offset=offset, seconds=seconds)
-        if self.meanwhile:
-            await self.meanwhile.pop(0)()
-        return found
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import EVERYTHING, MessageRow, Query
+from bindpost.server.store.store import MessageRow
 from bindpost.server.web.choosing import Choice, ids_of
+
+from ..busy_store import BusyStore
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 PATH = "/api/bindpost/v1/messages"
@@ -96,28 +98,13 @@ async def test_a_choice_that_is_unclear_does_nothing(
     assert (counts.total, counts.unread) == (1, 1)
 
 
-class FrugalStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store that never gives more than some thousand rows at once."""
-
-    async def find(
-        self,
-        query: Query = EVERYTHING,
-        *,
-        limit: int = 50,
-        offset: int = 0,
-        seconds: float | None = None,
-    ) -> list[MessageRow]:
-        """Look."""
-        assert 0 < limit <= 10_000
-        return await super().find(query, limit=limit, offset=offset, seconds=seconds)
-
-
 async def test_however_many_are_meant_few_are_in_memory(deliver: Deliver) -> None:
     """What a search finds is read some at a time; all of it is meant, but what is listed."""
-    store = FrugalStore()
+    store = BusyStore()
     rows = [await deliver(into=store) for _ in range(5_002)]
 
     ids = await ids_of(store, Choice(search="hello", besides=[rows[7].id]))
 
     assert ids == [row.id for row in rows[::-1] if row is not rows[7]]
+    assert all(0 < limit <= 10_000 for limit in store.limits), store.limits
     await store.close()

@@ -11,10 +11,12 @@ import pytest
 
 from bindpost.server.message.model import ClientCertificate, new_id
 from bindpost.server.store.memory import MemoryStore
-from bindpost.server.store.store import EVERYTHING, MessageRow, Query
+from bindpost.server.store.store import MessageRow
 from bindpost.server.web.app import create_app
 from bindpost.server.web.look import show_size
 from bindpost.server.web.pages import VIEWS
+
+from ..busy_store import BusyStore
 
 Deliver = Callable[..., Awaitable[MessageRow]]
 OWN_SCRIPTS = ("theme.js", "inbox.js")
@@ -277,30 +279,10 @@ def test_sizes_are_written_for_people(size: int, text: str) -> None:
     assert show_size(size) == text
 
 
-class BusyStore(MemoryStore):  # type: ignore[misc]  # final for users; this is a fake of it
-    """A store in which a message comes just when somebody has looked into it."""
-
-    def __init__(self, deliver: Deliver) -> None:
-        super().__init__()
-        self._deliver = deliver
-
-    async def find(
-        self,
-        query: Query = EVERYTHING,
-        *,
-        limit: int = 50,
-        offset: int = 0,
-        seconds: float | None = None,
-    ) -> list[MessageRow]:
-        """Look, then take a message."""
-        found = await super().find(query, limit=limit, offset=offset, seconds=seconds)
-        await self._deliver(into=self)
-        return found
-
-
 async def test_what_comes_while_the_list_is_made_is_told_to_it(deliver: Deliver) -> None:
     """A list is followed from before it was read: no message is too late for one, and too early."""
-    store = BusyStore(deliver)
+    store = BusyStore()
+    store.meanwhile = [lambda: deliver(into=store)]
     app = create_app(store, ready=lambda: True, version="1")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
